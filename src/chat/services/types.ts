@@ -1,0 +1,135 @@
+/** What routes and sockets may ask of the chat. A cache is declared beside these functions without a change in their callers. */
+
+export type Role = "admin" | "moderator" | "member";
+export type UserStatus = "online" | "offline";
+
+/** A user as others may see them. */
+export interface UserCard {
+  id: string;
+  nickname: string;
+  role: Role;
+  status: UserStatus;
+  createdAt: Date;
+  lastActive: Date;
+}
+
+/** What decides whether somebody may act; read for each authentication. */
+export interface Standing {
+  id: string;
+  nickname: string;
+  role: Role;
+  banned: boolean;
+  muteExpires: Date | null;
+  /** Tokens without a session handle, and sessions begun before, are dead. */
+  endedBefore: Date | null;
+}
+
+export interface Account extends UserCard {
+  email: string;
+}
+
+export interface Channel {
+  id: string;
+  name: string;
+  type: "text" | "voice";
+  description?: string;
+  createdBy: string;
+  position: number;
+}
+
+export type MessageType = "public" | "private" | "system";
+
+export interface Message {
+  id: string;
+  author: string;
+  room: string;
+  text: string;
+  type: MessageType;
+  target: string | null;
+  timestamp: Date;
+}
+
+export interface NewMessage {
+  author: string;
+  room: string;
+  text: string;
+  type: MessageType;
+  target?: string;
+}
+
+export interface Users {
+  /** Everybody, by nickname in binary order. */
+  list(): Promise<UserCard[]>;
+  standing(id: string): Promise<Standing | null>;
+  byNickname(nickname: string): Promise<UserCard | null>;
+  /** One bulk write for many: presence is written in batches. */
+  setStatus(changes: { id: string; status: UserStatus; lastActive?: Date }[]): Promise<void>;
+  /** Everybody who is marked online and not among `ids` becomes offline; how many were. */
+  offlineExcept(ids: string[]): Promise<number>;
+  touch(id: string, at: Date): Promise<void>;
+}
+
+export interface Accounts {
+  register(input: { nickname: string; email: string; password: string }): Promise<Account>;
+  /** null: unknown user or wrong password, not told apart, in equal time. */
+  login(identifier: string, password: string): Promise<LoginResult | null>;
+}
+
+export type LoginResult =
+  | { kind: "welcome"; account: Account }
+  | { kind: "banned"; reason: string; expires: Date | null };
+
+export interface Channels {
+  list(): Promise<Channel[]>;
+  byId(id: string): Promise<Channel | null>;
+  create(input: { name: string; type: "text" | "voice"; description?: string; createdBy: string }): Promise<Channel>;
+}
+
+export interface MessagePage {
+  /** Ascending. */
+  messages: Message[];
+  /** Ask with this for what is older; null at the beginning. */
+  before: string | null;
+}
+
+export interface Messages {
+  /** Stores it; once this answers, `recent` and `page` contain it. */
+  add(message: NewMessage): Promise<Message>;
+  /** The newest of the channel, ascending by (timestamp, id): public, system, and private ones from or to `reader`. */
+  recent(room: string, reader: string): Promise<Message[]>;
+  page(room: string, reader: string, options: { before?: string; limit: number }): Promise<MessagePage>;
+}
+
+export interface Moderation {
+  listUsers(page: number, limit: number): Promise<{ users: Record<string, unknown>[]; total: number }>;
+  ban(
+    actor: Standing,
+    id: string,
+    input: { reason: string; durationSeconds?: number },
+  ): Promise<Record<string, unknown>>;
+  unban(actor: Standing, id: string): Promise<Record<string, unknown>>;
+  warn(actor: Standing, id: string, reason: string): Promise<Record<string, unknown>>;
+  setRole(actor: Standing, id: string, role: Role): Promise<Record<string, unknown>>;
+  mute(actor: Standing, id: string, seconds: number): Promise<Record<string, unknown>>;
+  unmute(actor: Standing, id: string): Promise<Record<string, unknown>>;
+}
+
+export interface ChatServices {
+  users: Users;
+  accounts: Accounts;
+  channels: Channels;
+  messages: Messages;
+  moderation: Moderation;
+}
+
+/** How the routes reach the sockets of the chat without knowing Socket.IO. */
+export interface SocketLinks {
+  /** Cuts every socket of the user, on every instance; answers how many. `event`: sent first. */
+  disconnectUser(userId: string, event?: { name: "banned"; payload: unknown }): Promise<number>;
+  /** Cuts the sockets that were opened with this session; answers how many. */
+  disconnectSession(handle: string): Promise<number>;
+  /** Role, mute or nickname changed: sockets must ask again who they are. */
+  refreshUser(userId: string): Promise<void>;
+  /** Registration and login count as online for one lease, although no socket is there yet. */
+  loggedIn(userId: string): void;
+}

@@ -1,0 +1,154 @@
+import { duration, flag, hosts, integer, type Kind, limit, list, oneOf, sentinel, text, ttl, url } from "./kinds.ts";
+
+export interface Variable<T> {
+  kind: Kind<T>;
+  /** As it would be written in the environment; "" means not set. */
+  default: string;
+  /** One line of meaning, shown in `.env.example` and the reference. */
+  doc: string;
+  /** Never shown; may also be given as a file by `NAME_FILE`. */
+  secret?: true;
+  /** Other names the same variable answers to. */
+  aliases?: string[];
+}
+
+function variable<T>(
+  kind: Kind<T>,
+  fallback: string,
+  doc: string,
+  more: Pick<Variable<T>, "secret" | "aliases"> = {},
+): Variable<T> {
+  return { kind, default: fallback, doc, ...more };
+}
+
+/** Every variable the product reads, by group; `.env.example` and the reference are held equal to this table. */
+export const groups = {
+  Server: {
+    NODE_ENV: variable(
+      oneOf("development", "production", "test"),
+      "development",
+      "Production refuses generated secrets and embedded databases.",
+    ),
+    HOST: variable(text, "127.0.0.1", "Address to listen on; 0.0.0.0 for every interface."),
+    PORT: variable(integer(0, 65_535), "3001", "Port to listen on; 0 takes a free one."),
+    ALLOWED_ORIGINS: variable(
+      list,
+      "",
+      "Origins of the web clients, comma separated. Empty: http://localhost:3000 and :3003, and none in production.",
+    ),
+    TRUST_PROXY: variable(
+      integer(0, 10),
+      "0",
+      "How many reverse proxies stand in front (for client addresses and Secure cookies).",
+    ),
+    LOG_LEVEL: variable(oneOf("silent", "error", "warn", "info", "debug"), "info", "How much is logged."),
+    REQUEST_TIMEOUT: variable(duration(100, 60_000), "4500ms", "After this a request still unanswered gets 503."),
+    SHUTDOWN_TIMEOUT: variable(duration(500, 60_000), "9s", "Everything is closed within this after SIGTERM."),
+    MIGRATE_ON_START: variable(flag, "true", "Bring the database's indexes up to date at start."),
+  },
+  MongoDB: {
+    MONGODB_URL: variable(
+      url("mongodb", "mongodb+srv"),
+      "",
+      "MongoDB with its database name. Empty: an embedded one (never in production).",
+      { secret: true, aliases: ["MONGODB_URI"] },
+    ),
+    MONGODB_TIMEOUT: variable(duration(100, 60_000), "3s", "A MongoDB operation not answered by then has failed."),
+    MONGODB_POOL: variable(integer(1, 1_000), "50", "Most connections to MongoDB per process."),
+  },
+  Embedded: {
+    DATA_DIR: variable(text, ".sluice", "Where embedded databases and generated secrets are kept."),
+    CACHE_DIR: variable(text, "", "Where database programs are unpacked. Empty: ~/.cache/sluice."),
+    MONGOMS_SYSTEM_BINARY: variable(text, "", "A mongod to use for the embedded MongoDB."),
+    EMBEDDED_DOWNLOAD_TIMEOUT: variable(
+      duration(1_000, 600_000),
+      "15s",
+      "One way of getting a database program takes at most this long.",
+    ),
+  },
+  Redis: {
+    REDIS_URL: variable(
+      url("redis", "rediss"),
+      "",
+      "One Redis server, e.g. redis://user:password@host:6379/0; rediss:// for TLS.",
+      {
+        secret: true,
+      },
+    ),
+    REDIS_HOST: variable(text, "", "Instead of REDIS_URL: the host."),
+    REDIS_PORT: variable(integer(1, 65_535), "6379", "Port, with REDIS_HOST."),
+    REDIS_DB: variable(integer(0, 1_000), "0", "Database number, with REDIS_HOST or REDIS_SENTINEL."),
+    REDIS_USERNAME: variable(text, "", "ACL user, with REDIS_HOST, REDIS_SENTINEL or REDIS_CLUSTER."),
+    REDIS_PASSWORD: variable(text, "", "Password, with REDIS_HOST, REDIS_SENTINEL or REDIS_CLUSTER.", { secret: true }),
+    REDIS_SENTINEL: variable(sentinel, "", "Sentinels: mymaster@host:26379,host:26379,… or mymaster,host:26379,…"),
+    REDIS_SENTINEL_PASSWORD: variable(text, "", "Password of the sentinels themselves.", { secret: true }),
+    REDIS_CLUSTER: variable(hosts, "", "Nodes of a Redis Cluster: host:6379,host:6379,…"),
+    REDIS_TLS: variable(flag, "false", "TLS, with REDIS_HOST, REDIS_SENTINEL or REDIS_CLUSTER."),
+    REDIS_CA_FILE: variable(text, "", "Certificate authority that signed Redis's certificate."),
+    DISABLE_REDIS: variable(flag, "false", "Kill switch: no command goes to Redis, everything is served by MongoDB."),
+    REDIS_DEADLINE: variable(duration(5, 10_000), "100ms", "A Redis command not answered by then is given up."),
+    REDIS_REQUEST_BUDGET: variable(duration(5, 10_000), "200ms", "All Redis waits of one request together."),
+    REDIS_WATCHDOG: variable(duration(10, 10_000), "250ms", "A reply outstanding for longer opens the breaker."),
+    REDIS_CONNECT_TIMEOUT: variable(duration(50, 30_000), "1s", "One attempt to connect."),
+    REDIS_BACKOFF_MAX: variable(duration(50, 30_000), "1s", "Longest pause between two attempts to connect."),
+    REDIS_POOL: variable(integer(1, 64), "2", "Connections for blocking or heavy work."),
+  },
+  Sessions: {
+    SESSION_SECRET: variable(
+      text,
+      "",
+      "Signs the session cookie; comma separated to rotate, newest first. Required in production.",
+      {
+        secret: true,
+      },
+    ),
+    SESSION_COOKIE: variable(
+      text,
+      "chatSession",
+      "Name of the session cookie; a __Host- prefix is kept when NODE_ENV=production.",
+    ),
+    SESSION_COLLECTION: variable(text, "sessions", "Collection of connect-mongo."),
+    TTL_SESSIONS: variable(ttl, "86400", "Life of a session, in seconds."),
+  },
+  Authentication: {
+    JWT_SECRET: variable(text, "", "Signs the tokens (HS256). Required in production.", { secret: true }),
+    JWT_TTL: variable(duration(1_000), "24h", "Life of a token."),
+    PASSWORD_COST: variable(integer(4, 15), "12", "bcrypt cost; below 10 only when NODE_ENV=test."),
+  },
+  Limits: {
+    RATE_LIMITS: variable(flag, "on", "off: no rate limits at all (for tests)."),
+    RATE_LIMIT_REGISTER: variable(limit, "20/15m", "Registrations per address."),
+    RATE_LIMIT_LOGIN: variable(limit, "30/15m", "Logins per address."),
+    RATE_LIMIT_LOGIN_FAILURES: variable(limit, "10/15m", "Failed logins per account and address."),
+    RATE_LIMIT_API: variable(limit, "1200/15m", "API requests per user."),
+    RATE_LIMIT_EVENTS: variable(limit, "120/10s", "Socket events per user that make the server work."),
+    BODY_LIMIT_KB: variable(integer(1, 10_240), "32", "Largest JSON body, in kB."),
+    SOCKET_PAYLOAD_KB: variable(
+      integer(1, 10_240),
+      "256",
+      "Largest socket packet, in kB; larger closes the connection.",
+    ),
+    SOCKETS_PER_USER: variable(integer(1, 10_000), "20", "Most sockets of one user per process."),
+  },
+  Chat: {
+    HISTORY_LIMIT: variable(integer(20, 50), "50", "Messages in a channel's history."),
+    MESSAGE_LENGTH: variable(integer(1, 2_000), "2000", "Longest message."),
+  },
+  Realtime: {
+    PRESENCE_GRACE: variable(duration(0, 60_000), "4s", "A user who comes back within this never left."),
+    PRESENCE_BEAT: variable(duration(50, 60_000), "4s", "How often an instance says that it lives."),
+    PRESENCE_LEASE: variable(duration(100, 120_000), "12s", "An instance silent for longer is taken for dead."),
+    ROOM_LIST_INTERVAL: variable(duration(10, 10_000), "1s", "A room hears of its members at most this often."),
+    DRAIN_TIME: variable(duration(0, 30_000), "3s", "Sockets are sent away spread over this when the server stops."),
+  },
+} as const satisfies Record<string, Record<string, Variable<unknown>>>;
+
+type Groups = typeof groups;
+type Variables = { [G in keyof Groups]: Groups[G] }[keyof Groups];
+type Union<T> = (T extends unknown ? (x: T) => void : never) extends (x: infer R) => void ? R : never;
+type All = Union<Variables>;
+
+export type VariableName = keyof All;
+export type Values = { readonly [N in VariableName]: All[N] extends Variable<infer T> ? T : never };
+
+export const variables = Object.assign({}, ...Object.values(groups)) as Record<VariableName, Variable<unknown>>;

@@ -1,0 +1,139 @@
+import type { RedisClientType } from "redis";
+import type { Events } from "../kernel/events.ts";
+
+/**
+ * up: answers are trusted. degraded: reads are trusted, writes are refused by the server (OOM, READONLY).
+ * down: unreachable, frozen, or the breaker is open. recovering: it answers, but the recovery stages are not through.
+ * disabled: the kill switch is on.
+ */
+export type RedisState = "up" | "degraded" | "down" | "recovering" | "disabled";
+
+export type UnavailableReason = "disabled" | "down" | "deadline" | "budget" | "refused" | "failed";
+
+/** Redis gave no answer that may be used. `unknownOutcome`: the command may have run all the same. */
+export interface Unavailable {
+  readonly ok: false;
+  readonly reason: UnavailableReason;
+  readonly unknownOutcome: boolean;
+  readonly error?: Error;
+}
+
+export type Answer<T> = { readonly ok: true; readonly value: T } | Unavailable;
+
+/** The commands that the product uses: those of a node-redis client, whichever topology stands behind it. */
+export type Commands = Pick<
+  RedisClientType,
+  | "get"
+  | "set"
+  | "del"
+  | "unlink"
+  | "exists"
+  | "expire"
+  | "pExpire"
+  | "pTTL"
+  | "getEx"
+  | "mGet"
+  | "scan"
+  | "incr"
+  | "time"
+  | "hGet"
+  | "hSet"
+  | "hDel"
+  | "hGetAll"
+  | "hVals"
+  | "hmGet"
+  | "hLen"
+  | "hIncrBy"
+  | "sAdd"
+  | "sRem"
+  | "sMembers"
+  | "sIsMember"
+  | "sCard"
+  | "sMIsMember"
+  | "zAdd"
+  | "zRem"
+  | "zRange"
+  | "zRangeWithScores"
+  | "zScore"
+  | "zCard"
+  | "lPush"
+  | "rPush"
+  | "lRange"
+  | "lTrim"
+  | "lLen"
+  | "publish"
+  | "ping"
+  | "info"
+>;
+
+export interface CallOptions {
+  /** Instead of the configured deadline. */
+  deadlineMs?: number;
+  /** `heavy`: long or big commands, on connections of their own. */
+  lane?: "main" | "heavy";
+}
+
+/** A Lua script with its name and number of keys; loaded by SHA, sent whole once when the server does not know it. */
+export interface Script {
+  readonly name: string;
+  readonly keys: number;
+  readonly lua: string;
+}
+
+export interface Subscription {
+  /** False while the connection behind it is lost: messages may be missed. */
+  readonly live: boolean;
+  onLive(listener: (live: boolean) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** Something that must be done before Redis is trusted again. Lower orders first; a failure ends the attempt. */
+export interface RecoveryStage {
+  readonly name: string;
+  readonly order: number;
+  run(signs: RecoverySigns): Promise<void>;
+}
+
+/** What is known of the server that came back. `sameData: false`: other run id or replication id, or the canary key is gone. */
+export interface RecoverySigns {
+  readonly sameData: boolean;
+  readonly firstConnect: boolean;
+}
+
+export type DoorEvents = {
+  state: { from: RedisState; to: RedisState; reason: string; at: number };
+  /** One per call that gave no answer. */
+  unavailable: { name: string; reason: UnavailableReason; unknownOutcome: boolean; error?: Error };
+  /** One per call that gave an answer. */
+  answered: { name: string; seconds: number };
+};
+
+/** A snapshot for the health page; no address, no secret. */
+export interface RedisHealth {
+  readonly state: RedisState;
+  readonly since: number;
+  readonly reason: string;
+  readonly topology: "none" | "single" | "sentinel" | "cluster";
+  readonly role?: string;
+  readonly version?: string;
+  readonly connections: { open: number; limit?: number; serverClients?: number; serverLimit?: number };
+  readonly memory?: { used: number; max: number; policy: string };
+  /** Of the last PING, seconds; undefined when it was not answered. */
+  readonly responseTime?: number;
+  readonly waiting: number;
+}
+
+/** The one way to Redis. No call throws, none takes longer than its deadline, none is sent while Redis is not trusted. */
+export interface RedisDoor {
+  readonly state: RedisState;
+  readonly events: Events<DoorEvents>;
+  call<T>(name: string, command: (redis: Commands) => Promise<T>, options?: CallOptions): Promise<Answer<T>>;
+  script<T>(script: Script, keys: string[], args: (string | Buffer)[], options?: CallOptions): Promise<Answer<T>>;
+  subscribe(channel: string, listener: (message: string) => void): Subscription;
+  onRecovery(stage: RecoveryStage): () => void;
+  /** The kill switch: closes every connection, or opens them again. */
+  disable(disabled: boolean, reason: string): Promise<void>;
+  /** At most one PING per second goes out however often this is asked. */
+  health(): Promise<RedisHealth>;
+  close(): Promise<void>;
+}
