@@ -49,7 +49,7 @@ export type Commands = Pick<
   | "sMembers"
   | "sIsMember"
   | "sCard"
-  | "sMIsMember"
+  | "smIsMember"
   | "zAdd"
   | "zRem"
   | "zRange"
