@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import type { Model } from "mongoose";
+import { duplicateKey } from "../../mongo/errors.ts";
+import type { ChannelRecord } from "../models/channel.ts";
+import { refuse } from "./errors.ts";
+import { toChannel } from "./records.ts";
+import type { Channels } from "./types.ts";
+
+const fields = { id: 1, name: 1, type: 1, description: 1, createdBy: 1, position: 1 } as const;
+
+export function slugOf(name: string): string {
+  const slug = name
+    .toLowerCase()
+    .replace(/\s+/g, "-")
+    .replace(/[^a-z0-9-]/g, "")
+    .replace(/-+/g, "-")
+    .replace(/^-|-$/g, "");
+  return slug || `channel-${randomBytes(4).toString("hex")}`;
+}
+
+export function createChannels(channels: Model<ChannelRecord>): Channels {
+  /** The lowest free one of slug, slug-1, slug-2 …, from one query. */
+  async function freeId(slug: string): Promise<string> {
+    const pattern = new RegExp(`^${slug}(-\\d+)?$`);
+    const taken = new Set((await channels.find({ id: pattern }, { id: 1 }).lean()).map((channel) => channel.id));
+    if (!taken.has(slug)) return slug;
+    for (let n = 1; ; n++) if (!taken.has(`${slug}-${n}`)) return `${slug}-${n}`;
+  }
+
+  async function nextPosition(): Promise<number> {
+    const last = await channels.findOne({}, { position: 1 }).sort({ position: -1 }).lean();
+    return (last?.position ?? -1) + 1;
+  }
+
+  return {
+    async list() {
+      const all = await channels.find({}, fields).sort({ position: 1, createdAt: 1, _id: 1 }).lean<ChannelRecord[]>();
+      return all.map(toChannel);
+    },
+    async byId(id) {
+      const channel = await channels.findOne({ id: { $eq: id } }, fields).lean<ChannelRecord>();
+      return channel && toChannel(channel);
+    },
+    async create({ name, type, description, createdBy }) {
+      const slug = slugOf(name);
+      for (let attempt = 0; attempt < 20; attempt++) {
+        const id = await freeId(slug);
+        try {
+          const made = await channels.create({
+            id,
+            name,
+            type,
+            ...(description ? { description } : {}),
+            createdBy,
+            position: await nextPosition(),
+          });
+          return toChannel(made.toObject());
+        } catch (error) {
+          if (!duplicateKey(error)) throw error;
+        }
+      }
+      throw refuse.duplicate(`Channel '${slug}' is being created by others; try again`, "CHANNEL_BUSY");
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { ChannelRecord } from "../models/channel.ts";
+import type { MessageRecord } from "../models/message.ts";
+import type { UserRecord } from "../models/user.ts";
+import type { Account, Channel, Message, Standing, UserCard } from "./types.ts";
+
+/** From what is stored to what the chat speaks of; what old documents lack is filled in here and nowhere else. */
+
+export function isBanned(user: Pick<UserRecord, "banned" | "banExpires">, now: number): boolean {
+  return user.banned === true && (!user.banExpires || user.banExpires.getTime() > now);
+}
+
+export function toCard(user: UserRecord): UserCard {
+  const createdAt = user.createdAt ?? user._id.getTimestamp();
+  return {
+    id: user._id.toHexString(),
+    nickname: user.nickname,
+    role: user.role ?? "member",
+    status: user.status ?? "offline",
+    createdAt,
+    lastActive: user.lastActive ?? createdAt,
+  };
+}
+
+export function toAccount(user: UserRecord): Account {
+  return { ...toCard(user), email: user.email };
+}
+
+export function toStanding(user: UserRecord, now: number): Standing {
+  return {
+    id: user._id.toHexString(),
+    nickname: user.nickname,
+    role: user.role ?? "member",
+    banned: isBanned(user, now),
+    muteExpires: user.muteExpires ?? null,
+    endedBefore: user.sessionsEndedAt ?? null,
+  };
+}
+
+export function toChannel(channel: ChannelRecord): Channel {
+  return {
+    id: channel.id,
+    name: channel.name,
+    type: channel.type,
+    ...(channel.description ? { description: channel.description } : {}),
+    createdBy: channel.createdBy,
+    position: channel.position ?? 0,
+  };
+}
+
+export function toMessage(message: MessageRecord): Message {
+  return {
+    id: message._id.toHexString(),
+    author: message.author,
+    room: message.channel,
+    text: message.text,
+    type: message.type ?? "public",
+    target: message.target ?? null,
+    timestamp: message.timestamp,
+  };
+}

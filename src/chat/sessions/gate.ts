@@ -1,0 +1,63 @@
+import type { SessionData, Store } from "express-session";
+import type { Db } from "mongodb";
+import { createHandles } from "./handles.ts";
+import { destroySession, readSession } from "./store-calls.ts";
+import type { ChatSession, SessionGate } from "./types.ts";
+
+interface Options {
+  store: Store;
+  db: Db;
+  /** connect-mongo's collection, searched for sessions of the old server when all of a user's are ended. */
+  collection: string;
+}
+
+function asChatSession(data: (SessionData & Partial<ChatSession>) | null): ChatSession | null {
+  return data?.authenticated === true && typeof data.userId === "string" ? (data as SessionData & ChatSession) : null;
+}
+
+export function createSessionGate({ store, db, collection }: Options): SessionGate {
+  const handles = createHandles(db);
+  const documents = db.collection<{ _id: string; session: unknown }>(collection);
+
+  async function confirmed(sid: string | null | undefined, handle: string, userId: string) {
+    if (!sid) return null;
+    const session = asChatSession(await readSession(store, sid));
+    return session?.handle === handle && session.userId === userId ? { sid, session } : null;
+  }
+
+  async function end(sid: string, handle?: string): Promise<void> {
+    if (handle) await handles.remove(handle);
+    await destroySession(store, sid);
+  }
+
+  /** Sessions without a handle can only be told by what is in them; connect-mongo keeps that as text or as an object. */
+  async function withoutHandle(userId: string): Promise<string[]> {
+    const named = new RegExp(`"userId":"${userId}"`);
+    const found = await documents
+      .find({ $or: [{ session: named }, { "session.userId": userId }] }, { projection: { _id: 1 } })
+      .toArray();
+    return found.map((document) => document._id);
+  }
+
+  return {
+    store,
+    async byHandle(handle, userId) {
+      return (
+        (await confirmed(handles.hint(handle), handle, userId)) ??
+        (await confirmed(await handles.lookUp(handle), handle, userId))
+      );
+    },
+    async bySid(sid) {
+      return asChatSession(await readSession(store, sid));
+    },
+    bind: handles.bind,
+    end,
+    async endAll(userId) {
+      const known = await handles.ofUser(userId);
+      await Promise.all(known.map(({ sid, handle }) => end(sid, handle)));
+      const rest = await withoutHandle(userId);
+      await Promise.all(rest.map((sid) => end(sid)));
+      return known.length + rest.length;
+    },
+  };
+}
