@@ -67,6 +67,8 @@ export interface Users {
   /** Everybody who is marked online and not among `ids` becomes offline; how many were. */
   offlineExcept(ids: string[]): Promise<number>;
   touch(id: string, at: Date): Promise<void>;
+  /** Tokens of the old server, which name no session, die: those issued until now. */
+  endOldTokens(id: string): Promise<void>;
 }
 
 export interface Accounts {

@@ -40,5 +40,8 @@ export function createUsers(users: Model<UserRecord>, clock: Clock): Users {
     async touch(id, at) {
       await users.updateOne({ _id: new Types.ObjectId(id) }, { $max: { lastActive: at } });
     },
+    async endOldTokens(id) {
+      await users.updateOne({ _id: new Types.ObjectId(id) }, { $set: { sessionsEndedAt: new Date(clock.now()) } });
+    },
   };
 }

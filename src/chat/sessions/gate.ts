@@ -11,8 +11,9 @@ interface Options {
   collection: string;
 }
 
-function asChatSession(data: (SessionData & Partial<ChatSession>) | null): ChatSession | null {
-  return data?.authenticated === true && typeof data.userId === "string" ? (data as SessionData & ChatSession) : null;
+function asChatSession(data: SessionData | null): ChatSession | null {
+  const session = data as Partial<ChatSession> | null;
+  return session?.authenticated === true && typeof session.userId === "string" ? (session as ChatSession) : null;
 }
 
 export function createSessionGate({ store, db, collection }: Options): SessionGate {

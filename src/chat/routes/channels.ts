@@ -1,0 +1,57 @@
+import { Router } from "express";
+import { refuse } from "../services/errors.ts";
+import type { Channels, Message, Messages } from "../services/types.ts";
+import type { Guard } from "./guard.ts";
+import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts";
+
+interface Options {
+  guard: Guard;
+  channels: Channels;
+  messages: Messages;
+}
+
+const newChannel = {
+  name: textField("Name", 1, 100),
+  type: oneOf("Type", ["text", "voice"]),
+  description: optional(textField("Description", 0, 500)),
+};
+
+function entry({ id, author, room, text, type, target, timestamp }: Message) {
+  return { id, author, room, text, type, target, timestamp };
+}
+
+export function channelRoutes({ guard, channels, messages }: Options): Router {
+  const router = Router();
+
+  router.get(
+    "/channels",
+    guard.user(async (_req, res) => {
+      res.json(await channels.list());
+    }),
+  );
+
+  router.post(
+    "/channels",
+    guard.user(async (req, res, { standing }) => {
+      const { description, ...input } = readBody(req.body, newChannel);
+      const made = { ...input, ...(description ? { description } : {}), createdBy: standing.nickname };
+      res.status(201).json(await channels.create(made));
+    }),
+  );
+
+  router.get(
+    "/channels/:id/messages",
+    guard.user(async (req, res, { standing }) => {
+      const room = String(req.params.id);
+      const { before } = req.query;
+      if (before !== undefined && typeof before !== "string") throw refuse.invalid("'before' must be given once");
+      const limit = queryNumber(req.query.limit, "'limit'", { min: 1, max: 100, fallback: 50 });
+      const page = await messages.page(room, standing.nickname, { limit, ...(before ? { before } : {}) });
+      if (page.messages.length === 0 && !(await channels.byId(room)))
+        throw refuse.notFound(`Channel '${room.slice(0, 100)}' not found`, "CHANNEL_NOT_FOUND");
+      res.json({ messages: page.messages.map(entry), before: page.before });
+    }),
+  );
+
+  return router;
+}

@@ -1,0 +1,46 @@
+import type { Request, RequestHandler, Response } from "express";
+import type { Allowance, Limiter } from "../../kernel/limiter.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** The limits at the door; absent ones are off. */
+export interface DoorLimits {
+  api?: Limiter;
+  register?: Limiter;
+  login?: Limiter;
+  loginFailures?: Limiter;
+}
+
+const words = "Too many requests, please try again later";
+
+function tell(res: Response, { limit, remaining, resetSeconds }: Allowance): void {
+  res.set("RateLimit-Limit", String(limit));
+  res.set("RateLimit-Remaining", String(Math.max(0, remaining)));
+  res.set("RateLimit-Reset", String(Math.max(0, Math.ceil(resetSeconds))));
+}
+
+export function tooMany(res: Response, allowance: Allowance): void {
+  tell(res, allowance);
+  res.set("Retry-After", String(Math.max(1, Math.ceil(allowance.resetSeconds))));
+  res.status(429).json({ error: words, message: words, code: "RATE_LIMITED" });
+}
+
+/** Counts the request for `keyOf(req)`; beyond the limit it goes no further. */
+export function limited(limiter: Limiter | undefined, keyOf: (req: Request) => string): RequestHandler {
+  return async (req, res, next) => {
+    if (!limiter) return next();
+    const allowance = await limiter.consume(keyOf(req));
+    if (!allowance.allowed) return tooMany(res, allowance);
+    tell(res, allowance);
+    next();
+  };
+}
+
+export const byAddress = (req: Request): string => req.ip ?? "unknown";
+
+/** Per user when a token says who; the signature is enough here, and costs no store. */
+export function byUser(tokens: Tokens): (req: Request) => string {
+  return (req) => {
+    const reading = tokens.read(req.headers.authorization);
+    return reading.kind === "claims" ? `user:${reading.claims.userId}` : `address:${byAddress(req)}`;
+  };
+}

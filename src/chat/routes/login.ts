@@ -1,0 +1,55 @@
+import { Router } from "express";
+import { hasInvisible, readsAsSystem } from "../services/nicknames.ts";
+import type { Accounts } from "../services/types.ts";
+import { sendError } from "./answers.ts";
+import { byAddress, type DoorLimits, limited, tooMany } from "./limits.ts";
+import type { createOpenSession } from "./open-session.ts";
+import { and, emailField, readBody, textField } from "./validate.ts";
+
+interface Options {
+  accounts: Accounts;
+  limits: DoorLimits;
+  openSession: ReturnType<typeof createOpenSession>;
+}
+
+const nickname = and(
+  and(
+    textField("Nickname", 3, 50, { trim: true }),
+    (n) => !hasInvisible(n),
+    "Nickname must not contain invisible characters",
+  ),
+  (n) => !readsAsSystem(n),
+  "This nickname is reserved",
+);
+const registration = { nickname, email: emailField, password: textField("Password", 6, 1_024) };
+const credentials = { identifier: textField("Nickname or e-mail", 1, 254), password: textField("Password", 1, 1_024) };
+
+export function loginRoutes({ accounts, limits, openSession }: Options): Router {
+  const router = Router();
+
+  router.post("/register", limited(limits.register, byAddress), async (req, res) => {
+    const account = await accounts.register(readBody(req.body, registration));
+    res.status(201).json(await openSession(req, account, "registrationTime"));
+  });
+
+  router.post("/login", limited(limits.login, byAddress), async (req, res) => {
+    const { identifier, password } = readBody(req.body, credentials);
+    // With the address in the key a stranger's failures never lock the owner out.
+    const key = `${identifier.trim().toLowerCase()} ${byAddress(req)}`;
+    const failures = await limits.loginFailures?.peek(key);
+    if (failures && !failures.allowed) return tooMany(res, failures);
+    const result = await accounts.login(identifier, password);
+    if (!result) {
+      await limits.loginFailures?.consume(key);
+      return sendError(res, 400, "INVALID_CREDENTIALS", "Invalid credentials");
+    }
+    if (result.kind === "banned") {
+      const { reason, expires } = result;
+      return sendError(res, 403, "BANNED", "Account is banned", { reason, expires });
+    }
+    await limits.loginFailures?.forget(key);
+    res.json(await openSession(req, result.account, "loginTime"));
+  });
+
+  return router;
+}
