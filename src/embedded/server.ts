@@ -1,0 +1,123 @@
+import { mkdir, open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { StartError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import { type Guarded, spawnGuarded } from "./guardian.ts";
+import { takeLock } from "./lock.ts";
+import { choosePort, rememberPort } from "./ports.ts";
+
+const PORT_TAKEN = /address already in use|failed to set up listener|could not create server tcp listening socket/i;
+
+export interface ServerSpec {
+  /** As a person calls it, such as "MongoDB". */
+  name: string;
+  /** Everything of this database is below it: data, lock, port, log. */
+  dir: string;
+  program: string;
+  args(port: number, dataDir: string): string[];
+  /** Resolves once the database serves; must give up when `signal` aborts. */
+  ready(port: number, signal: AbortSignal): Promise<void>;
+  startTimeoutMs: number;
+  log: Log;
+}
+
+export interface RunningServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** Why a start failed: what the program said last is kept for the message. */
+class ExitedEarly extends StartError {
+  readonly output: string;
+  constructor(message: string, output: string) {
+    super(message);
+    this.output = output;
+  }
+}
+
+/** The last lines a program wrote; MongoDB's JSON lines without their wrapping. */
+async function lastWords(file: string): Promise<string> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  const lines = text.trim().split("\n").slice(-40);
+  const serious = lines.filter((line) => /"s":"[EF]"|fatal|error|can't|not found/i.test(line));
+  return (serious.length > 0 ? serious : lines).slice(-3).join("\n").slice(-800);
+}
+
+async function launch(spec: ServerSpec, port: number, record: (pids: number[]) => void): Promise<Guarded> {
+  const logFile = join(spec.dir, "output.log");
+  const output = await open(logFile, "w");
+  const guarded = await spawnGuarded({
+    command: spec.program,
+    args: spec.args(port, join(spec.dir, "data")),
+    output: output.fd,
+  }).finally(() => output.close());
+  record([guarded.guardianPid]);
+  const pid = await guarded.programPid;
+  if (pid) record([guarded.guardianPid, pid]);
+
+  const stop = new AbortController();
+  const late = AbortSignal.timeout(spec.startTimeoutMs);
+  const exited = guarded.exited.then(async (code) => {
+    const words = await lastWords(logFile);
+    throw new ExitedEarly(`${spec.name} (${spec.program}) ended at once with code ${code}: ${words}`, words);
+  });
+  try {
+    await Promise.race([spec.ready(port, AbortSignal.any([stop.signal, late])), exited]);
+    return guarded;
+  } catch (error) {
+    stop.abort();
+    exited.catch(() => undefined);
+    await guarded.end();
+    if (late.aborted)
+      throw new StartError(
+        `${spec.name} (${spec.program}) did not serve within ${spec.startTimeoutMs} ms; its output is in ${logFile}.`,
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+/** Runs a database program on its data, on loopback, until `close` or until this process ends. */
+export async function runServer(spec: ServerSpec): Promise<RunningServer> {
+  await mkdir(join(spec.dir, "data"), { recursive: true, mode: 0o700 });
+  const lock = await takeLock(spec.dir, `The embedded ${spec.name}`);
+  const portFile = join(spec.dir, "port");
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const port = await choosePort(portFile);
+      try {
+        const guarded = await launch(spec, port, lock.record);
+        await rememberPort(portFile, port);
+        return { port, close: closer(spec, guarded, lock.release) };
+      } catch (error) {
+        // Somebody else may take the port between our look at it and the program's.
+        if (attempt === 3 || !(error instanceof ExitedEarly && PORT_TAKEN.test(error.output))) throw error;
+      }
+    }
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function closer(spec: ServerSpec, guarded: Guarded, release: () => void): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  void guarded.exited.then((code) => {
+    if (!closing) spec.log.error({ code, dir: spec.dir }, `The embedded ${spec.name} ended by itself`);
+  });
+  return () => {
+    closing ??= guarded.end().then(release);
+    return closing;
+  };
+}
+
+/** Asks again every 20 ms until the answer is there. */
+export async function poll<T>(signal: AbortSignal, question: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted();
+    const answer = await question();
+    if (answer !== undefined) return answer;
+    await pause(20, undefined, { signal });
+  }
+}
