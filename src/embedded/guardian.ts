@@ -23,6 +23,9 @@ kill "$watch"
 exit "$code"
 `;
 
+/** Whether this system has the shell that the guardian is written for. */
+export const canGuard = process.platform !== "win32";
+
 export interface GuardedOptions {
   command: string;
   args: readonly string[];

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { StartError } from "../kernel/errors.ts";
-import { identify, lives, type ProcessId } from "./processes.ts";
+import { identify, lives, outlive, type ProcessId } from "./processes.ts";
+
+const CHILDREN_END_MS = 6_000;
 
 interface Content {
   owner: ProcessId;
@@ -11,10 +12,14 @@ interface Content {
   children: ProcessId[];
 }
 
+/** Another process that lives keeps its database in this folder. */
+export class LockedError extends StartError {}
+
 export interface Lock {
   /** Names the children, so that whoever takes a stale lock over can wait for them. */
   record(pids: readonly number[]): void;
-  release(): void;
+  /** Gives the folder free, once nothing runs on it any more. */
+  release(): Promise<void>;
 }
 
 function read(file: string): Content | undefined {
@@ -57,16 +62,8 @@ function clear(file: string, stale: Content | undefined): void {
   }
 }
 
-/** The children of a killed owner end by themselves; one that does not is ended. */
-async function outlive(children: readonly ProcessId[], waitMs: number): Promise<void> {
-  const deadline = Date.now() + waitMs;
-  while (children.some(lives) && Date.now() < deadline) await pause(50);
-  for (const child of children.filter(lives)) process.kill(child.pid, "SIGKILL");
-  while (children.some(lives)) await pause(50);
-}
-
 /** One process at a time keeps a database in a folder; a lock whose process is gone is taken over. */
-export async function takeLock(dir: string, what: string, waitMs = 6_000): Promise<Lock> {
+export async function takeLock(dir: string, what: string): Promise<Lock> {
   const file = join(dir, "lock");
   const owner = identify(process.pid);
   if (!owner) throw new StartError(`${what}: cannot tell this process from others (no /proc and no ps).`);
@@ -74,10 +71,11 @@ export async function takeLock(dir: string, what: string, waitMs = 6_000): Promi
   while (!place(file, mine)) {
     const held = read(file);
     if (held && lives(held.owner))
-      throw new StartError(
+      throw new LockedError(
         `${what}: the data in ${dir} is in use by process ${held.owner.pid}. Stop that process, or set DATA_DIR to another folder.`,
       );
-    await outlive(held?.children ?? [], waitMs);
+    // The children of a killed owner end by themselves; one that does not is in nobody's hands.
+    await outlive(held?.children ?? [], CHILDREN_END_MS);
     clear(file, held);
   }
   return {
@@ -87,7 +85,8 @@ export async function takeLock(dir: string, what: string, waitMs = 6_000): Promi
       writeFileSync(whole, JSON.stringify(mine));
       renameSync(whole, file);
     },
-    release() {
+    async release() {
+      await outlive(mine.children, CHILDREN_END_MS);
       if (sameOwner(read(file), mine)) rmSync(file, { force: true });
     },
   };

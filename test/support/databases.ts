@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mongoose from "mongoose";
 import { inject } from "vitest";
 import type { TestProject } from "vitest/node";
-import { startEmbeddedMongo } from "../../src/embedded/mongo.ts";
-import { defaultCacheDir } from "../../src/embedded/options.ts";
+import { defaultCacheDir, startEmbeddedMongo } from "../../src/embedded/index.ts";
 import type { Log } from "../../src/kernel/log.ts";
 
 declare module "vitest" {
@@ -32,10 +31,10 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   try {
     const mongo = await startEmbeddedMongo({
       dataDir,
-      cacheDir: defaultCacheDir(process.env.XDG_CACHE_HOME, homedir()),
+      cacheDir: defaultCacheDir(process.env.XDG_CACHE_HOME),
       searchPath: process.env.PATH ?? "",
       systemBinary: process.env.MONGOMS_SYSTEM_BINARY ?? "",
-      downloadTimeoutMs: 60_000,
+      downloadTimeoutMs: 15_000,
       log: quiet,
       say: (line) => console.log(line),
     });

@@ -1,0 +1,3 @@
+export { startEmbeddedMongo } from "./mongo.ts";
+export { defaultCacheDir, type EmbeddedDatabase } from "./options.ts";
+export { startEmbeddedRedis } from "./redis.ts";
