@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "./files.ts";
+import { until } from "./until.ts";
 
 /** The shipped server as a process of its own, spoken to over HTTP and Socket.IO only. */
 export interface Chat {
@@ -37,19 +38,13 @@ export interface StartOptions {
   readyMs?: number;
 }
 
-async function ready(child: ChildProcess, output: () => string, ms: number): Promise<string> {
-  const deadline = Date.now() + ms;
-  for (;;) {
-    const url = /sluice is ready at (http:\/\/\S+)/.exec(output())?.[1];
-    if (url) return url;
-    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline)
-      throw new Error(`the chat did not start (exit ${child.exitCode ?? child.signalCode}):\n${output()}`);
-    await Promise.race([
-      once(child.stdout ?? child, "data"),
-      once(child, "exit"),
-      new Promise((r) => setTimeout(r, 50)),
-    ]);
-  }
+async function ready(child: ChildProcess, output: () => string, timeoutMs: number): Promise<string> {
+  const url = () => /sluice is ready at (http:\/\/\S+)/.exec(output())?.[1];
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  await until(() => url() ?? ended(), { timeoutMs, describe: () => `the chat to be ready; it printed:\n${output()}` });
+  const found = url();
+  if (!found) throw new Error(`the chat ended at once (${child.exitCode ?? child.signalCode}):\n${output()}`);
+  return found;
 }
 
 export async function startChat({ env, readyMs = 30_000 }: StartOptions): Promise<Chat> {

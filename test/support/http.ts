@@ -11,7 +11,11 @@ export interface Browser {
   cookie: string;
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
-  send(method: string, path: string, init?: { body?: BodyInit; headers?: Record<string, string> }): Promise<Answer>;
+  send(
+    method: string,
+    path: string,
+    init?: { body?: string | Buffer; headers?: Record<string, string> },
+  ): Promise<Answer>;
   /** Registers, and keeps the credentials. */
   register(nickname: string, password?: string): Promise<Answer>;
   login(identifier: string, password?: string): Promise<Answer>;
@@ -33,7 +37,7 @@ export function createBrowser(url: string): Browser {
   async function send(
     method: string,
     path: string,
-    { body, headers = {} }: { body?: BodyInit; headers?: Record<string, string> } = {},
+    { body, headers = {} }: { body?: string | Buffer; headers?: Record<string, string> } = {},
   ) {
     const response = await fetch(url + path, {
       method,
