@@ -14,6 +14,10 @@ export interface Program {
 /** What was tried on the way to a program, in words; the message of a failed start lists it. */
 export type Tried = string[];
 
+const VERSION_TIMEOUT_MS = 10_000;
+
+const inOrder = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
+
 async function isProgram(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
@@ -30,21 +34,29 @@ export async function findOnPath(names: readonly string[], searchPath: string): 
   return undefined;
 }
 
-/** Runs it with `--version`: a program for another system, or without its libraries, must not be chosen. */
-export async function tryProgram(path: string, source: string, tried: Tried): Promise<Program | undefined> {
-  if (!(await isProgram(path))) {
-    tried.push(`${source}: ${path} is not a program that can be run`);
+export interface Candidate {
+  path: string;
+  source: string;
+  /** The oldest version that serves. */
+  oldest: string;
+}
+
+/** Runs it with `--version`: one for another system, without its libraries or too old must not be chosen. */
+export async function tryProgram({ path, source, oldest }: Candidate, tried: Tried): Promise<Program | undefined> {
+  const refuse = (reason: string) => {
+    tried.push(`${source}: ${path} ${reason}`);
     return undefined;
-  }
-  const { code, output } = await runGuarded(path, ["--version"], { timeoutMs: 10_000 });
+  };
+  if (!(await isProgram(path))) return refuse("is not a program that can be run");
+  const { code, output } = await runGuarded(path, ["--version"], { timeoutMs: VERSION_TIMEOUT_MS });
   const version = /\bv(?:ersion )?=?v?(\d+\.\d+\.\d+)/.exec(output)?.[1];
-  if (code === 0 && version) return { path, source, version };
-  tried.push(`${source}: ${path} does not run here (${output.trim().split("\n")[0] ?? `code ${code}`})`);
-  return undefined;
+  if (code !== 0 || !version) return refuse(`does not run here (${output.trim().split("\n")[0] || `code ${code}`})`);
+  if (inOrder(version, oldest) < 0) return refuse(`is version ${version}, older than ${oldest}`);
+  return { path, source, version };
 }
 
 /** The files of a folder, newest name first; none when there is no folder. */
 export async function filesOf(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch((): string[] => []);
-  return names.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
+  return names.sort((a, b) => inOrder(b, a));
 }

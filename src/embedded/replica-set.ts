@@ -1,6 +1,6 @@
 import mongoose from "mongoose";
 import { ask, LOOPBACK } from "./ports.ts";
-import { poll } from "./server.ts";
+import { poll, type Serving } from "./server.ts";
 
 export const REPLICA_SET = "sluice";
 
@@ -53,7 +53,7 @@ async function isPrimary(admin: Admin, host: string): Promise<true | undefined> 
 }
 
 /** Waits for the mongod and makes it the primary of its one-node replica set. */
-export async function makePrimary(port: number, signal: AbortSignal): Promise<void> {
+export async function makePrimary({ port, pid }: Serving, signal: AbortSignal): Promise<void> {
   await poll(signal, () => ask(port));
   const client = new mongoose.mongo.MongoClient(`mongodb://${LOOPBACK}:${port}/?directConnection=true`, {
     serverSelectionTimeoutMS: 5_000,
@@ -61,6 +61,7 @@ export async function makePrimary(port: number, signal: AbortSignal): Promise<vo
   try {
     await client.connect();
     const admin = client.db("admin").admin();
+    await poll(signal, async () => (Number((await admin.serverStatus()).pid) === pid ? true : undefined));
     await poll(signal, () => isPrimary(admin, `${LOOPBACK}:${port}`));
   } finally {
     await client.close();

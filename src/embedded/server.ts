@@ -1,9 +1,10 @@
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { StartError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { type Guarded, spawnGuarded } from "./guardian.ts";
+import { lastWords } from "./last-words.ts";
 import { takeLock } from "./lock.ts";
 import { choosePort, rememberPort } from "./ports.ts";
 
@@ -18,10 +19,15 @@ export interface ServerSpec {
   args(port: number, dataDir: string): string[];
   /** Runs before the program, when the folder is ours. */
   prepare?: () => Promise<void>;
-  /** Resolves once the database serves; must give up when `signal` aborts. */
-  ready(port: number, signal: AbortSignal): Promise<void>;
+  /** Resolves once the process `pid` serves on the port, and not another that was there first; gives up when `signal` aborts. */
+  ready(serving: Serving, signal: AbortSignal): Promise<void>;
   startTimeoutMs: number;
   log: Log;
+}
+
+export interface Serving {
+  port: number;
+  pid: number;
 }
 
 export interface RunningServer {
@@ -36,26 +42,6 @@ class ExitedEarly extends StartError {
     super(message);
     this.output = output;
   }
-}
-
-/** A line of MongoDB's JSON log without its wrapping; any other as it is. */
-function plain(line: string): string {
-  try {
-    const { msg, attr } = JSON.parse(line) as { msg?: string; attr?: { error?: unknown; reason?: unknown } };
-    const detail = attr?.error ?? attr?.reason;
-    return detail === undefined
-      ? (msg ?? line)
-      : `${msg}: ${typeof detail === "string" ? detail : JSON.stringify(detail)}`;
-  } catch {
-    return line;
-  }
-}
-
-async function lastWords(file: string): Promise<string> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  const lines = text.trim().split("\n").slice(-100);
-  const serious = lines.filter((line) => /"s":"[EF]"|^(?!\{).*(fatal|error|can't|fail)/i.test(line));
-  return (serious.length > 0 ? serious : lines).slice(-3).map(plain).join("; ").slice(0, 800);
 }
 
 async function launch(spec: ServerSpec, port: number, record: (pids: number[]) => void): Promise<Guarded> {
@@ -80,7 +66,7 @@ async function launch(spec: ServerSpec, port: number, record: (pids: number[]) =
     stop.abort(new ExitedEarly(`${spec.name} (${spec.program}) ended at its start with code ${code}: ${words}`, words));
   });
   try {
-    await Promise.race([spec.ready(port, stop.signal), aborted(stop.signal)]);
+    await Promise.race([spec.ready({ port, pid: pid ?? -1 }, stop.signal), aborted(stop.signal)]);
     return guarded;
   } catch (error) {
     await guarded.end();
