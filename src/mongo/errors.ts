@@ -1,0 +1,55 @@
+import mongoose from "mongoose";
+import { UnavailableError } from "../kernel/errors.ts";
+
+const { MongoError, MongoServerError } = mongoose.mongo;
+
+const unreachable = new Set([
+  "MongoNetworkError",
+  "MongoNetworkTimeoutError",
+  "MongoServerSelectionError",
+  "MongooseServerSelectionError",
+  "MongoWaitQueueTimeoutError",
+  "MongoOperationTimeoutError",
+  "MongoPoolClearedError",
+  "MongoPoolClosedError",
+  "PoolClearedOnNetworkError",
+  "MongoServerClosedError",
+  "MongoTopologyClosedError",
+  "MongoNotConnectedError",
+  "MongoClientClosedError",
+]);
+
+// The server's own words for: stepping down, shutting down, too slow, no majority, no room, asked for less.
+const passing = new Set([
+  6, 7, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 290, 384, 462, 8000, 9001, 10058, 10107, 11600, 11602, 13435,
+  13436, 14031,
+]);
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof UnavailableError) return true;
+  if (!(error instanceof Error)) return false;
+  if (unreachable.has(error.name)) return true;
+  if (!(error instanceof MongoError)) return false;
+  if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("SystemOverloadedError")) return true;
+  return error instanceof MongoServerError && typeof error.code === "number" && passing.has(error.code);
+}
+
+/** MongoDB gave no answer that counts, for a reason that passes: the request is answered by 503 and may be tried again. */
+export function isUnavailable(error: unknown): boolean {
+  for (let at = error, depth = 0; at !== undefined && at !== null && depth < 5; depth++) {
+    if (isPassing(at)) return true;
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return false;
+}
+
+const dupKey = [/dup key: \{ "?(\w+)"?:/, /index: (?:\S+\$)?(\w+?)_-?1\b/];
+
+/** The field whose unique index refused a write; undefined when that is not what happened. */
+export function duplicateKey(error: unknown): string | undefined {
+  if (!(error instanceof MongoServerError) || (error.code !== 11000 && error.code !== 11001)) return undefined;
+  const pattern: unknown = error.keyPattern;
+  const field = typeof pattern === "object" && pattern !== null ? Object.keys(pattern)[0] : undefined;
+  // A bulk write and servers before 4.2 tell it in the message only.
+  return field ?? dupKey.map((words) => words.exec(error.message)?.[1]).find(Boolean) ?? "_id";
+}
