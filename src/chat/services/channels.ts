@@ -3,10 +3,11 @@ import type { Model } from "mongoose";
 import { duplicateKey } from "../../mongo/errors.ts";
 import type { ChannelRecord } from "../models/channel.ts";
 import { refuse } from "./errors.ts";
-import { toChannel } from "./records.ts";
+import { toChannel, toChannelAccess } from "./records.ts";
 import type { Channels } from "./types.ts";
 
 const fields = { id: 1, name: 1, type: 1, description: 1, createdBy: 1, position: 1 } as const;
+const withAccess = { ...fields, permissions: 1, locked: 1 } as const;
 
 export function slugOf(name: string): string {
   const slug = name
@@ -38,8 +39,8 @@ export function createChannels(channels: Model<ChannelRecord>): Channels {
       return all.map(toChannel);
     },
     async byId(id) {
-      const channel = await channels.findOne({ id: { $eq: id } }, fields).lean<ChannelRecord>();
-      return channel && toChannel(channel);
+      const channel = await channels.findOne({ id: { $eq: id } }, withAccess).lean<ChannelRecord>();
+      return channel && toChannelAccess(channel);
     },
     async create({ name, type, description, createdBy }) {
       const slug = slugOf(name);

@@ -1,7 +1,7 @@
 import type { ChannelRecord } from "../models/channel.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
-import type { Account, Channel, Message, Standing, UserCard } from "./types.ts";
+import type { Account, Channel, ChannelAccess, Message, Standing, UserCard } from "./types.ts";
 
 /** From what is stored to what the chat speaks of; what old documents lack is filled in here and nowhere else. */
 
@@ -45,6 +45,13 @@ export function toChannel(channel: ChannelRecord): Channel {
     createdBy: channel.createdBy,
     position: channel.position ?? 0,
   };
+}
+
+/** A locked channel is read by all who may, and written by admins. */
+export function toChannelAccess(channel: ChannelRecord): ChannelAccess {
+  const read = channel.permissions?.read === "admin";
+  const write = read || channel.locked === true || channel.permissions?.write === "admin";
+  return { ...toChannel(channel), adminsOnly: { read, write } };
 }
 
 export function toMessage(message: MessageRecord): Message {

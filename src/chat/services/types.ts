@@ -37,6 +37,11 @@ export interface Channel {
   position: number;
 }
 
+/** A channel with what decides who may use it. */
+export interface ChannelAccess extends Channel {
+  adminsOnly: { read: boolean; write: boolean };
+}
+
 export type MessageType = "public" | "private" | "system";
 
 export interface Message {
@@ -83,7 +88,7 @@ export type LoginResult =
 
 export interface Channels {
   list(): Promise<Channel[]>;
-  byId(id: string): Promise<Channel | null>;
+  byId(id: string): Promise<ChannelAccess | null>;
   create(input: { name: string; type: "text" | "voice"; description?: string; createdBy: string }): Promise<Channel>;
 }
 

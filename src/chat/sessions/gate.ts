@@ -20,10 +20,11 @@ export function createSessionGate({ store, db, collection }: Options): SessionGa
   const handles = createHandles(db);
   const documents = db.collection<{ _id: string; session: unknown }>(collection);
 
-  async function confirmed(sid: string | null | undefined, handle: string, userId: string) {
+  async function confirmed(sid: string | null | undefined, handle: string, userId?: string) {
     if (!sid) return null;
     const session = asChatSession(await readSession(store, sid));
-    return session?.handle === handle && session.userId === userId ? { sid, session } : null;
+    if (session?.handle !== handle || (userId !== undefined && session.userId !== userId)) return null;
+    return { sid, session };
   }
 
   async function end(sid: string, handle?: string): Promise<void> {

@@ -19,8 +19,8 @@ export interface ChatSession {
 /** From a handle (in a token) or a sid (in a cookie) to a living session; and ways to end sessions. */
 export interface SessionGate {
   readonly store: Store;
-  /** null: no living session of that user goes by this handle. Throws `UnavailableError` when nobody can tell. */
-  byHandle(handle: string, userId: string): Promise<{ sid: string; session: ChatSession } | null>;
+  /** null: no living session (of that user) goes by this handle. Throws `UnavailableError` when nobody can tell. */
+  byHandle(handle: string, userId?: string): Promise<{ sid: string; session: ChatSession } | null>;
   bySid(sid: string): Promise<ChatSession | null>;
   /** Binds a handle to the sid that now carries it (login; a further login of the same user moves it). */
   bind(handle: string, sid: string, userId: string, expires: Date): Promise<void>;
