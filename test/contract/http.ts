@@ -476,6 +476,14 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         expect(answer.status).toBe(query.includes("[") ? 200 : 400);
       });
 
+      it("of a channel that only admins may read are refused to others", async () => {
+        const [member, admin] = [await registered(), await withRole("admin")];
+        const room = (await member.post("/api/channels", { name: someone(), type: "text" })).body.id;
+        await db.collection("channels").updateOne({ id: room }, { $set: { "permissions.read": "admin" } });
+        expect((await member.get(`/api/channels/${room}/messages`)).body.code).toBe("ADMIN_REQUIRED");
+        expect((await admin.get(`/api/channels/${room}/messages`)).status).toBe(200);
+      });
+
       it("of an unknown channel are not found", async () => {
         const b = await registered();
         const answer = await b.get("/api/channels/no-such/messages");

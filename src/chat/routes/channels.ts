@@ -1,6 +1,6 @@
 import { Router } from "express";
 import { refuse } from "../services/errors.ts";
-import type { Channels, Message, Messages } from "../services/types.ts";
+import type { Channels, Message, Messages, Role } from "../services/types.ts";
 import type { Guard } from "./guard.ts";
 import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts";
 
@@ -22,6 +22,12 @@ function entry({ id, author, room, text, type, target, timestamp }: Message) {
 
 export function channelRoutes({ guard, channels, messages }: Options): Router {
   const router = Router();
+
+  async function mayRead(room: string, role: Role): Promise<void> {
+    const channel = await channels.byId(room);
+    if (!channel) throw refuse.notFound(`Channel '${room.slice(0, 100)}' not found`, "CHANNEL_NOT_FOUND");
+    if (channel.adminsOnly.read && role !== "admin") throw refuse.forbidden("Admin access required", "ADMIN_REQUIRED");
+  }
 
   router.get(
     "/channels",
@@ -46,9 +52,8 @@ export function channelRoutes({ guard, channels, messages }: Options): Router {
       const { before } = req.query;
       if (before !== undefined && typeof before !== "string") throw refuse.invalid("'before' must be given once");
       const limit = queryNumber(req.query.limit, "'limit'", { min: 1, max: 100, fallback: 50 });
+      await mayRead(room, standing.role);
       const page = await messages.page(room, standing.nickname, { limit, ...(before ? { before } : {}) });
-      if (page.messages.length === 0 && !(await channels.byId(room)))
-        throw refuse.notFound(`Channel '${room.slice(0, 100)}' not found`, "CHANNEL_NOT_FOUND");
       res.json({ messages: page.messages.map(entry), before: page.before });
     }),
   );
