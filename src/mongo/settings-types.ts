@@ -27,6 +27,8 @@ export interface SettingsStore {
   readonly current: Settings;
   /** False until a settings document exists in MongoDB: boot defaults apply. */
   readonly stored: boolean;
+  /** When the settings in force were made; null while boot defaults apply. */
+  readonly changedAt: Date | null;
   readonly events: Events<SettingsEvents>;
   /** Compare-and-set on `expected` (default: the revision known here); throws `SettingsConflict` when another was faster. */
   change(patch: Partial<Omit<Settings, "revision">>, by: ChangeBy, expected?: number): Promise<Settings>;

@@ -1,0 +1,89 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { createSampler, type Sampler, type SamplerOptions } from "../../src/kernel/sampler.ts";
+import { until } from "../support/until.ts";
+
+const clock = { now: () => Date.now() };
+const open: Sampler<unknown>[] = [];
+afterEach(() => {
+  for (const sampler of open.splice(0)) sampler.close();
+});
+
+function sample<T>(probe: SamplerOptions<T>["probe"], more: Partial<SamplerOptions<T>> = {}): Sampler<T> {
+  const sampler = createSampler({ probe, clock, everyMs: 50, deadlineMs: 100, ...more });
+  open.push(sampler);
+  return sampler;
+}
+
+/** A probe whose answer the test gives. */
+function held() {
+  const asked: ((value: string) => void)[] = [];
+  return { asked, probe: () => new Promise<string>((resolve) => asked.push(resolve)) };
+}
+
+describe("a sampler", () => {
+  it("knows nothing before the first answer, then the newest one", async () => {
+    let n = 0;
+    const sampler = sample(() => ++n);
+    expect(sampler.latest).toBeUndefined();
+    await until(() => sampler.latest?.ok && sampler.latest.value >= 3);
+    expect(sampler.latest?.at).toBeGreaterThan(Date.now() - 5_000);
+  });
+
+  it("tells that there was no answer in time, and asks nothing more until there is one", async () => {
+    const { asked, probe } = held();
+    const sampler = sample(probe);
+    await until(() => sampler.latest?.ok === false);
+    expect(sampler.latest).toMatchObject({ ok: false, reason: "unanswered" });
+    expect(asked).toHaveLength(1);
+    asked[0]?.("late");
+    await until(() => sampler.latest?.ok);
+    expect(sampler.latest).toMatchObject({ ok: true, value: "late" });
+    await until(() => asked.length === 2);
+  });
+
+  it("tells of an error, thrown or rejected, and goes on", async () => {
+    let n = 0;
+    const sampler = sample(() => {
+      n++;
+      if (n === 1) throw new Error("thrown");
+      if (n === 2) return Promise.reject("no error at all");
+      return "well";
+    });
+    await until(() => sampler.latest?.ok === false);
+    expect(sampler.latest).toMatchObject({ reason: "failed" });
+    await until(() => sampler.latest?.ok);
+  });
+
+  it("does not blame the other side for a pause of this process", async () => {
+    const probes: number[] = [];
+    const sampler = sample(
+      () =>
+        new Promise<string>((resolve) => {
+          probes.push(performance.now());
+          setImmediate(resolve, "well");
+        }),
+      { deadlineMs: 30 },
+    );
+    await until(() => sampler.latest?.ok);
+    const seen = new Set<boolean>();
+    for (let round = 0; round < 5; round++) {
+      const before = probes.length;
+      await until(() => probes.length > before, { everyMs: 1 });
+      const end = performance.now() + 60;
+      while (performance.now() < end);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      seen.add(sampler.latest?.ok ?? false);
+    }
+    expect([...seen]).toEqual([true]);
+  });
+
+  it("is silent once closed", async () => {
+    const { asked, probe } = held();
+    const sampler = sample(probe);
+    await until(() => asked.length === 1);
+    sampler.close();
+    asked[0]?.("late");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sampler.latest).toBeUndefined();
+  });
+});
