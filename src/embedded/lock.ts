@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { StartError } from "../kernel/errors.ts";
 import { identify, lives, outlive, type ProcessId } from "./processes.ts";
 
-const CHILDREN_END_MS = 6_000;
+const CHILDREN_END_MS = 5_000;
 
 interface Content {
   owner: ProcessId;

@@ -54,7 +54,10 @@ export async function downloadMongod(options: DownloadOptions, tried: Tried): Pr
   const { output, timedOut } = await runGuarded(process.execPath, args, { timeoutMs, watch });
   const path = /^mongod=(.+)$/m.exec(output)?.[1];
   if (path) return path;
-  const reason = /^.*(?:ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT).*$/m.exec(output)?.[0].trim();
-  tried.push(`${PACKAGE}: ${timedOut ? `not there after ${timeoutMs / 1000} s` : (reason ?? "found no mongod")}`);
+  const reason = (/^.*(?:ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT).*$/m.exec(output) ??
+    /^\w*Error: .*$/m.exec(output))?.[0];
+  tried.push(
+    `${PACKAGE}: ${timedOut ? `not there after ${timeoutMs / 1000} s` : (reason?.trim() ?? "found no mongod")}`,
+  );
   return undefined;
 }

@@ -55,7 +55,7 @@ export async function startEmbeddedMongo(given: EmbeddedMongoOptions): Promise<E
     dir,
     program: path,
     args: argsOf,
-    ready: makePrimary,
+    ready: ({ port, pid }, signal) => makePrimary(port, signal, pid),
     startTimeoutMs: START_TIMEOUT_MS,
     log,
   });

@@ -1,6 +1,6 @@
 import mongoose from "mongoose";
 import { ask, LOOPBACK } from "./ports.ts";
-import { poll, type Serving } from "./server.ts";
+import { poll } from "./server.ts";
 
 export const REPLICA_SET = "sluice";
 
@@ -52,8 +52,12 @@ async function isPrimary(admin: Admin, host: string): Promise<true | undefined> 
   return undefined;
 }
 
-/** Waits for the mongod and makes it the primary of its one-node replica set. */
-export async function makePrimary({ port, pid }: Serving, signal: AbortSignal): Promise<void> {
+async function isProcess(admin: Admin, pid: number): Promise<true | undefined> {
+  return Number((await admin.serverStatus()).pid) === pid ? true : undefined;
+}
+
+/** Waits for the mongod (`pid`: that very one) and makes it the primary of its one-node replica set. */
+export async function makePrimary(port: number, signal: AbortSignal, pid?: number): Promise<void> {
   await poll(signal, () => ask(port));
   const client = new mongoose.mongo.MongoClient(`mongodb://${LOOPBACK}:${port}/?directConnection=true`, {
     serverSelectionTimeoutMS: 5_000,
@@ -61,7 +65,7 @@ export async function makePrimary({ port, pid }: Serving, signal: AbortSignal): 
   try {
     await client.connect();
     const admin = client.db("admin").admin();
-    await poll(signal, async () => (Number((await admin.serverStatus()).pid) === pid ? true : undefined));
+    if (pid !== undefined) await poll(signal, () => isProcess(admin, pid));
     await poll(signal, () => isPrimary(admin, `${LOOPBACK}:${port}`));
   } finally {
     await client.close();
