@@ -15,7 +15,9 @@ const leading = [AbstractCursor, Admin, Collection, Database, OrderedBulkOperati
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new UnavailableError(`MongoDB did not answer within ${ms} ms`)), ms);
+    const giveUp = () => reject(new UnavailableError(`MongoDB did not answer within ${ms} ms`));
+    // After the sockets have been read: an answer that is already there counts, however busy this process was.
+    timer = setTimeout(() => setImmediate(giveUp), ms);
   });
   try {
     return await Promise.race([work, late]);

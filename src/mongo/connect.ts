@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ClientSession, Db, DbOptions, MongoClient, MongoClientOptions } from "mongodb";
 import mongoose, { type Connection } from "mongoose";
+import { UnavailableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { bounded, within } from "./bounded.ts";
 import { hostsOf, isRefusal, noStart, unusableUrl } from "./start-error.ts";
@@ -29,6 +30,8 @@ export interface MongoOptions {
   monitorCommands?: boolean;
   /** The start fails when nothing answered for so long. */
   startTimeoutMs?: number;
+  /** For index builds: how long a single command may take, instead of `timeoutMs`. */
+  longestMs?: number;
 }
 
 class BoundedClient extends mongoose.mongo.MongoClient {
@@ -43,27 +46,27 @@ class BoundedClient extends mongoose.mongo.MongoClient {
 }
 
 /** The driver's `timeoutMS` does nothing (it mixed up replies), so each stage has its limit here and `bounded` the whole. */
-function stages({ timeoutMs, poolSize, monitorCommands = false }: MongoOptions): MongoClientOptions {
+function stages({ timeoutMs, longestMs = timeoutMs, ...options }: MongoOptions): MongoClientOptions {
   return {
     appName: "sluice",
     serverSelectionTimeoutMS: timeoutMs,
     waitQueueTimeoutMS: timeoutMs,
     connectTimeoutMS: timeoutMs,
-    // A change stream's server answers once a second at the earliest when nothing happens.
-    socketTimeoutMS: Math.max(timeoutMs, 2_000),
+    // A quiet change stream hears from its server once a second only.
+    socketTimeoutMS: Math.max(longestMs, 2_000),
     heartbeatFrequencyMS: 2_000,
-    maxPoolSize: poolSize,
+    maxPoolSize: options.poolSize,
     readPreference: "primary",
     retryReads: true,
     retryWrites: true,
     writeConcern: { w: "majority", wtimeoutMS: timeoutMs },
-    monitorCommands,
+    monitorCommands: options.monitorCommands ?? false,
   };
 }
 
 function clientFor(options: MongoOptions): MongoClient {
   try {
-    return new BoundedClient(options.url, stages(options), options.timeoutMs);
+    return new BoundedClient(options.url, stages(options), options.longestMs ?? options.timeoutMs);
   } catch (error) {
     throw unusableUrl(error);
   }
@@ -73,13 +76,15 @@ function clientFor(options: MongoOptions): MongoClient {
 async function open(options: MongoOptions): Promise<MongoClient> {
   const { startTimeoutMs = 10_000 } = options;
   const end = performance.now() + startTimeoutMs;
+  let known: unknown;
   for (;;) {
     const client = clientFor(options);
     try {
       return await within(Math.max(1, end - performance.now()), client.connect());
     } catch (error) {
       await client.close().catch(() => undefined);
-      if (isRefusal(error) || performance.now() + betweenAttemptsMs > end) throw noStart(client, error, startTimeoutMs);
+      if (!known || !(error instanceof UnavailableError)) known = error;
+      if (isRefusal(error) || performance.now() + betweenAttemptsMs > end) throw noStart(client, known, startTimeoutMs);
       await pause(betweenAttemptsMs);
     }
   }
@@ -113,11 +118,11 @@ export async function connectMongo(options: MongoOptions): Promise<MongoLink> {
       topology,
       async close() {
         connection.removeAllListeners("disconnected");
-        await connection.destroy(true);
+        await connection.destroy();
       },
     };
   } catch (error) {
-    await connection.destroy(true);
+    await connection.destroy();
     throw noStart(client, error, options.timeoutMs);
   }
 }

@@ -1,6 +1,6 @@
 import type { MongoClient } from "mongodb";
 import mongoose from "mongoose";
-import { messageOf, StartError } from "../kernel/errors.ts";
+import { messageOf, StartError, UnavailableError } from "../kernel/errors.ts";
 
 const { MongoServerError, MongoServerSelectionError } = mongoose.mongo;
 
@@ -10,13 +10,14 @@ export function hostsOf({ options }: MongoClient): string {
 }
 
 function reasonOf(error: unknown): string {
+  if (error instanceof UnavailableError) return "";
   if (!(error instanceof MongoServerSelectionError)) return messageOf(error);
   const servers = [...(error.reason?.servers.values() ?? [])];
   return servers.find((server) => server.error)?.error?.message ?? "no primary among its members";
 }
 
-function bracketed(reason: string, secrets: (string | undefined)[] = []): string {
-  return secrets.some((secret) => secret && reason.includes(secret)) ? "" : ` (${reason.replace(/\s+/g, " ")})`;
+function bracketed(reason: string, secret: string | undefined): string {
+  return reason === "" || (secret && reason.includes(secret)) ? "" : ` (${reason.replace(/\s+/g, " ")})`;
 }
 
 /** Trying again cannot help. 18: login refused; 8000: the same from Atlas. */
@@ -35,8 +36,7 @@ export function unusableUrl(error: unknown): StartError {
 /** One plain line that names the server, the reason and the remedy. */
 export function noStart(client: MongoClient, error: unknown, waitedMs: number): StartError {
   const hosts = hostsOf(client);
-  const { username, password } = client.options.credentials ?? {};
-  const why = bracketed(reasonOf(error), [password, username]);
+  const why = bracketed(reasonOf(error), client.options.credentials?.password);
   if (isRefusal(error))
     return new StartError(`MongoDB at ${hosts} refuses the login${why}. Correct user and password in MONGODB_URL.`);
   const seconds = Math.round(waitedMs / 100) / 10;
