@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 
+// Longer than the guardian gives a program to end by itself.
+const END_MS = 4_500;
+
 // Node itself cannot outlive its own kill -9, so a shell in a session of its own watches a pipe that closes with us.
 const SCRIPT = `
 exec 9<&0
@@ -54,6 +57,15 @@ async function textOf(...streams: (Readable | null)[]): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
+/** The guardian and all it has started, for when it does not do its work. */
+function killGroup(leader: number | undefined): void {
+  try {
+    if (leader) process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 export async function spawnGuarded({ command, args, output }: GuardedOptions): Promise<Guarded> {
   const guardian = spawn("/bin/sh", ["-c", SCRIPT, "sluice-guardian", command, ...args], {
     detached: true,
@@ -69,7 +81,9 @@ export async function spawnGuarded({ command, args, output }: GuardedOptions): P
     output: textOf(guardian.stdout, guardian.stderr),
     async end() {
       guardian.stdin?.end();
+      const late = setTimeout(() => killGroup(guardian.pid), END_MS);
       await exited;
+      clearTimeout(late);
     },
   };
 }

@@ -21,6 +21,14 @@ interface Holder {
   says(line: string): Promise<void>;
 }
 
+const FOLDERS = ["mongo", "redis"];
+
+/** The lock of the folder whose name begins so. */
+function lockIn(dataDir: string, folder: string): { owner: ProcessId; children: ProcessId[] } {
+  const name = readdirSync(dataDir).find((entry) => entry.startsWith(folder)) ?? folder;
+  return JSON.parse(readFileSync(join(dataDir, name, "lock"), "utf8"));
+}
+
 /** A process in a group of its own, as a shell starts it, that keeps both databases. */
 async function hold(dataDir: string): Promise<Holder> {
   const holder = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "holder.ts"), dataDir], {
@@ -34,9 +42,7 @@ async function hold(dataDir: string): Promise<Holder> {
     await until(() => lines.includes(line), { timeoutMs: 30_000, describe: () => `"${line}" among ${lines.join()}` });
   };
   await says("held");
-  const children = ["mongo-6", "redis"].flatMap(
-    (folder) => JSON.parse(readFileSync(join(dataDir, folder, "lock"), "utf8")).children as ProcessId[],
-  );
+  const children = FOLDERS.flatMap((folder) => lockIn(dataDir, folder).children);
   return { process: holder, pid: holder.pid ?? -1, children, says };
 }
 
@@ -51,33 +57,27 @@ function membersOf(group: number): number[] {
 }
 
 describe("the guardian", () => {
-  test("ends the databases within 5 s of the kill -9 of their parent, and the next start takes over", async () => {
+  test("ends the databases within 5 s of the kill -9 of their parent; a start at once waits and takes over", async () => {
     const dataDir = await cleanup.folder();
     const holder = await hold(dataDir);
     expect(holder.children.filter(lives)).toHaveLength(4);
 
     process.kill(holder.pid, "SIGKILL");
     const killed = Date.now();
-    await until(() => !holder.children.some(lives), { timeoutMs: 5_000, describe: "the end of the databases" });
+    await once(holder.process, "exit");
+    const options = optionsFor(dataDir);
+    const starts = Promise.all([startEmbeddedMongo(options), startEmbeddedRedis(options)]);
+    await until(() => !holder.children.some(lives), {
+      timeoutMs: killed + 5_000 - Date.now(),
+      describe: "the end of the databases",
+    });
     console.log(`databases ended ${Date.now() - killed} ms after the kill -9 of their parent`);
 
-    expect(readFileSync(join(dataDir, "mongo-6", "lock"), "utf8")).toContain(`"pid":${holder.pid}`);
-    const mongo = cleanup.add(await startEmbeddedMongo(optionsFor(dataDir)));
-    expect(await withMongo(mongo.url, (db) => db.collection("kept").distinct("word"))).toEqual(["held"]);
-  });
-
-  test("lets a start right after a kill -9 wait for what is still ending", async () => {
-    const dataDir = await cleanup.folder();
-    const holder = await hold(dataDir);
-    process.kill(holder.pid, "SIGKILL");
-    await once(holder.process, "exit");
-
-    const options = optionsFor(dataDir);
-    const [mongo, redis] = await Promise.all([startEmbeddedMongo(options), startEmbeddedRedis(options)]);
+    const [mongo, redis] = await starts;
     cleanup.add(mongo);
     if (redis) cleanup.add(redis);
-    expect(holder.children.filter(lives)).toEqual([]);
     expect(await withMongo(mongo.url, (db) => db.collection("kept").distinct("word"))).toEqual(["held"]);
+    for (const folder of FOLDERS) expect(lockIn(dataDir, folder).owner.pid).toBe(process.pid);
   });
 
   test("may be killed itself: the next start ends the database that nobody holds any more", async () => {
@@ -121,6 +121,15 @@ describe("the guardian", () => {
     if (!program) throw new Error("the program did not start");
     await stubborn.end();
     expect(lives(program)).toBe(false);
+  });
+
+  test("does not keep a program alive that it can no longer end", async () => {
+    const guarded = await spawnGuarded({ command: "/bin/sh", args: ["-c", "read -r _ </dev/zero"], output: "pipe" });
+    const program = identify((await guarded.programPid) ?? -1);
+    if (!program) throw new Error("the program did not start");
+    for (const pid of membersOf(guarded.guardianPid)) if (pid !== program.pid) process.kill(pid, "SIGSTOP");
+    await guarded.end();
+    await until(() => !lives(program), { describe: "the end of the program" });
   });
 
   test("answers the exit code and all of the output of a program", async () => {
