@@ -10,7 +10,10 @@ export type RedisState = "up" | "degraded" | "down" | "recovering" | "disabled";
 
 export type UnavailableReason = "disabled" | "down" | "deadline" | "budget" | "refused" | "failed";
 
-/** Redis gave no answer that may be used. `unknownOutcome`: the command may have run all the same. */
+/**
+ * Redis gave no answer that may be used. `unknownOutcome`: the command may have run all the same (of several commands in
+ * one call, what is known of the first that failed says nothing of the others).
+ */
 export interface Unavailable {
   readonly ok: false;
   readonly reason: UnavailableReason;
@@ -62,6 +65,7 @@ export type Commands = Pick<
   | "lTrim"
   | "lLen"
   | "publish"
+  | "pubSubNumSub"
   | "ping"
   | "info"
 >;
@@ -94,10 +98,12 @@ export interface RecoveryStage {
   run(signs: RecoverySigns): Promise<void>;
 }
 
-/** What is known of the server that came back. `sameData: false`: other run id or replication id, or the canary key is gone. */
+/** What is known of the server that came back. `sameData: false`: another run of a server, or the canary key is gone or older. */
 export interface RecoverySigns {
   readonly sameData: boolean;
   readonly firstConnect: boolean;
+  /** Not the same, but a replica of it that had everything until the last heartbeat: only the last moment may be missing. */
+  readonly promoted: boolean;
 }
 
 export type DoorEvents = {
@@ -123,17 +129,25 @@ export interface RedisHealth {
   readonly waiting: number;
 }
 
+/** Delivers what was published, as bytes. */
+export type MessageListener = (message: Buffer, channel: string) => void;
+
 /** The one way to Redis. No call throws, none takes longer than its deadline, none is sent while Redis is not trusted. */
 export interface RedisDoor {
   readonly state: RedisState;
   readonly events: Events<DoorEvents>;
+  /** Begins to connect, and answers at once; to be called when the recovery stages are registered. */
+  start(): void;
   call<T>(name: string, command: (redis: Commands) => Promise<T>, options?: CallOptions): Promise<Answer<T>>;
   script<T>(script: Script, keys: string[], args: (string | Buffer)[], options?: CallOptions): Promise<Answer<T>>;
   subscribe(channel: string, listener: (message: string) => void): Subscription;
+  /** For libraries: several channels by a pattern, and messages that are not text. */
+  listen(target: { channel: string } | { pattern: string }, listener: MessageListener): Subscription;
+  /** The stage's own calls pass while the state is `recovering`; nobody else's do. */
   onRecovery(stage: RecoveryStage): () => void;
   /** The kill switch: closes every connection, or opens them again. */
   disable(disabled: boolean, reason: string): Promise<void>;
-  /** At most one PING per second goes out however often this is asked. */
+  /** Answers at once from the last heartbeat, one PING per second however often this is asked; the state is that of now. */
   health(): Promise<RedisHealth>;
   close(): Promise<void>;
 }

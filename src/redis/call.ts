@@ -1,0 +1,100 @@
+import type { Breaker } from "../kernel/breaker.ts";
+import { currentBudget } from "../kernel/budget.ts";
+import type { Line } from "../kernel/deadline.ts";
+import type { Events } from "../kernel/events.ts";
+import type { AllCommands } from "./commands.ts";
+import { type Failure, judge } from "./failure.ts";
+import type { Answer, DoorEvents, Unavailable, UnavailableReason } from "./types.ts";
+
+/** Where a call goes, and who is told what came of it. */
+export interface Way {
+  readonly line: Line;
+  run<T>(command: (redis: AllCommands) => Promise<T>): Promise<T>;
+  /** The deadline of `ms` has passed without a reply. */
+  expired(ms: number): void;
+  failed(name: string, failure: Failure): void;
+}
+
+export interface Caller {
+  /** The error boundary: whatever the command does, the promise resolves, and in time. `script`: may write, then fail. */
+  send<T>(
+    name: string,
+    way: Way,
+    command: (redis: AllCommands) => Promise<T>,
+    ms: number,
+    script: boolean,
+  ): Promise<Answer<T>>;
+  /** Nothing was sent. */
+  refuse(name: string, reason: UnavailableReason, error?: Error): Unavailable;
+}
+
+interface CallerOptions {
+  events: Events<DoorEvents>;
+  breaker: Breaker;
+  /** For all waits of one request. */
+  budgetMs: number;
+  /** A listener that throws must not become the caller's problem. */
+  onListenerError: (error: unknown) => void;
+}
+
+export function createCaller({ events, breaker, budgetMs, onListenerError }: CallerOptions): Caller {
+  function emit<K extends keyof DoorEvents & string>(name: K, event: DoorEvents[K]): void {
+    try {
+      events.emit(name, event);
+    } catch (error) {
+      onListenerError(error);
+    }
+  }
+
+  function unavailable(name: string, answer: Unavailable): Unavailable {
+    const { reason, unknownOutcome, error } = answer;
+    emit("unavailable", { name, reason, unknownOutcome, ...(error && { error }) });
+    return answer;
+  }
+
+  const refuse = (name: string, reason: UnavailableReason, error?: Error): Unavailable =>
+    unavailable(name, { ok: false, reason, unknownOutcome: false, ...(error && { error }) });
+
+  return {
+    refuse,
+    send(name, way, command, ms, script) {
+      const { line } = way;
+      const budget = currentBudget();
+      const left = budget ? budget.left(budgetMs, line.now()) : ms;
+      if (left <= 0) return Promise.resolve(refuse(name, "budget"));
+      budget?.begin(line.now());
+      const begun = events.count("answered") > 0 ? performance.now() : 0;
+
+      return new Promise((resolve) => {
+        const wait = line.add(Math.min(left, ms), () => {
+          budget?.end(line.now());
+          // A line that has ended was cut off by an outage, not by the clock.
+          const reason = wait.left ? "down" : left < ms ? "budget" : "deadline";
+          resolve(unavailable(name, { ok: false, reason, unknownOutcome: true }));
+          if (reason === "deadline") way.expired(ms);
+        });
+        const onError = (error: unknown): void => {
+          const failure = judge(error, script);
+          if (line.done(wait)) {
+            budget?.end(line.now());
+            resolve(unavailable(name, failure.answer));
+          }
+          way.failed(name, failure);
+        };
+        try {
+          const sent = way.run(command);
+          const reply = typeof sent?.then === "function" ? sent : Promise.resolve(sent);
+          reply.then((value) => {
+            if (!line.done(wait)) return;
+            breaker.answered();
+            budget?.end(line.now());
+            resolve({ ok: true, value });
+            if (begun > 0) emit("answered", { name, seconds: (performance.now() - begun) / 1000 });
+          }, onError);
+        } catch (error) {
+          onError(error);
+        }
+      });
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import {
+  ClientClosedError,
+  ClientOfflineError,
+  ConnectionTimeoutError,
+  DisconnectsClientError,
+  ErrorReply,
+  SocketClosedUnexpectedlyError,
+} from "redis";
+import type { Unavailable } from "./types.ts";
+
+/** What an error says of the server, beyond the one command. */
+export type Verdict =
+  /** Nothing: the command itself was wrong. */
+  | "fine"
+  /** It refuses writes; what it answers to reads is right. */
+  | "readonly"
+  /** The user may not run this one command. */
+  | "denied"
+  /** It cannot be used. */
+  | "unusable";
+
+export interface Failure {
+  readonly verdict: Verdict;
+  readonly answer: Unavailable;
+  /** In words without an address or a secret. */
+  readonly words: string;
+}
+
+const words: Record<string, [Verdict, string]> = {
+  OOM: ["readonly", "Redis refuses writes: its memory is full (OOM)"],
+  READONLY: ["readonly", "Redis refuses writes: it is a read-only replica (READONLY)"],
+  MISCONF: ["readonly", "Redis refuses writes: it cannot save to disk (MISCONF)"],
+  NOREPLICAS: ["readonly", "Redis refuses writes: too few replicas are connected (NOREPLICAS)"],
+  LOADING: ["unusable", "Redis is loading its data (LOADING)"],
+  BUSY: ["unusable", "Redis is busy with a script (BUSY)"],
+  CLUSTERDOWN: ["unusable", "the cluster is down (CLUSTERDOWN)"],
+  MASTERDOWN: ["unusable", "the replica has lost its master (MASTERDOWN)"],
+  NOAUTH: ["unusable", "Redis asks for a password (NOAUTH): set REDIS_PASSWORD"],
+  WRONGPASS: ["unusable", "Redis refuses user or password (WRONGPASS)"],
+  NOPERM: ["denied", "the Redis user lacks a right (NOPERM)"],
+};
+
+const network: Record<string, string> = {
+  ECONNREFUSED: "the connection is refused",
+  ECONNRESET: "the connection was reset",
+  EPIPE: "the connection was closed",
+  ETIMEDOUT: "the connection timed out",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  ENOTFOUND: "the host name is not known",
+  EAI_AGAIN: "the host name cannot be looked up now",
+};
+
+/** The word a Redis error begins with; before 7.0 a script's inner error hides in the middle of the text. */
+function codeOf(message: string): string {
+  const inner = /(?:^|[ '"]-)(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|CLUSTERDOWN)\b/.exec(message)?.[1];
+  return inner ?? /^[A-Z]+/.exec(message)?.[0] ?? "";
+}
+
+function describeReply(error: Error): [Verdict, string] {
+  const known = words[codeOf(error.message)];
+  if (known) return known;
+  if (/max number of clients/.test(error.message)) return ["unusable", "Redis has no room for more connections"];
+  return ["fine", error.message];
+}
+
+/** A connection's end in words; error texts of the network name addresses, so only their codes are used. */
+export function describeLoss(error: unknown): string {
+  if (error instanceof ErrorReply) return describeReply(error)[1];
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (network[code]) return network[code];
+  if (/CERT|SIGNED|TLS|SSL/.test(code)) return `its certificate is not trusted (${code}): see REDIS_CA_FILE`;
+  if (error instanceof LinkError) return error.message;
+  return "the connection was lost";
+}
+
+/** A connection that we gave up ourselves; its message holds no address. */
+export class LinkError extends Error {}
+
+/** What came of a call that was sent and rejected. `script`: it may have written before it failed. */
+export function judge(error: unknown, script: boolean): Failure {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  if (error instanceof ErrorReply) {
+    const [verdict, text] = describeReply(error);
+    const reason = verdict === "fine" ? "failed" : verdict === "unusable" ? "down" : "refused";
+    const unknownOutcome = verdict === "fine" && script;
+    return { verdict, words: text, answer: { ok: false, reason, unknownOutcome, error: cause } };
+  }
+  const unsent = error instanceof ClientClosedError || error instanceof ClientOfflineError;
+  const full = cause.message === "The queue is full";
+  const lost = unsent || isLoss(cause);
+  return {
+    verdict: "fine",
+    words: describeLoss(error),
+    answer: { ok: false, reason: lost ? "down" : "failed", unknownOutcome: !unsent && !full, error: cause },
+  };
+}
+
+function isLoss(error: Error): boolean {
+  const code = "code" in error ? String(error.code) : "";
+  return (
+    error instanceof LinkError ||
+    error instanceof SocketClosedUnexpectedlyError ||
+    error instanceof DisconnectsClientError ||
+    error instanceof ConnectionTimeoutError ||
+    code in network
+  );
+}

@@ -1,0 +1,53 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { UnavailableError } from "../kernel/errors.ts";
+import type { RecoverySigns, RecoveryStage } from "./types.ts";
+
+/** What must be done before Redis is trusted again. */
+export interface Recovery {
+  add(stage: RecoveryStage): () => void;
+  /** One stage after the other until `lost`; rejects with the name of the one that failed. */
+  run(signs: RecoverySigns, lost: AbortSignal): Promise<void>;
+  /** Whether the caller is one of the stages, which alone may use Redis meanwhile. */
+  within(): boolean;
+}
+
+const STAGE_MS = 10_000;
+
+export function createRecovery(): Recovery {
+  const stages: RecoveryStage[] = [];
+  const inside = new AsyncLocalStorage<true>();
+
+  async function runStage(stage: RecoveryStage, signs: RecoverySigns): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not done after ${STAGE_MS} ms`)), STAGE_MS);
+    });
+    try {
+      await Promise.race([inside.run(true, () => stage.run(signs)), late]);
+    } catch (error) {
+      throw new UnavailableError(`the recovery stage "${stage.name}" failed`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    add(stage) {
+      stages.push(stage);
+      stages.sort((a, b) => a.order - b.order);
+      return () => {
+        const at = stages.indexOf(stage);
+        if (at >= 0) stages.splice(at, 1);
+      };
+    },
+    async run(signs, lost) {
+      try {
+        for (const stage of [...stages]) if (!lost.aborted) await runStage(stage, signs);
+      } finally {
+        // Else every promise of the process would pay for the storage from now on.
+        inside.disable();
+      }
+    },
+    within: () => inside.getStore() === true,
+  };
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from "node:fs";
+import type { HostPort } from "../config/kinds.ts";
+import type { Config } from "../config/load.ts";
+import { ConfigError, messageOf } from "../kernel/errors.ts";
+
+/** The part of the configuration that says where Redis is and how long to wait for it. */
+export type RedisConfig = Pick<
+  Config,
+  | "REDIS_URL"
+  | "REDIS_HOST"
+  | "REDIS_PORT"
+  | "REDIS_DB"
+  | "REDIS_USERNAME"
+  | "REDIS_PASSWORD"
+  | "REDIS_SENTINEL"
+  | "REDIS_SENTINEL_PASSWORD"
+  | "REDIS_CLUSTER"
+  | "REDIS_TLS"
+  | "REDIS_CA_FILE"
+  | "DISABLE_REDIS"
+  | "REDIS_DEADLINE"
+  | "REDIS_REQUEST_BUDGET"
+  | "REDIS_WATCHDOG"
+  | "REDIS_CONNECT_TIMEOUT"
+  | "REDIS_BACKOFF_MAX"
+  | "REDIS_POOL"
+>;
+
+/** How to get in, the same for every server of a kind. */
+export interface Access {
+  readonly username?: string;
+  readonly password?: string;
+  readonly database: number;
+  readonly tls: false | { readonly ca?: string };
+}
+
+export type Topology =
+  | { readonly kind: "none" }
+  | { readonly kind: "single"; readonly address: HostPort; readonly access: Access }
+  | {
+      readonly kind: "sentinel";
+      readonly master: string;
+      readonly sentinels: HostPort[];
+      readonly access: Access;
+      readonly sentinelAccess: Access;
+    }
+  | { readonly kind: "cluster"; readonly seeds: HostPort[]; readonly access: Access };
+
+function authority(config: RedisConfig): string | undefined {
+  if (!config.REDIS_CA_FILE) return undefined;
+  try {
+    return readFileSync(config.REDIS_CA_FILE, "utf8");
+  } catch (error) {
+    throw new ConfigError(
+      `REDIS_CA_FILE: cannot read "${config.REDIS_CA_FILE}" (${messageOf(error)}); it takes a readable PEM file.`,
+    );
+  }
+}
+
+function access(database: number, secure: boolean, ca: string | undefined, username: string, password: string): Access {
+  return {
+    database,
+    tls: secure && (ca === undefined ? {} : { ca }),
+    ...(username && { username }),
+    ...(password && { password }),
+  };
+}
+
+function fromUrl(text: string, ca: string | undefined): Topology {
+  const wrong = () =>
+    new ConfigError("REDIS_URL: got a value it cannot use; it takes redis://user:password@host:6379/0.");
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw wrong();
+  }
+  const database = Number(url.pathname.slice(1) || "0");
+  if (!url.hostname || !Number.isInteger(database)) throw wrong();
+  return {
+    kind: "single",
+    address: { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || "6379") },
+    access: access(
+      database,
+      url.protocol === "rediss:",
+      ca,
+      decodeURIComponent(url.username),
+      decodeURIComponent(url.password),
+    ),
+  };
+}
+
+/** Where Redis is, from configuration alone. When several are set: cluster, sentinel, URL, host. */
+export function topologyOf(config: RedisConfig): Topology {
+  const ca = authority(config);
+  const { REDIS_DB: db, REDIS_TLS: tls, REDIS_USERNAME: user, REDIS_PASSWORD: password } = config;
+  if (config.REDIS_CLUSTER.length > 0)
+    return { kind: "cluster", seeds: config.REDIS_CLUSTER, access: access(0, tls, ca, user, password) };
+  if (config.REDIS_SENTINEL)
+    return {
+      kind: "sentinel",
+      master: config.REDIS_SENTINEL.name,
+      sentinels: config.REDIS_SENTINEL.hosts,
+      access: access(db, tls, ca, user, password),
+      sentinelAccess: access(0, tls, ca, "", config.REDIS_SENTINEL_PASSWORD),
+    };
+  if (config.REDIS_URL) return fromUrl(config.REDIS_URL, ca);
+  if (config.REDIS_HOST)
+    return {
+      kind: "single",
+      address: { host: config.REDIS_HOST, port: config.REDIS_PORT },
+      access: access(db, tls, ca, user, password),
+    };
+  return { kind: "none" };
+}
+
+/** As Redis itself writes it in a redirection. */
+export const addressOf = ({ host, port }: HostPort): string => `${host}:${port}`;
