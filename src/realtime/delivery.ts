@@ -1,0 +1,95 @@
+import type { Server } from "socket.io";
+import type { Message } from "../chat/services/types.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Events } from "../kernel/events.ts";
+import type { Bus } from "./bus.ts";
+import { textRoom } from "./channel-rooms.ts";
+import type { Guests } from "./guests.ts";
+import { historyEntry, messagePayload, privatePayload } from "./payloads.ts";
+import { createRecentIds } from "./recent-ids.ts";
+import type { Guest, RealtimeEvents } from "./types.ts";
+import { createWindows } from "./windows.ts";
+
+/** Later than this after it was stored no message is expected to arrive from another instance. */
+const lateMs = 30_000;
+const idsRemembered = 20_000;
+
+/** The one way of messages to sockets: on every instance each passes `deliver` once, whoever stored it. */
+export interface Delivery {
+  /** Sends a stored message here and to the other instances; of a private one `writer` gets its copy. */
+  publish(message: Message, writer?: Guest): void;
+  deliver(message: Message): void;
+  /** Sends `history` as `read` answers it, and then whatever came meanwhile and is not in it. */
+  history(guest: Guest, room: string, read: () => Promise<Message[]>): Promise<void>;
+  /** Forgets a socket that is gone. */
+  forget(guest: Guest): void;
+}
+
+interface Options {
+  io: Server;
+  guests: Guests;
+  bus: Bus;
+  events: Events<RealtimeEvents>;
+  clock: Clock;
+}
+
+export function createDelivery({ io, guests, bus, events, clock }: Options): Delivery {
+  const delivered = createRecentIds(idsRemembered);
+  const windows = createWindows(lateMs);
+
+  /** A user who writes to another has one copy to see; "sent" tells it from the target's. */
+  function sendNow(guest: Guest, message: Message): void {
+    if (message.type !== "private") guest.socket.emit("message", messagePayload(message));
+    else {
+      const status = message.author === guest.member.nickname ? "sent" : "delivered";
+      guest.socket.emit("private_message", privatePayload(message, status));
+    }
+  }
+
+  function send(guest: Guest, message: Message): void {
+    if (!windows.takes(guest, message)) sendNow(guest, message);
+  }
+
+  function deliver(message: Message): void {
+    if (!delivered.add(message.id)) return;
+    events.emit("delivered", { type: message.type });
+    if (message.type === "private") {
+      if (message.target) for (const guest of guests.named(message.target)) send(guest, message);
+      return;
+    }
+    const held = windows.heldFrom(message);
+    io.local.to(textRoom(message.room)).except(held).emit("message", messagePayload(message));
+  }
+
+  bus.onMessage(deliver);
+
+  return {
+    publish(message, writer) {
+      deliver(message);
+      if (writer) send(writer, message);
+      bus.send(message);
+    },
+    deliver,
+    async history(guest, room, read) {
+      windows.open(guest, room);
+      let shown: Message[];
+      try {
+        shown = await read();
+      } catch (error) {
+        for (const message of windows.close(guest)) sendNow(guest, message);
+        throw error;
+      }
+      if (!guest.socket.connected) return void windows.close(guest);
+      guest.socket.emit("history", shown.map(historyEntry));
+      const ids = new Set(shown.map(({ id }) => id));
+      const since = clock.now() - lateMs;
+      const stillToCome = shown.filter(({ id, timestamp }) => !delivered.has(id) && timestamp.getTime() > since);
+      const waited = windows.settle(
+        guest,
+        stillToCome.map(({ id }) => id),
+      );
+      for (const message of waited) if (!ids.has(message.id)) sendNow(guest, message);
+    },
+    forget: (guest) => void windows.close(guest),
+  };
+}

@@ -1,0 +1,105 @@
+import type { SocketLinks, Standing } from "../chat/services/types.ts";
+import { messageOf } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Guests } from "./guests.ts";
+import { keyOfHandle } from "./handshake.ts";
+import type { Order, Orders } from "./orders.ts";
+import type { Presence } from "./presence.ts";
+import type { Memory } from "./remember.ts";
+import type { Standings } from "./standings.ts";
+import type { Statuses } from "./statuses.ts";
+import type { Guest } from "./types.ts";
+import type { Voice } from "./voice.ts";
+
+type Notice = { name: string; payload: unknown };
+
+interface Options {
+  guests: Guests;
+  orders: Orders;
+  presence: Presence;
+  standings: Standings;
+  statuses: Statuses;
+  memory: Memory;
+  voice: Voice;
+  log: Log;
+}
+
+export interface Links extends SocketLinks {
+  /** What is known of a user now; sockets of one who is banned are cut. */
+  recognise(standing: Standing): void;
+}
+
+/** A client that is cut comes back at once if its session lives, and does not join by itself: its room is remembered. */
+export function cut(guest: Guest, memory: Memory, notice?: Notice): void {
+  if (notice) guest.socket.emit(notice.name, notice.payload);
+  if (guest.room) memory.note(guest.sessionKey, guest.room.id, true);
+  guest.work.clear();
+  guest.socket.disconnect(true);
+}
+
+export function createLinks(options: Options): Links {
+  const { guests, orders, presence, standings, statuses, memory, voice, log } = options;
+
+  function cutAll(name: string, found: Guest[], notice?: Notice): number {
+    guests.noteCut(name);
+    for (const guest of found) cut(guest, memory, notice);
+    memory.flush().catch(() => undefined);
+    return found.length;
+  }
+
+  function cutUser(userId: string, notice?: Notice): number {
+    presence.loggedOut(userId);
+    statuses.forget(userId);
+    return cutAll(userId, guests.ofUser(userId), notice);
+  }
+
+  const cutSession = (sessionKey: string) => cutAll(sessionKey, guests.ofSession(sessionKey));
+
+  function recognise({ id, nickname, role, banned }: Standing): void {
+    const sockets = guests.ofUser(id);
+    if (banned) {
+      if (sockets.length > 0) cutUser(id, { name: "banned", payload: { message: "Account is banned" } });
+      return;
+    }
+    const strangers = sockets.filter(({ member }) => member.nickname !== nickname || member.role !== role);
+    if (strangers.length === 0) return;
+    const member = { userId: id, nickname, role };
+    for (const guest of strangers) guests.update(guest, member);
+    presence.updated(member);
+  }
+
+  async function refresh(userId: string): Promise<void> {
+    try {
+      const standing = await standings.read(userId);
+      if (standing) recognise(standing);
+    } catch (error) {
+      log.warn({ userId, err: messageOf(error) }, "What changed for a user is seen when the user acts");
+    }
+  }
+
+  function obey(order: Order): number {
+    if (order.kind === "cutUser") return cutUser(order.userId, order.event);
+    if (order.kind === "cutSession") return cutSession(order.sessionKey);
+    if (order.kind === "signal") return Number(voice.receive(order));
+    void refresh(order.userId);
+    return guests.ofUser(order.userId).length;
+  }
+
+  orders.onOrder(obey);
+
+  async function everywhere(order: Order): Promise<number> {
+    const here = obey(order);
+    return here + (await orders.ask(order));
+  }
+
+  return {
+    disconnectUser: (userId, event) => everywhere({ kind: "cutUser", userId, ...(event ? { event } : {}) }),
+    disconnectSession: (handle) => everywhere({ kind: "cutSession", sessionKey: keyOfHandle(handle) }),
+    async refreshUser(userId) {
+      orders.tell({ kind: "refresh", userId });
+      await refresh(userId);
+    },
+    loggedIn: presence.loggedIn,
+    recognise,
+  };
+}

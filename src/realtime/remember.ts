@@ -1,0 +1,64 @@
+import type { Db } from "mongodb";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { createBatch } from "./batch.ts";
+
+export interface Remembered {
+  room: string;
+  /** When the server sent the session's socket away: its client comes back without joining by itself. */
+  sentAway: Date | null;
+}
+
+interface RoomRecord extends Remembered {
+  _id: string;
+  expires: Date;
+}
+
+/** Which room a session was in last, so that it can be re-joined on any instance; not in the session, which sockets never write. */
+export interface Memory {
+  recall(sessionKey: string): Promise<Remembered | null>;
+  /** `sentAway`: and its socket is being sent away now. */
+  note(sessionKey: string, room: string, sentAway?: boolean): void;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Options {
+  db: Db;
+  ttlSeconds: number;
+  clock: Clock;
+  log: Log;
+}
+
+export function createMemory({ db, ttlSeconds, clock, log }: Options): Memory {
+  const records = db.collection<RoomRecord>("session_rooms");
+  const batch = createBatch<Remembered>({
+    name: "Rooms of sessions",
+    merge: (_older, newer) => newer,
+    write: (entries) => {
+      const expires = new Date(clock.now() + ttlSeconds * 1000);
+      const writes = entries.map(([_id, remembered]) => ({
+        updateOne: { filter: { _id }, update: { $set: { ...remembered, expires } }, upsert: true },
+      }));
+      return records.bulkWrite(writes, { ordered: false });
+    },
+    log,
+  });
+
+  return {
+    async recall(sessionKey) {
+      const waiting = batch.get(sessionKey);
+      if (waiting) return waiting;
+      const record = await records.findOne(
+        { _id: { $eq: sessionKey }, expires: { $gt: new Date(clock.now()) } },
+        { projection: { room: 1, sentAway: 1 } },
+      );
+      return record && { room: record.room, sentAway: record.sentAway };
+    },
+    note(sessionKey, room, sentAway = false) {
+      batch.put(sessionKey, { room, sentAway: sentAway ? new Date(clock.now()) : null });
+    },
+    flush: batch.flush,
+    close: batch.close,
+  };
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage } from "node:http";
+import { Server } from "socket.io";
+import { systemClock } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/errors.ts";
+import { createEvents } from "../kernel/events.ts";
+import { createAdapterBus, noBus } from "./bus.ts";
+import { createDelivery } from "./delivery.ts";
+import { sendAway } from "./drain.ts";
+import { createGuests } from "./guests.ts";
+import { createHandshake } from "./handshake.ts";
+import { createLinks } from "./links.ts";
+import { createListeners } from "./listeners.ts";
+import { createAdapterOrders, noOrders } from "./orders.ts";
+import { createLocalPresence } from "./presence-local.ts";
+import { createMemory } from "./remember.ts";
+import { createRoomList } from "./room-list.ts";
+import { createRooms } from "./rooms.ts";
+import { createStandings } from "./standings.ts";
+import { createStatuses } from "./statuses.ts";
+import { createTalk } from "./talk.ts";
+import type { Guest, Realtime, RealtimeEvents, RealtimeOptions } from "./types.ts";
+import { createVoice } from "./voice.ts";
+import type { Work } from "./work.ts";
+
+const connectTimeoutMs = 10_000;
+
+/** Not the first request of a connection, but one of a connection that is open already. */
+const isOngoing = (req: IncomingMessage) => /[?&]sid=/.test(req.url ?? "");
+
+/** The chat's sockets on an HTTP server: who may connect, what they may say, and who hears of it. */
+export function createRealtime(options: RealtimeOptions): Realtime {
+  const { server, config, origins, services, gate, cookie, db, log, adapter, limiter, clock = systemClock } = options;
+  const events = createEvents<RealtimeEvents>();
+  let draining = false;
+
+  const io = new Server(server, {
+    ...(adapter ? { adapter } : {}),
+    transports: ["websocket", "polling"],
+    cors: { origin: [...origins], credentials: true },
+    maxHttpBufferSize: config.SOCKET_PAYLOAD_KB * 1024,
+    perMessageDeflate: false,
+    cookie: false,
+    connectTimeout: connectTimeoutMs,
+    // Refused before the handshake a client is told by the transport, and a balancer may try another instance.
+    allowRequest: (req, answer) => (draining && !isOngoing(req) ? answer("draining", false) : answer(null, true)),
+  });
+  const bus = adapter ? createAdapterBus(io) : noBus;
+  const orders = adapter ? createAdapterOrders(io) : noOrders;
+
+  const guests = createGuests(config.SOCKETS_PER_USER);
+  const standings = createStandings(services.users, clock);
+  const presence = createLocalPresence({ graceMs: config.PRESENCE_GRACE, leaseMs: config.PRESENCE_LEASE, clock });
+  const statuses = createStatuses({ users: services.users, presence, alone: !adapter, clock, log });
+  const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
+  const delivery = createDelivery({ io, guests, bus, events, clock });
+  const roomList = createRoomList({
+    io,
+    presence,
+    intervalMs: config.ROOM_LIST_INTERVAL,
+    onError: (error) => log.warn({ err: messageOf(error) }, "A room could not be told who is in it"),
+  });
+  const { channels, messages } = services;
+  const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
+  const voice = createVoice({ channels, guests, orders });
+  const links = createLinks({ guests, orders, presence, standings, statuses, memory, voice, log });
+  const { recognise } = links;
+  const talk = createTalk({ messages, standings, presence, delivery, statuses, clock, recognise });
+  const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
+  const listen = createListeners({ rooms, talk, voice, messageLength, limiter, events, clock, log });
+
+  const works = new Set<Work>();
+
+  function welcome(guest: Guest): void {
+    const { socket, member, work } = guest;
+    works.add(work);
+    presence.connected(member.userId, socket.id);
+    statuses.active(member.userId);
+    listen(guest);
+    work.add(
+      () => rooms.resume(guest),
+      (error) => log.debug({ err: messageOf(error) }, "The room of a session could not be looked up"),
+    );
+    socket.on("disconnect", () => {
+      guests.remove(guest);
+      voice.leave(guest);
+      rooms.lost(guest);
+      presence.disconnected(member.userId, socket.id);
+      void work.idle().then(() => works.delete(work));
+    });
+  }
+
+  const onRefused = (reason: string) => events.emit("refused", { reason });
+  io.use(createHandshake({ gate, standings, guests, cookie, deadlineMs, log, onRefused }));
+  io.on("connection", (socket) => {
+    const guest = guests.byId(socket.id);
+    if (guest) welcome(guest);
+    else socket.disconnect(true);
+  });
+
+  return {
+    links,
+    events,
+    stats: () => ({ connections: guests.size, users: guests.users }),
+    deliver: delivery.deliver,
+    async drain(ms) {
+      draining = true;
+      presence.suspend();
+      await sendAway(guests, memory, ms);
+    },
+    async close() {
+      draining = true;
+      presence.suspend();
+      io.local.disconnectSockets(true);
+      roomList.close();
+      await Promise.all([...works].map((work) => work.idle()));
+      await Promise.all([statuses.close(), memory.close()]);
+      await presence.close();
+      // Not `io.close()`: it would close the HTTP server too, which is not its own.
+      await io.of("/").adapter.close();
+      io.engine.close();
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { LRUCache } from "lru-cache";
+import type { Standing, Users } from "../chat/services/types.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { createSingleFlight } from "../kernel/single-flight.ts";
+
+/** What others did to a user counts this soon, even where no word of it arrives. */
+const freshMs = 1_000;
+
+/** Who may act now: read again when what is known is older than a moment. */
+export interface Standings {
+  /** Of one who acts; shared by the events of that moment. */
+  recent(userId: string): Promise<Standing | null>;
+  /** As it is in the store now. */
+  read(userId: string): Promise<Standing | null>;
+}
+
+export function createStandings(users: Pick<Users, "standing">, clock: Clock): Standings {
+  const known = new LRUCache<string, { at: number; standing: Standing }>({ max: 20_000 });
+  const flight = createSingleFlight<Standing | null>();
+
+  async function read(userId: string): Promise<Standing | null> {
+    const at = clock.now();
+    const standing = await users.standing(userId);
+    if (standing) known.set(userId, { at, standing });
+    else known.delete(userId);
+    return standing;
+  }
+
+  return {
+    read,
+    async recent(userId) {
+      const last = known.get(userId);
+      if (last && clock.now() - last.at < freshMs) return last.standing;
+      return flight(userId, () => read(userId));
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { Messages, Standing } from "../chat/services/types.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { textRoom } from "./channel-rooms.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Presence } from "./presence.ts";
+import { refusal } from "./refusal.ts";
+import type { Standings } from "./standings.ts";
+import type { Statuses } from "./statuses.ts";
+import type { Guest } from "./types.ts";
+
+/** What people say in the room they are in. */
+export interface Talk {
+  message(guest: Guest, text: string): Promise<void>;
+  privateMessage(guest: Guest, to: string, text: string): Promise<void>;
+  speaking(guest: Guest, speaking: boolean): void;
+}
+
+interface Options {
+  messages: Pick<Messages, "add">;
+  standings: Standings;
+  presence: Presence;
+  delivery: Delivery;
+  statuses: Statuses;
+  clock: Clock;
+  /** What was read of a user who acts: sockets of one who is banned by now are cut. */
+  recognise: (standing: Standing) => void;
+}
+
+export function createTalk(options: Options): Talk {
+  const { messages, standings, presence, delivery, statuses, clock, recognise } = options;
+
+  /** Throws unless the guest may write in that room now. */
+  async function mayWrite(guest: Guest, adminsWrite: boolean): Promise<void> {
+    const standing = await standings.recent(guest.member.userId);
+    if (!standing) throw refusal.muted();
+    recognise(standing);
+    if (standing.banned || (standing.muteExpires && standing.muteExpires.getTime() > clock.now()))
+      throw refusal.muted();
+    if (adminsWrite && standing.role !== "admin") throw refusal.adminsOnly();
+  }
+
+  return {
+    async message(guest, text) {
+      if (!guest.room || text === "") return;
+      const { id: room, adminsWrite } = guest.room;
+      await mayWrite(guest, adminsWrite);
+      delivery.publish(await messages.add({ author: guest.member.nickname, room, text, type: "public" }));
+      statuses.active(guest.member.userId);
+    },
+    async privateMessage(guest, to, text) {
+      const { nickname, userId } = guest.member;
+      if (to === nickname) throw refusal.toSelf();
+      if (!guest.room) throw refusal.notInRoom(to);
+      if (text === "") return;
+      const { id: room, adminsWrite } = guest.room;
+      await mayWrite(guest, adminsWrite);
+      const target = await presence.named(room, to);
+      if (!target) throw refusal.notInRoom(to);
+      const message = { author: nickname, room, text, type: "private" as const, target: target.nickname };
+      delivery.publish(await messages.add(message), guest);
+      statuses.active(userId);
+    },
+    speaking(guest, speaking) {
+      if (guest.room)
+        guest.socket.to(textRoom(guest.room.id)).emit("speaking", { nickname: guest.member.nickname, speaking });
+    },
+  };
+}

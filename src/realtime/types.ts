@@ -1,0 +1,87 @@
+import type { Server as HttpServer } from "node:http";
+import type { Db } from "mongodb";
+import type { ServerOptions, Socket } from "socket.io";
+import type { ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
+import type { SessionGate } from "../chat/sessions/types.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Events } from "../kernel/events.ts";
+import type { Limiter } from "../kernel/limiter.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Work } from "./work.ts";
+
+export type SocketAdapter = NonNullable<ServerOptions["adapter"]>;
+
+/** A user as the others in a room see them. */
+export interface Member {
+  readonly userId: string;
+  readonly nickname: string;
+  readonly role: Role;
+}
+
+/** One socket with the person behind it, from its handshake to its end. */
+export interface Guest {
+  readonly socket: Socket;
+  readonly work: Work;
+  /** Names the session without giving it away. */
+  readonly sessionKey: string;
+  member: Member;
+  room: { readonly id: string; readonly adminsWrite: boolean } | null;
+  voice: string | null;
+}
+
+/** What of the configuration this room reads; names and units are the configuration's. */
+export interface RealtimeConfig {
+  readonly SOCKET_PAYLOAD_KB: number;
+  readonly SOCKETS_PER_USER: number;
+  readonly MESSAGE_LENGTH: number;
+  readonly TTL_SESSIONS: number;
+  readonly REQUEST_TIMEOUT: number;
+  readonly PRESENCE_GRACE: number;
+  readonly PRESENCE_LEASE: number;
+  readonly ROOM_LIST_INTERVAL: number;
+}
+
+export interface RealtimeOptions {
+  server: HttpServer;
+  config: RealtimeConfig;
+  /** Pages of these origins may connect with their cookies. */
+  origins: readonly string[];
+  services: ChatServices;
+  gate: SessionGate;
+  /** Newest secret first. */
+  cookie: { name: string; secrets: readonly string[] };
+  db: Db;
+  log: Log;
+  /** Absent: this is the only instance. */
+  adapter?: SocketAdapter;
+  /** Absent: events are not limited, only queued. */
+  limiter?: Limiter;
+  clock?: Clock;
+}
+
+export type RealtimeEvents = {
+  /** One per message sent to sockets here, whoever stored it. */
+  delivered: { type: Message["type"] };
+  /** A handshake that was turned away, by what the client was told. */
+  refused: { reason: string };
+  /** An event that was not carried out, for a reason that is not the client's. */
+  failed: { event: string; error: unknown };
+  /** An event beyond what its user may send. */
+  limited: { event: string };
+};
+
+export interface RealtimeStats {
+  connections: number;
+  users: number;
+}
+
+export interface Realtime {
+  readonly links: SocketLinks;
+  readonly events: Events<RealtimeEvents>;
+  stats(): RealtimeStats;
+  /** Sends a stored message to the sockets here; a message that was already sent is not sent again. */
+  deliver(message: Message): void;
+  /** Refuses newcomers, and sends everybody away in waves over `ms`; clients re-join their rooms elsewhere. */
+  drain(ms: number): Promise<void>;
+  close(): Promise<void>;
+}

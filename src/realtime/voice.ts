@@ -1,0 +1,72 @@
+import type { Channels } from "../chat/services/types.ts";
+import { voiceRoom } from "./channel-rooms.ts";
+import type { Guests } from "./guests.ts";
+import type { Orders } from "./orders.ts";
+import { voicePeer } from "./payloads.ts";
+import type { Signal } from "./reading.ts";
+import { refusal } from "./refusal.ts";
+import type { Guest } from "./types.ts";
+
+export type SignalEvent = "voice_offer" | "voice_answer" | "ice_candidate";
+export const signalKeys = { voice_offer: "offer", voice_answer: "answer", ice_candidate: "candidate" } as const;
+
+export interface Voice {
+  join(guest: Guest, channelId: string): Promise<void>;
+  leave(guest: Guest): void;
+  /** To one socket of the same voice channel, wherever it is connected. */
+  relay(guest: Guest, event: SignalEvent, signal: Signal): void;
+  /** A signal from another instance; false when its target is not here. */
+  receive(signal: { channel: string; to: string; event: string; payload: unknown }): boolean;
+}
+
+interface Options {
+  channels: Pick<Channels, "byId">;
+  guests: Guests;
+  orders: Orders;
+}
+
+export function createVoice({ channels, guests, orders }: Options): Voice {
+  function tellOthers(guest: Guest, channel: string, event: string): void {
+    guest.socket.to(voiceRoom(channel)).emit(event, voicePeer(guest.socket.id, guest.member.nickname));
+  }
+
+  function leave(guest: Guest): void {
+    const channel = guest.voice;
+    if (channel === null) return;
+    guest.voice = null;
+    tellOthers(guest, channel, "user_left_voice");
+    void guest.socket.leave(voiceRoom(channel));
+    guest.socket.emit("voice_left");
+  }
+
+  function receive({ channel, to, event, payload }: Parameters<Voice["receive"]>[0]): boolean {
+    const target = guests.byId(to);
+    if (!target) return false;
+    if (target.voice === channel) target.socket.emit(event, payload);
+    return true;
+  }
+
+  return {
+    async join(guest, channelId) {
+      const channel = await channels.byId(channelId);
+      const allowed = channel && (!channel.adminsOnly.read || guest.member.role === "admin");
+      if (!allowed || channel.type !== "voice") throw refusal.noVoiceChannel();
+      if (!guest.socket.connected) return;
+      if (guest.voice !== channelId) {
+        leave(guest);
+        guest.voice = channelId;
+        tellOthers(guest, channelId, "user_joined_voice");
+        await guest.socket.join(voiceRoom(channelId));
+      }
+      guest.socket.emit("voice_joined", { channelId });
+    },
+    leave,
+    relay(guest, event, { targetSocketId, body }) {
+      if (guest.voice === null) return;
+      const payload = { [signalKeys[event]]: body, from: guest.socket.id, fromNickname: guest.member.nickname };
+      const signal = { channel: guest.voice, to: targetSocketId, event, payload };
+      if (!receive(signal)) orders.tell({ kind: "signal", ...signal });
+    },
+    receive,
+  };
+}
