@@ -76,16 +76,22 @@ function clientFor(options: MongoOptions): MongoClient {
 async function open(options: MongoOptions): Promise<MongoClient> {
   const { startTimeoutMs = 10_000 } = options;
   const end = performance.now() + startTimeoutMs;
-  let known: unknown;
+  let heard: unknown;
   for (;;) {
     const client = clientFor(options);
+    const listen = ({ failure }: { failure: Error }) => {
+      heard = failure;
+    };
+    client.on("serverHeartbeatFailed", listen);
     try {
       return await within(Math.max(1, end - performance.now()), client.connect());
     } catch (error) {
       await client.close().catch(() => undefined);
-      if (!known || !(error instanceof UnavailableError)) known = error;
-      if (isRefusal(error) || performance.now() + betweenAttemptsMs > end) throw noStart(client, known, startTimeoutMs);
+      const why = error instanceof UnavailableError ? (heard ?? error) : error;
+      if (isRefusal(error) || performance.now() + betweenAttemptsMs > end) throw noStart(client, why, startTimeoutMs);
       await pause(betweenAttemptsMs);
+    } finally {
+      client.off("serverHeartbeatFailed", listen);
     }
   }
 }

@@ -1,0 +1,43 @@
+import type { Config } from "../config/load.ts";
+import { StartError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+
+/** What every command of the operator is given. */
+export interface Desk {
+  /** Read when a command runs, so that help needs no configuration. */
+  config(): Config;
+  /** One line of the answer. */
+  print(line: string): void;
+  log: Log;
+  /** The operator has pressed Ctrl-C. */
+  signal: AbortSignal;
+}
+
+/** Commands work on a database that is configured; the embedded one belongs to the server that started it. */
+export function mongoUrlOf(config: Config): string {
+  if (config.MONGODB_URL) return config.MONGODB_URL;
+  throw new StartError("MONGODB_URL is not set. Set it to the database to work on; `npm start` looks after its own.");
+}
+
+/** For people at a terminal: warnings and errors on the other stream, as plain lines. */
+export function plainLog(write: (line: string) => void): Log {
+  const spoken = ({ err: _, ...fields }: { err?: unknown }) =>
+    Object.keys(fields).length > 0 ? ` ${JSON.stringify(fields)}` : "";
+  return {
+    debug() {},
+    info: (_, message) => write(message),
+    warn: (fields, message) => write(`Warning: ${message}${spoken(fields)}`),
+    error: (fields, message) => write(`Error: ${message}${spoken(fields)}`),
+  };
+}
+
+/** Columns as wide as their widest cell. */
+export function table(rows: string[][]): string[] {
+  const widths = rows.reduce<number[]>((wide, row) => row.map((cell, i) => Math.max(cell.length, wide[i] ?? 0)), []);
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
