@@ -141,6 +141,24 @@ export const groups = {
     ROOM_LIST_INTERVAL: variable(duration(10, 10_000), "1s", "A room hears of its members at most this often."),
     DRAIN_TIME: variable(duration(0, 30_000), "3s", "Sockets are sent away spread over this when the server stops."),
   },
+  Operations: {
+    SERVER_ID: variable(
+      text,
+      "",
+      "Name of this instance in metrics, health and history. Empty: one made of host name and port.",
+    ),
+    METRICS_TOKEN: variable(
+      text,
+      "",
+      "Bearer token for /metrics, asked of everybody once it is set. Empty: only this machine may read it.",
+      { secret: true },
+    ),
+    METRICS_PUBLIC: variable(
+      flag,
+      "false",
+      "Without METRICS_TOKEN: true lets everybody read /metrics; false only who connects from this machine past any proxy, nobody when TRUST_PROXY is set.",
+    ),
+  },
 } as const satisfies Record<string, Record<string, Variable<unknown>>>;
 
 type Groups = typeof groups;

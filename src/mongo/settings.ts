@@ -7,7 +7,7 @@ import { within } from "./bounded.ts";
 import { readSettings, type SettingsDocument, type SettingValues, unusable } from "./settings-document.ts";
 import type { Settings, SettingsEvents, SettingsStore } from "./settings-types.ts";
 import { repairSettings, SettingsConflict, settingsCollections, writeChange } from "./settings-write.ts";
-import type { WatchCollection } from "./watch.ts";
+import type { WatchCollection, Watcher } from "./watch.ts";
 
 export { SettingsConflict };
 
@@ -25,6 +25,8 @@ export interface SettingsOptions {
 export interface FollowedSettings extends SettingsStore {
   /** Ends when MongoDB has been asked for the first time, whatever came of it. */
   readonly loaded: Promise<void>;
+  /** How they are followed; without it, by the poll. */
+  readonly stream: Watcher;
 }
 
 const readDeadlineMs = 2_000;
@@ -121,6 +123,7 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
 
   return {
     loaded,
+    stream: watcher,
     events,
     get current() {
       return current;

@@ -1,0 +1,46 @@
+import type { Figure } from "../checks.ts";
+import type { Theme } from "../metrics.ts";
+import { gauge } from "./series.ts";
+
+/** A follower of changes, as `watchCollection` answers it. */
+export interface Stream {
+  readonly live: boolean;
+  readonly lagMs: number;
+  /** Why it is live or not, in a word or two. */
+  readonly reason: string;
+}
+
+/** The same for the health page; one that is not live says why. */
+export function streamFigures(streams: ReadonlyMap<string, Stream>): Figure[] {
+  return [...streams].map(([id, { live, lagMs, reason }]) => ({
+    id,
+    ...(Number.isFinite(lagMs) && { value: Math.round(lagMs), unit: "ms" }),
+    status: live ? "pass" : "warn",
+    ...(!live && { output: reason }),
+  }));
+}
+
+/** How far behind the followers of MongoDB's changes are. */
+export function streamMetrics(streams: ReadonlyMap<string, Stream>): Theme {
+  return (registry) => {
+    gauge({
+      registry,
+      name: "chat_change_stream_lag_seconds",
+      help: "How long ago the changes were made that have all been applied; +Inf before the first.",
+      labels: { stream: [] },
+      read(made) {
+        for (const [stream, { lagMs }] of streams) made.set({ stream }, lagMs / 1_000);
+      },
+    });
+    gauge({
+      registry,
+      name: "chat_change_stream_live",
+      help: "1 while the change stream is no more than a second behind.",
+      labels: { stream: [] },
+      read(made) {
+        for (const [stream, { live }] of streams) made.set({ stream }, live ? 1 : 0);
+      },
+    });
+    return () => undefined;
+  };
+}

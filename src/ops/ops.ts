@@ -1,0 +1,87 @@
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Sampler } from "../kernel/sampler.ts";
+import type { MongoMonitor } from "../mongo/monitor.ts";
+import type { SettingsStore } from "../mongo/settings-types.ts";
+import type { RedisDoor } from "../redis/types.ts";
+import type { MetricsAccess } from "./access.ts";
+import type { Checks } from "./checks.ts";
+import { createHealth, type Phase } from "./health.ts";
+import { followKillSwitch, type KillSwitch } from "./kill-switch.ts";
+import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
+import { mongoMetrics } from "./metrics/mongo.ts";
+import { processMetrics } from "./metrics/process.ts";
+import { redisMetrics } from "./metrics/redis.ts";
+import { settingsMetrics } from "./metrics/settings.ts";
+import { type Sockets, socketMetrics } from "./metrics/sockets.ts";
+import { type Stream, streamFigures, streamMetrics } from "./metrics/streams.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createOpsRouter, type OpsHandler } from "./router.ts";
+
+export interface OpsOptions {
+  config: MetricsAccess & { DISABLE_REDIS: boolean };
+  /** Names this instance in health and metrics. */
+  serverId: string;
+  /** The release that runs. */
+  version: string;
+  phase(): Phase;
+  door: RedisDoor;
+  mongo: { probe: Sampler<number>; monitor: MongoMonitor };
+  settings: SettingsStore;
+  clock: Clock;
+  log: Log;
+}
+
+export interface Ops {
+  /** Times requests; ahead of everything. */
+  readonly httpTimer: HttpTimer;
+  /** `/health…` and `/metrics`; ahead of sessions and limits. */
+  readonly handler: OpsHandler;
+  readonly checks: Checks;
+  readonly metrics: Metrics;
+  readonly killSwitch: KillSwitch;
+  /** The sockets of this instance, once they are there. */
+  watchSockets(sockets: Sockets): void;
+  /** A follower of changes whose lag is shown in health and metrics. */
+  watchStream(name: string, stream: Stream): void;
+  close(): Promise<void>;
+}
+
+/** Everything by which an instance is operated, from the parts that it is made of. */
+export function createOps(options: OpsOptions): Ops {
+  const { config, serverId, version, phase, door, mongo, settings, clock, log } = options;
+  const killSwitch = followKillSwitch({ settings, door, config, log });
+  const health = createHealth({
+    about: { serviceId: serverId, releaseId: version },
+    phase,
+    redis: door,
+    disabledBy: () => killSwitch.by,
+    mongo: mongo.probe,
+    clock,
+  });
+  const metrics = createMetrics();
+  const streams = new Map<string, Stream>();
+  health.checks.add("changeStream:lag", () => streamFigures(streams));
+  for (const theme of [
+    processMetrics({ version }),
+    redisMetrics({ door, switchedOff: () => killSwitch.by !== null }),
+    mongoMetrics(mongo),
+    settingsMetrics(settings),
+    streamMetrics(streams),
+  ])
+    metrics.add(theme);
+  return {
+    httpTimer: createHttpTimer(metrics.registry),
+    handler: createOpsRouter({ health, metrics, config, clock, log }),
+    checks: health.checks,
+    metrics,
+    killSwitch,
+    watchSockets: (sockets) => metrics.add(socketMetrics(sockets, serverId)),
+    watchStream: (name, stream) => void streams.set(name, stream),
+    async close() {
+      await killSwitch.close();
+      health.close();
+      metrics.close();
+    },
+  };
+}
