@@ -135,7 +135,9 @@ export function openChat({ state, api, end }) {
   /** The room stands in the address, so that a reload, a bookmark and the back button lead to it. */
   function followAddress() {
     const { channels, room } = state.get();
-    const next = roomInAddress() || room || channels?.find(({ type }) => type === "text")?.id;
+    const named = roomInAddress();
+    const next = named || room || channels?.find(({ type }) => type === "text")?.id;
+    if (next && !named) history.replaceState(null, "", `#${encodeURIComponent(next)}`);
     if (next && next !== room) enterRoom(next);
   }
 
