@@ -1,22 +1,36 @@
-import { createServer, type RequestListener } from "node:http";
+import { readFileSync } from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
+import type { RequestHandler } from "express";
 import { createChatHttp } from "./chat/routes/index.ts";
+import type { DoorLimits } from "./chat/routes/limits.ts";
 import { createChatServices } from "./chat/services/index.ts";
 import { createSessionGate } from "./chat/sessions/gate.ts";
 import type { Config } from "./config/load.ts";
 import type { Secrets } from "./config/secrets.ts";
+import { withBudget } from "./kernel/budget.ts";
+import { systemClock } from "./kernel/clock.ts";
 import { messageOf, StartError } from "./kernel/errors.ts";
 import { createLifecycle } from "./kernel/lifecycle.ts";
+import type { Limiter } from "./kernel/limiter.ts";
 import type { Log } from "./kernel/log.ts";
 import { connectMongo } from "./mongo/connect.ts";
 import { migrateAtStart } from "./mongo/migrate.ts";
+import { createMongoMonitor } from "./mongo/monitor.ts";
+import { createMongoProbe } from "./mongo/probe.ts";
+import { createSettingsStore } from "./mongo/settings.ts";
+import { watchCollection } from "./mongo/watch.ts";
+import { createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { createRealtime } from "./realtime/index.ts";
+import { createRedisDoor } from "./redis/door.ts";
+import { createLimiter } from "./redis/limiter.ts";
+import type { RedisDoor } from "./redis/types.ts";
 import { createMongoStore } from "./sessions/stores/mongo.ts";
 
 export interface App {
   readonly port: number;
-  /** Sends the sockets away, ends what is open in reverse order; within SHUTDOWN_TIMEOUT. */
+  /** Sends the sockets away, then ends what is open in reverse order; within SHUTDOWN_TIMEOUT. */
   close(): Promise<void>;
 }
 
@@ -26,13 +40,32 @@ export interface AppOptions {
   log: Log;
 }
 
+// From src/ and from dist/src/ alike.
+const packageRoot = resolve(import.meta.dirname, import.meta.dirname.endsWith(join("dist", "src")) ? "../.." : "..");
+
+function versionOfPackage(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
+  return version;
+}
+
 /** Browsers' pages that may use this server besides its own. */
-export function originsOf(config: Config): readonly string[] {
+function originsOf(config: Config): readonly string[] {
   if (config.ALLOWED_ORIGINS.length > 0 || config.NODE_ENV === "production") return config.ALLOWED_ORIGINS;
   return ["http://localhost:3000", "http://localhost:3003"];
 }
 
-function listen(server: ReturnType<typeof createServer>, { HOST, PORT }: Config): Promise<number> {
+function limitsOf(config: Config, door: RedisDoor): DoorLimits & { events?: Limiter } {
+  if (!config.RATE_LIMITS) return {};
+  return {
+    api: createLimiter({ name: "api", limit: config.RATE_LIMIT_API, door }),
+    register: createLimiter({ name: "register", limit: config.RATE_LIMIT_REGISTER, door }),
+    login: createLimiter({ name: "login", limit: config.RATE_LIMIT_LOGIN, door }),
+    loginFailures: createLimiter({ name: "failures", limit: config.RATE_LIMIT_LOGIN_FAILURES, door }),
+    events: createLimiter({ name: "events", limit: config.RATE_LIMIT_EVENTS, door }),
+  };
+}
+
+function listen(server: Server, { HOST, PORT }: Config): Promise<number> {
   return new Promise((done, fail) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why = error.code === "EADDRINUSE" ? "something else listens there" : messageOf(error);
@@ -42,22 +75,53 @@ function listen(server: ReturnType<typeof createServer>, { HOST, PORT }: Config)
   });
 }
 
+/** Nothing is kept of the connections that are still open: whoever is served has been given the time of the drain. */
+function closeHttp(server: Server): Promise<void> {
+  return new Promise((done) => {
+    server.close(() => done());
+    server.closeAllConnections();
+  });
+}
+
 /** Wires the rooms together and serves. Whatever was opened is closed again when a later step fails. */
 export async function createApp({ config, secrets, log }: AppOptions): Promise<App> {
   const life = createLifecycle(log, { totalMs: config.SHUTDOWN_TIMEOUT });
+  const clock = systemClock;
+  let phase: Phase = "starting";
+
   try {
-    const mongo = life.own(
-      "MongoDB",
-      await connectMongo({
-        url: config.MONGODB_URL,
-        timeoutMs: config.MONGODB_TIMEOUT,
-        poolSize: config.MONGODB_POOL,
-        log,
-        monitorCommands: true,
-      }),
-      (link) => link.close(),
-    );
-    if (config.MIGRATE_ON_START) await migrateAtStart({ db: mongo.db, log });
+    const mongo = await connectMongo({
+      url: config.MONGODB_URL,
+      timeoutMs: config.MONGODB_TIMEOUT,
+      poolSize: config.MONGODB_POOL,
+      log,
+      monitorCommands: true,
+    });
+    life.own("MongoDB", mongo, (link) => link.close());
+    if (config.MIGRATE_ON_START)
+      await migrateAtStart({ url: config.MONGODB_URL, sessionCollection: config.SESSION_COLLECTION, log });
+
+    const door = life.own("Redis", createRedisDoor({ config, log }), (redis) => redis.close());
+    const defaults = { redisDisabled: false };
+    const settings = createSettingsStore({ db: mongo.db, watch: watchCollection, defaults, clock, log });
+    life.own("settings", settings, (store) => store.close());
+    await settings.loaded;
+
+    const probe = life.own("the probe of MongoDB", createMongoProbe({ db: mongo.db, clock }), (ping) => ping.close());
+    const ops = createOps({
+      config,
+      serverId: serverIdOf(config),
+      version: versionOfPackage(),
+      phase: () => phase,
+      door,
+      mongo: { probe, monitor: createMongoMonitor(mongo.client) },
+      settings,
+      clock,
+      log,
+    });
+    life.own("ops", ops, (room) => room.close());
+    ops.watchStream("settings", settings.stream);
+    door.start();
 
     const services = createChatServices({ connection: mongo.connection, config });
     const store = createMongoStore({
@@ -67,31 +131,31 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       ttlSeconds: config.TTL_SESSIONS,
     });
     const gate = createSessionGate({ store, db: mongo.db, collection: config.SESSION_COLLECTION });
+    const { events: eventLimiter, ...limits } = limitsOf(config, door);
+    const origins = originsOf(config);
 
+    // Socket.IO takes its own path from the server first, so it must be there before the routes that speak to it.
     let handle: RequestListener = (_req, res) => res.writeHead(503).end();
     const server = life.own(
       "HTTP",
       createServer((req, res) => handle(req, res)),
-      (http) => {
-        http.closeAllConnections();
-        return http.close();
-      },
+      closeHttp,
     );
-    const origins = originsOf(config);
-    const realtime = life.own(
-      "sockets",
-      createRealtime({
-        server,
-        config,
-        origins,
-        services,
-        gate,
-        cookie: { name: config.SESSION_COOKIE, secrets: secrets.session },
-        db: mongo.db,
-        log,
-      }),
-      (sockets) => sockets.close(),
-    );
+    const realtime = createRealtime({
+      server,
+      config,
+      origins,
+      services,
+      gate,
+      cookie: { name: config.SESSION_COOKIE, secrets: secrets.session },
+      db: mongo.db,
+      log,
+      ...(eventLimiter ? { limiter: eventLimiter } : {}),
+    });
+    life.own("sockets", realtime, (sockets) => sockets.close());
+    ops.watchSockets(realtime);
+
+    const underBudget: RequestHandler = (_req, _res, next) => withBudget(next);
     handle = createChatHttp({
       config,
       origins,
@@ -99,15 +163,17 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       services,
       gate,
       links: realtime.links,
-      limits: {},
+      limits,
       log,
-      ahead: [],
+      ahead: [ops.httpTimer, ops.handler, underBudget],
       publicDir: join(packageRoot, "public"),
     });
     const port = await listen(server, config);
+    phase = "serving";
     return {
       port,
       async close() {
+        phase = "draining";
         await realtime.drain(config.DRAIN_TIME);
         await life.close();
       },
@@ -117,6 +183,3 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     throw error;
   }
 }
-
-// From src/ and from dist/src/ alike.
-const packageRoot = resolve(import.meta.dirname, import.meta.dirname.includes("/dist/") ? "../.." : "..");

@@ -22,7 +22,7 @@ const namesRedis = (config: Config) =>
 async function withDatabases(config: Config, life: Lifecycle, log: Log): Promise<Config> {
   const options = {
     dataDir: config.DATA_DIR,
-    cacheDir: config.CACHE_DIR || defaultCacheDir(),
+    cacheDir: config.CACHE_DIR || defaultCacheDir(process.env.XDG_CACHE_HOME),
     searchPath: process.env.PATH ?? "",
     downloadTimeoutMs: config.EMBEDDED_DOWNLOAD_TIMEOUT,
     log,

@@ -19,6 +19,9 @@ const unreachable = new Set([
   "MongoClientClosedError",
 ]);
 
+// A socket that ends while the driver writes to it is passed on as it is.
+const socketEnds = /^(E(CONN\w+|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)|ERR_(STREAM|SOCKET)_\w+)$/;
+
 // The server's own words for: stepping down, shutting down, too slow, no majority, no room, asked for less.
 const passing = new Set([
   6, 7, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 290, 384, 462, 8000, 9001, 10058, 10107, 11600, 11602, 13435,
@@ -29,7 +32,7 @@ function isPassing(error: unknown): boolean {
   if (error instanceof UnavailableError) return true;
   if (!(error instanceof Error)) return false;
   if (unreachable.has(error.name)) return true;
-  if (!(error instanceof MongoError)) return false;
+  if (!(error instanceof MongoError)) return "code" in error && socketEnds.test(String(error.code));
   if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("SystemOverloadedError")) return true;
   return error instanceof MongoServerError && typeof error.code === "number" && passing.has(error.code);
 }

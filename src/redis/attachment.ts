@@ -20,7 +20,7 @@ export interface Attachment {
   /** Why writes are refused, if they are. */
   readonly refused: string | undefined;
   readonly open: number;
-  /** Asks every server for a sign of life; a `full` one also learns where the masters are now. */
+  /** Asks every server for a sign of life and for its signs; a `full` one for everything. */
   beat(full: boolean): Promise<void>;
   end(why: string): void;
 }
@@ -168,7 +168,8 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
       },
       async beat(full) {
         subscriber.beat();
-        await Promise.all([...servers.map((server) => ask(server, full)), full && recheck()]);
+        // The sentinels are asked each time: what is written to a demoted master is lost.
+        await Promise.all([...servers.map((server) => ask(server, full)), (full || kind === "sentinel") && recheck()]);
       },
       end,
     };

@@ -7,7 +7,7 @@ const src = resolve(import.meta.dirname, "../../src");
 const importLine =
   /^(import|export)\s(type\s)?.*?from\s+"(?<from>[^"]+)"|^import\s+"(?<bare>[^"]+)"|import\("(?<dynamic>[^"]+)"\)/gms;
 
-/** Which room may import which; `config` for its types. */
+/** Which room may import which; `config` for its types. What ops watches is handed to it, so it may know the types of all. */
 const allowed: Record<string, string[]> = {
   kernel: [],
   config: ["kernel"],

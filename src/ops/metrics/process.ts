@@ -49,8 +49,10 @@ function resources(registry: Registry): void {
   });
 }
 
+const resolution = 10;
+
 function eventLoop(registry: Registry): () => void {
-  const watch = monitorEventLoopDelay({ resolution: 10 });
+  const watch = monitorEventLoopDelay({ resolution });
   watch.enable();
   const lag = (part: string, words: string) =>
     gauge({
@@ -64,7 +66,8 @@ function eventLoop(registry: Registry): () => void {
     name: "nodejs_eventloop_lag_max_seconds",
     help: "Longest delay of the event loop since the metrics were read last.",
     read(made) {
-      const seconds = (nanoseconds: number) => (watch.count > 0 ? nanoseconds / 1e9 : 0);
+      // Node counts the pause between two of its looks as a delay.
+      const seconds = (ns: number) => (watch.count > 0 ? Math.max(0, ns / 1e9 - resolution / 1e3) : 0);
       made.set(seconds(watch.max));
       p99.set(seconds(watch.percentile(99)));
       mean.set(seconds(watch.mean));

@@ -1,1 +1,0 @@
-export type { ChatSession, SessionGate } from "../chat/sessions/types.ts";
