@@ -8,11 +8,15 @@ import { defaultCacheDir, startEmbeddedMongo, startEmbeddedRedis } from "./embed
 import { ConfigError, StartError } from "./kernel/errors.ts";
 import { createLifecycle, type Lifecycle } from "./kernel/lifecycle.ts";
 import type { Log } from "./kernel/log.ts";
+import { plainLine } from "./ops/index.ts";
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
+/** JSON for machines in production, plain lines for the person in front of it elsewhere. */
 function createLog(config: Config): Log {
-  return pino({ level: config.LOG_LEVEL, redact: { paths: secretPaths, censor: "***" } });
+  const options = { level: config.LOG_LEVEL, redact: { paths: secretPaths, censor: "***" } };
+  if (config.NODE_ENV !== "development") return pino(options);
+  return pino(options, { write: (line: string) => void process.stdout.write(plainLine(line)) });
 }
 
 const namesRedis = (config: Config) =>

@@ -136,7 +136,6 @@ export const groups = {
   },
   Realtime: {
     PRESENCE_GRACE: variable(duration(0, 60_000), "4s", "A user who comes back within this never left."),
-    PRESENCE_BEAT: variable(duration(50, 60_000), "4s", "How often an instance says that it lives."),
     PRESENCE_LEASE: variable(duration(100, 120_000), "12s", "An instance silent for longer is taken for dead."),
     ROOM_LIST_INTERVAL: variable(duration(10, 10_000), "1s", "A room hears of its members at most this often."),
     DRAIN_TIME: variable(duration(0, 30_000), "3s", "Sockets are sent away spread over this when the server stops."),

@@ -28,20 +28,25 @@ const passing = new Set([
   13436, 14031,
 ]);
 
-function isPassing(error: unknown): boolean {
+function isPassing(error: Error): boolean {
   if (error instanceof UnavailableError) return true;
-  if (!(error instanceof Error)) return false;
   if (unreachable.has(error.name)) return true;
   if (!(error instanceof MongoError)) return "code" in error && socketEnds.test(String(error.code));
   if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("SystemOverloadedError")) return true;
   return error instanceof MongoServerError && typeof error.code === "number" && passing.has(error.code);
 }
 
+/** A bulk write keeps what stopped it as the answer it got. */
+function behind(error: Error): unknown {
+  return error.cause ?? (error instanceof MongoServerError ? error.errorResponse : undefined);
+}
+
 /** MongoDB gave no answer that counts, for a reason that passes: the request is answered by 503 and may be tried again. */
 export function isUnavailable(error: unknown): boolean {
-  for (let at = error, depth = 0; at !== undefined && at !== null && depth < 5; depth++) {
+  let at = error;
+  for (let depth = 0; at instanceof Error && depth < 5; depth++) {
     if (isPassing(at)) return true;
-    at = at instanceof Error ? at.cause : undefined;
+    at = behind(at);
   }
   return false;
 }

@@ -26,7 +26,6 @@ export const quick = {
   RATE_LIMITS: "off",
   LOG_LEVEL: "warn",
   PRESENCE_GRACE: "400ms",
-  PRESENCE_BEAT: "400ms",
   PRESENCE_LEASE: "1200ms",
   ROOM_LIST_INTERVAL: "100ms",
   DRAIN_TIME: "300ms",
