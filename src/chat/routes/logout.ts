@@ -22,7 +22,6 @@ export function logoutRoutes({ guard, gate, users, links, cookie }: Options): Ro
     // Without a session express-session has nothing left to save or to touch at the end of the answer.
     req.session.destroy(() => undefined);
     res.clearCookie(cookie.name, cookie.options);
-    if (handle) await links.disconnectSession(handle);
     return true;
   }
 
@@ -45,7 +44,11 @@ export function logoutRoutes({ guard, gate, users, links, cookie }: Options): Ro
   );
 
   router.post("/logout_session", async (req, res) => {
+    const { userId, handle } = req.session;
     const sessionDestroyed = await endCookieSession(req, res);
+    // A session of the old server has no handle that its sockets could be found by.
+    if (sessionDestroyed && handle) await links.disconnectSession(handle);
+    else if (sessionDestroyed && userId) await links.disconnectUser(userId);
     const message = sessionDestroyed ? "Session logged out" : "No active session";
     res.json({ success: true, message, type: "session_logout", sessionDestroyed });
   });
