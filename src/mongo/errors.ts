@@ -17,6 +17,8 @@ const unreachable = new Set([
   "MongoTopologyClosedError",
   "MongoNotConnectedError",
   "MongoClientClosedError",
+  // What a call under way meets when its link is closed.
+  "MongoExpiredSessionError",
 ]);
 
 // A socket that ends while the driver writes to it is passed on as it is.

@@ -13,7 +13,8 @@ function reasonOf(error: unknown): string {
   if (error instanceof UnavailableError) return "";
   if (!(error instanceof MongoServerSelectionError)) return messageOf(error);
   const servers = [...(error.reason?.servers.values() ?? [])];
-  return servers.find((server) => server.error)?.error?.message ?? "no primary among its members";
+  const told = servers.find((server) => server.error)?.error?.message;
+  return told ?? (servers.every(({ type }) => type === "Unknown") ? "" : "none of its members is primary");
 }
 
 function bracketed(reason: string, secret: string | undefined): string {
