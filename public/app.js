@@ -40,6 +40,7 @@ function showChat(newToken) {
 }
 
 async function logOut() {
+  close();
   try {
     await api.logOut();
     showEntry("You are logged out.");

@@ -70,11 +70,11 @@ export function openChat({ state, api, end }) {
 
   const heard = {
     up() {
-      const { room, voice } = state.get();
+      const { room, voice, link, channels } = state.get();
       state.set({ link: "online", notice: null });
       if (room) socket.send("join_room", { room });
       if (voice) socket.send("join_voice_channel", { channelId: voice.channelId });
-      loadChannels();
+      if (link === "retrying" || !channels) loadChannels();
     },
     down() {
       for (const line of unconfirmed) line.lost = true;
@@ -145,8 +145,10 @@ export function openChat({ state, api, end }) {
   const timer = setInterval(seen, CHANNELS_AGAIN);
   addEventListener("hashchange", followAddress);
   document.addEventListener("visibilitychange", seen);
-  socket = openSocket(state.get().me, heard);
-  loadChannels();
+  // A token that has died shows at the first request; no socket is opened with it then.
+  loadChannels().then(() => {
+    if (!closed) socket = openSocket(state.get().me, heard);
+  });
 
   return {
     open(room) {
