@@ -18,6 +18,8 @@ export interface MigrateOptions {
   leaseMs?: number;
   /** How long to wait for a migration that another migrator runs. */
   waitMs?: number;
+  /** How long to try to reach the database at all. */
+  startTimeoutMs?: number;
   /** Stops waiting; a migration that has begun is let end. */
   signal?: AbortSignal;
 }
@@ -113,8 +115,9 @@ async function withBench<T>(
   direction: Direction,
   work: (bench: Bench) => Promise<T>,
 ): Promise<T> {
-  const { url, log } = options;
-  const link = await connectMongo({ url, log, timeoutMs: ANSWER_MS, longestMs: LONGEST_MS, poolSize: 4 });
+  const { url, log, startTimeoutMs = ANSWER_MS } = options;
+  const limits = { timeoutMs: ANSWER_MS, longestMs: LONGEST_MS, startTimeoutMs };
+  const link = await connectMongo({ url, log, ...limits, poolSize: 4 });
   try {
     return await work(await createBench(link, options, direction));
   } catch (error) {
