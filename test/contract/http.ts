@@ -695,6 +695,19 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         expect(answer.body.error).toEqual(expect.any(String));
       });
 
+      it("sends the web client packed, and nothing when the browser has it", async () => {
+        const page = await browser().get("/", { "Accept-Encoding": "br" });
+        expect([page.status, page.headers.get("content-encoding")]).toEqual([200, "br"]);
+        expect(page.body).toContain("<!doctype html>");
+        const etag = page.headers.get("etag") ?? "";
+        expect((await browser().get("/", { "If-None-Match": etag })).status).toBe(304);
+        const plain = await browser().get("/app.js", { "Accept-Encoding": "identity" });
+        expect([plain.headers.get("content-encoding"), plain.headers.get("content-type")]).toEqual([
+          null,
+          "text/javascript; charset=utf-8",
+        ]);
+      });
+
       it("leaks nothing into its output", () => {
         expect(chat.output()).not.toMatch(/\$2b\$|csrfToken":"[0-9a-f]|correct horse|eyJhbGci/);
       });

@@ -8,6 +8,7 @@ import type { SessionGate } from "../sessions/types.ts";
 import { adminRoutes } from "./admin.ts";
 import { errorAnswers, notFound, unavailable } from "./answers.ts";
 import { channelRoutes } from "./channels.ts";
+import { clientPages } from "./client.ts";
 import { answerInTime, cors, jsonBody, rememberPlainEnd, securityHeaders } from "./front.ts";
 import { createGuard } from "./guard.ts";
 import { byUser, type DoorLimits, limited } from "./limits.ts";
@@ -88,11 +89,7 @@ export function createChatHttp(options: ChatHttpOptions): Express {
   for (const handler of options.ahead) app.use(handler);
   app.use(securityHeaders(config.PORT, production), cors(options.origins));
   app.use("/api", api);
-  app.use(express.static(options.publicDir, { index: "index.html", cacheControl: false, setHeaders: revalidate }));
+  app.use(clientPages(options.publicDir));
   app.use(notFound, errorAnswers(log));
   return app;
-}
-
-function revalidate(res: { setHeader(name: string, value: string): unknown }): void {
-  res.setHeader("Cache-Control", "no-cache");
 }
