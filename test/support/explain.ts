@@ -53,7 +53,7 @@ export async function explainAll(
 ): Promise<CommandExplained[]> {
   const seen: Document[] = [];
   const listen = ({ commandName, command }: { commandName: string; command: Document }) => {
-    if (explainable.includes(commandName)) seen.push(withoutConnection(command));
+    if (explainable.includes(commandName)) seen.push(...singly(withoutConnection(command)));
   };
   client.on("commandStarted", listen);
   try {
@@ -71,4 +71,11 @@ export async function explainAll(
 
 function withoutConnection(command: Document): Document {
   return Object.fromEntries(Object.entries(command).filter(([key]) => !ofTheConnection.test(key)));
+}
+
+/** Only one write at a time can be explained. */
+function singly(command: Document): Document[] {
+  for (const list of ["updates", "deletes"])
+    if (Array.isArray(command[list])) return command[list].map((write: Document) => ({ ...command, [list]: [write] }));
+  return [command];
 }
