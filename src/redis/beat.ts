@@ -24,12 +24,17 @@ export interface Beat {
   readonly responseTime?: number;
 }
 
-/** Plants the canary in data that has none. */
+/** Plants the canary in data that has none; what else stands under its key gives way. */
 export async function plant(client: Client, key: string): Promise<void> {
-  await client.hSetNX(key, "id", randomUUID()).catch((error: unknown) => {
-    const failure = judge(error, false);
-    if (failure.verdict !== "readonly") throw error;
-  });
+  try {
+    await client.hSetNX(key, "id", randomUUID());
+  } catch (error) {
+    const { verdict, answer } = judge(error, false);
+    if (verdict === "readonly") return;
+    if (!/^WRONGTYPE/.test(answer.error?.message ?? "")) throw error;
+    await client.del(key);
+    await client.hSetNX(key, "id", randomUUID());
+  }
 }
 
 async function ping(client: Client): Promise<number> {
@@ -61,8 +66,9 @@ export async function beat(client: Client, key: string, full: boolean): Promise<
   };
 }
 
-/** A heartbeat that tells all; the server is new to us. */
+/** The first heartbeat tells all: the server is new to us. */
 export async function firstBeat(client: Client, key: string): Promise<{ beat: Beat; signs: ServerSigns }> {
-  const [, first] = await Promise.all([plant(client, key), beat(client, key, true)]);
+  await plant(client, key);
+  const first = await beat(client, key, true);
   return { beat: first, signs: signsFrom(key, first.info ?? {}, first.signs) };
 }

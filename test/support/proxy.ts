@@ -15,7 +15,7 @@ export type Trouble =
   | { kind: "refuse" };
 
 /** A TCP proxy on loopback that can be told to misbehave. */
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number;
   /** Open connections from clients. */
   readonly connections: number;
@@ -23,6 +23,8 @@ export interface Proxy {
   set(trouble: Trouble): void;
   /** Resets every open connection; the next one is welcome. */
   reset(): void;
+  /** The connection opened last is dead from now on, the others live. */
+  freezeNewest(): void;
   /** Where connections go that are opened from now on. */
   target(port: number): void;
   close(): Promise<void>;
@@ -54,18 +56,22 @@ function createPipe(to: Socket) {
   };
 }
 
-export async function startProxy(targetPort: number): Promise<Proxy> {
+export async function startProxy(targetPort: number): Promise<TcpProxy> {
   let trouble: Trouble = { kind: "none" };
   let target = targetPort;
-  const pairs = new Set<{ client: Socket; end(): void; release(): void }>();
+  const pairs = new Set<{ client: Socket; end(): void; release(): void; freeze(): void }>();
 
   const listener = createServer({ noDelay: true }, (client) => {
     if (trouble.kind === "refuse") return void client.resetAndDestroy();
     const server = connect({ port: target, host: "127.0.0.1", noDelay: true });
     const requests = createPipe(server);
     const replies = createPipe(client);
+    let frozen = false;
     const pair = {
       client,
+      freeze() {
+        frozen = true;
+      },
       end() {
         pairs.delete(pair);
         requests.end();
@@ -83,7 +89,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     server.on("error", () => client.resetAndDestroy()).on("close", pair.end);
     client.on("data", (bytes: Buffer) => requests.send(bytes, trouble.kind === "blackHole" ? Infinity : 0));
     server.on("data", (bytes: Buffer) => {
-      if (trouble.kind === "halfOpen") return;
+      if (trouble.kind === "halfOpen" || frozen) return;
       if (trouble.kind === "drip")
         for (let at = 0; at < bytes.length; at += trouble.bytes)
           replies.send(bytes.subarray(at, at + trouble.bytes), (at / trouble.bytes) * trouble.everyMs);
@@ -104,6 +110,9 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     },
     reset() {
       for (const { client } of [...pairs]) client.resetAndDestroy();
+    },
+    freezeNewest() {
+      [...pairs].at(-1)?.freeze();
     },
     target(port) {
       target = port;

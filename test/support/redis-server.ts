@@ -13,6 +13,8 @@ export interface StartOptions {
   /** Kept afterwards; without one, a folder of its own that goes with the server. */
   dir?: string;
   binary?: string;
+  /** The port must leave room for the cluster bus, 10,000 above. */
+  busPort?: boolean;
 }
 
 /** A real redis-server that a test can maltreat. */
@@ -27,6 +29,8 @@ export interface RedisServer {
   freeze(): void;
   thaw(): void;
   kill(): Promise<void>;
+  /** After `kill`, on the same port, with what it had saved. */
+  start(): Promise<void>;
   /** On the same port, with what it holds, or with nothing. */
   restart(options: { keepData: boolean }): Promise<void>;
   /** Remembers all data as of now; `restore` restarts with them. */
@@ -43,12 +47,8 @@ export interface RedisServer {
 
 const DUMP = "dump.rdb";
 
-export async function startRedisServer({
-  port: wanted,
-  args = [],
-  dir,
-  binary,
-}: StartOptions = {}): Promise<RedisServer> {
+export async function startRedisServer(options: StartOptions = {}): Promise<RedisServer> {
+  const { port: wanted, args = [], dir, binary, busPort = false } = options;
   const folder = dir ?? (await mkdtemp(join(tmpdir(), "sluice-redis-")));
   const program = binary ?? (await redisBinary());
   const dump = join(folder, DUMP);
@@ -57,6 +57,7 @@ export async function startRedisServer({
   let kit: KitProcess;
 
   async function start(port: number): Promise<number | undefined> {
+    if (busPort && port > 55_535) return undefined;
     const own = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--dbfilename", DUMP, "--save", ""];
     const quick = ["--appendonly", "no", "--repl-diskless-sync-delay", "0", "--loglevel", "warning"];
     kit = await spawnKitProcess(program, [...own, ...quick, ...args]);
@@ -65,7 +66,7 @@ export async function startRedisServer({
     return undefined;
   }
 
-  const started = wanted === undefined ? await onFreePort(start) : await start(wanted);
+  const started = wanted === undefined ? await onFreePort(start, busPort ? 20 : 5) : await start(wanted);
   if (started === undefined) throw new Error(`redis-server did not start on port ${wanted}`);
   const port = started;
 
@@ -89,6 +90,7 @@ export async function startRedisServer({
     freeze: () => kit.signal("SIGSTOP"),
     thaw: () => kit.signal("SIGCONT"),
     kill: () => kit.kill(),
+    start: again,
     async restart({ keepData }) {
       if (keepData) await send("SAVE");
       await kit.kill();

@@ -1,0 +1,326 @@
+import { describe, expect, it } from "vitest";
+import type { RedisState } from "../../src/redis/types.ts";
+import { type OpenedDoor, openDoor } from "../support/door.ts";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { stopwatch } from "../support/stopwatch.ts";
+import { until } from "../support/until.ts";
+
+interface Kit {
+  server: RedisServer;
+  proxy: TcpProxy;
+}
+
+interface Fault {
+  name: string;
+  begin(kit: Kit): unknown;
+  /** Makes Redis well again. */
+  end(kit: Kit): unknown;
+  /** What is true of Redis while it lasts. */
+  during: RedisState;
+  /** What the recovery stages are told of the data; not asked when no connection is lost. */
+  sameData?: boolean;
+}
+
+/** The promise is 1 s and 2 s, the deadline 100 ms; the rest is for servers that a busy machine does not let run. */
+const TOLD_WITHIN_MS = 1_000 + 500;
+const BACK_WITHIN_MS = 2_000 + 1_000;
+const ANSWERED_WITHIN_MS = 100 + 100;
+
+const faults: Fault[] = [
+  {
+    name: "killed, and back with its data",
+    begin: async ({ server }) => {
+      await server.ask("SAVE");
+      await server.kill();
+    },
+    end: ({ server }) => server.start(),
+    during: "down",
+    sameData: false,
+  },
+  {
+    name: "killed, and back empty",
+    begin: ({ server }) => server.kill(),
+    end: ({ server }) => server.start(),
+    during: "down",
+    sameData: false,
+  },
+  {
+    name: "frozen (SIGSTOP)",
+    begin: ({ server }) => server.freeze(),
+    end: ({ server }) => server.thaw(),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "black hole",
+    begin: ({ proxy }) => proxy.set({ kind: "blackHole" }),
+    end: ({ proxy }) => proxy.set({ kind: "none" }),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "half-open connections",
+    begin: ({ proxy }) => proxy.set({ kind: "halfOpen" }),
+    end: ({ proxy }) => proxy.set({ kind: "none" }),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "300 ms later than asked",
+    begin: ({ proxy }) => proxy.set({ kind: "latency", ms: 300 }),
+    end: ({ proxy }) => proxy.set({ kind: "none" }),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "slow drip",
+    begin: ({ proxy }) => proxy.set({ kind: "drip", bytes: 1, everyMs: 60 }),
+    end: ({ proxy }) => proxy.set({ kind: "none" }),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "every connection refused",
+    begin: ({ proxy }) => {
+      proxy.set({ kind: "refuse" });
+      proxy.reset();
+    },
+    end: ({ proxy }) => proxy.set({ kind: "none" }),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "memory full",
+    begin: ({ server }) => server.fill(),
+    end: ({ server }) => server.relieve(),
+    during: "degraded",
+  },
+  {
+    name: "a read-only replica",
+    begin: ({ server }) => server.makeReplica(),
+    end: ({ server }) => server.makeMaster(),
+    during: "degraded",
+  },
+  {
+    name: "too few replicas",
+    begin: ({ server }) => server.ask("CONFIG", "SET", "min-replicas-to-write", "1"),
+    end: ({ server }) => server.ask("CONFIG", "SET", "min-replicas-to-write", "0"),
+    during: "degraded",
+  },
+  {
+    name: "another password",
+    begin: async ({ server, proxy }) => {
+      await server.setPassword("other");
+      proxy.reset();
+    },
+    end: ({ server }) => server.setPassword(""),
+    during: "down",
+    sameData: true,
+  },
+  {
+    name: "no room for connections",
+    begin: async ({ server, proxy }) => {
+      await server.ask("CONFIG", "SET", "maxclients", "1");
+      proxy.reset();
+    },
+    // Between two attempts of the door there is room for one who asks.
+    end: ({ server }) => until(() => server.ask("CONFIG", "SET", "maxclients", "100"), { everyMs: 2 }),
+    during: "down",
+    sameData: true,
+  },
+];
+
+/** Keeps asking, as requests do, and remembers the slowest answer. */
+function traffic({ door }: OpenedDoor) {
+  let slowest = 0;
+  let going = true;
+  const last: Record<string, boolean> = {};
+  const ask = async (name: string, command: () => Promise<{ ok: boolean }>) => {
+    while (going) {
+      const elapsed = stopwatch();
+      last[name] = (await command()).ok;
+      slowest = Math.max(slowest, elapsed());
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  const done = Promise.all([
+    ask("read", () => door.call("read", (redis) => redis.get("cache:a"))),
+    ask("write", () => door.call("write", (redis) => redis.set("cache:a", "1"))),
+  ]);
+  return {
+    last,
+    slowest: () => slowest,
+    async stop() {
+      going = false;
+      await done;
+    },
+  };
+}
+
+async function withKit(run: (kit: Kit & { opened: OpenedDoor }) => Promise<void>): Promise<void> {
+  const server = await startRedisServer();
+  const proxy = await startProxy(server.port);
+  const opened = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` }, { start: false });
+  try {
+    await run({ server, proxy, opened });
+  } finally {
+    await opened.close();
+    await proxy.close();
+    await server.close();
+  }
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.concurrent("while Redis is in trouble", () => {
+  it.each(faults)("$name: $during, no call is late, and it is used again when well", async (fault) => {
+    await withKit(async ({ server, proxy, opened }) => {
+      const { door, is, changes, signs, log } = opened;
+      door.start();
+      await is("up");
+      const calls = traffic(opened);
+      await until(() => calls.last.read && calls.last.write);
+      await sleep(600);
+      const [seen, told] = [changes.length, signs.length];
+
+      const sinceTrouble = stopwatch();
+      await fault.begin({ server, proxy });
+      await is(fault.during);
+      expect(sinceTrouble()).toBeLessThan(TOLD_WITHIN_MS);
+      await sleep(700);
+      expect(door.state).toBe(fault.during);
+      await until(() => calls.last.read === (fault.during === "degraded") && !calls.last.write);
+      expect((await door.health()).reason).not.toMatch(/127\.0\.0\.1|\d{5}|other/);
+
+      await fault.end({ server, proxy });
+      const sinceWell = stopwatch();
+      await is("up");
+      await until(() => calls.last.read && calls.last.write, { everyMs: 5 });
+      expect(sinceWell()).toBeLessThan(BACK_WITHIN_MS);
+      await calls.stop();
+      expect(calls.slowest()).toBeLessThan(ANSWERED_WITHIN_MS);
+
+      const path = changes.slice(seen).map(({ to }) => to);
+      expect(path[0]).toBe(fault.during);
+      expect(path.at(-1)).toBe("up");
+      expect(log.lines.filter(({ level }) => level === "warn" || level === "info")).toHaveLength(changes.length);
+      if (fault.sameData === true) expect(signs.slice(told).every(({ sameData }) => sameData)).toBe(true);
+      if (fault.sameData === false) expect(signs[told]).toMatchObject({ sameData: false });
+    });
+  });
+
+  it("down at start: refused at once, and used within 2 s of being there", async () => {
+    await withKit(async ({ server, opened }) => {
+      await server.kill();
+      const { door, is, log, signs } = opened;
+      door.start();
+      await is("down");
+      const elapsed = stopwatch();
+      expect(await door.call("get", (redis) => redis.get("cache:a"))).toMatchObject({ reason: "down" });
+      expect(elapsed()).toBeLessThan(50);
+      await sleep(1_500);
+      expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+      await server.start();
+      const sinceWell = stopwatch();
+      await is("up");
+      expect(sinceWell()).toBeLessThan(BACK_WITHIN_MS);
+      expect(signs[0]).toEqual({ firstConnect: true, sameData: false, promoted: false });
+    });
+  });
+
+  it("frozen at start: the first state is down, and used within 2 s of the thaw", async () => {
+    await withKit(async ({ server, opened }) => {
+      server.freeze();
+      opened.door.start();
+      await opened.is("down");
+      await sleep(500);
+      server.thaw();
+      const sinceWell = stopwatch();
+      await opened.is("up");
+      expect(sinceWell()).toBeLessThan(BACK_WITHIN_MS);
+    });
+  });
+
+  it("reset every second: used again after each", async () => {
+    await withKit(async ({ proxy, opened }) => {
+      const { door, is, changes } = opened;
+      door.start();
+      await is("up");
+      const calls = traffic(opened);
+      for (let round = 0; round < 4; round += 1) {
+        const seen = changes.length;
+        proxy.reset();
+        await until(() => changes.slice(seen).some(({ to }) => to === "down"), { everyMs: 5 });
+        const elapsed = stopwatch();
+        await is("up");
+        expect(elapsed()).toBeLessThan(BACK_WITHIN_MS);
+        await sleep(Math.max(0, 1_000 - elapsed()));
+      }
+      await calls.stop();
+      expect(calls.slowest()).toBeLessThan(ANSWERED_WITHIN_MS);
+    });
+  });
+
+  it.each([
+    ["FLUSHALL", (server: RedisServer) => server.ask("FLUSHALL")],
+    ["restarted empty between two heartbeats", (server: RedisServer) => server.restart({ keepData: false })],
+    ["restarted with its data", (server: RedisServer) => server.restart({ keepData: true })],
+  ])("%s: noticed within 1 s, an outage although it answers", async (_, trouble) => {
+    await withKit(async ({ server, opened }) => {
+      const { door, is, changes, signs } = opened;
+      door.start();
+      await is("up");
+      await sleep(600);
+      const [seen, told] = [changes.length, signs.length];
+      await trouble(server);
+      const elapsed = stopwatch();
+      await until(() => changes.slice(seen).some(({ to }) => to === "down"), { everyMs: 5 });
+      expect(elapsed()).toBeLessThan(TOLD_WITHIN_MS);
+      await until(() => signs.length > told);
+      await is("up");
+      expect(signs[told]).toEqual({ firstConnect: false, sameData: false, promoted: false });
+    });
+  });
+
+  it("an older snapshot under a server that answers is other data", async () => {
+    await withKit(async ({ server, opened }) => {
+      opened.door.start();
+      await opened.is("up");
+      const restore = await server.snapshot();
+      await sleep(700);
+      const told = opened.signs.length;
+      await restore();
+      await until(() => opened.signs.length > told);
+      await opened.is("up");
+      expect(opened.signs.at(-1)).toMatchObject({ sameData: false });
+    });
+  });
+
+  it("a canary of another kind is replaced", async () => {
+    await withKit(async ({ server, opened }) => {
+      await server.ask("SET", "cache:sluice:canary", "somebody else's");
+      opened.door.start();
+      await opened.is("up");
+    });
+  });
+
+  it("opens after five late replies in a row, and answers in 0 ms from then on", async () => {
+    await withKit(async ({ proxy, opened }) => {
+      const { door, is, changes } = opened;
+      door.start();
+      await is("up");
+      proxy.set({ kind: "blackHole" });
+      const ask = () => door.call("x", (redis) => redis.get("cache:a"));
+      const answers = await Promise.all(Array.from({ length: 5 }, ask));
+      expect(answers.every((answer) => !answer.ok && answer.unknownOutcome)).toBe(true);
+      expect(door.state).toBe("down");
+      expect(changes.at(-1)?.reason).toMatch(/late/);
+      const elapsed = stopwatch();
+      for (let n = 0; n < 1_000; n += 1) expect(await ask()).toMatchObject({ reason: "down", unknownOutcome: false });
+      expect(elapsed()).toBeLessThan(500);
+      proxy.set({ kind: "none" });
+      await is("up");
+    });
+  });
+});
