@@ -119,7 +119,8 @@ export function sessionStoreContract(name: string, make: () => Promise<StoreUnde
         mine.list = "changed after set";
         const first = await calls.get(sid);
         expect(first).toMatchObject({ list: [1] });
-        (first?.list as number[]).push(2);
+        const list = first?.list as number[] | undefined;
+        list?.push(2);
         expect(await calls.get(sid)).toMatchObject({ list: [1] });
       });
 

@@ -21,7 +21,8 @@ export function callsOf(store: Store) {
   const all = (done: (error: unknown, list?: SessionData[] | { [sid: string]: SessionData } | null) => void) =>
     store.all?.(done);
   return {
-    get: async (sid: string) => ((await answered("get", (done) => store.get(sid, done))) ?? null) as Stored | null,
+    get: async (sid: string) =>
+      ((await answered<SessionData | null>("get", (done) => store.get(sid, done))) ?? null) as Stored | null,
     set: async (sid: string, session: object) => {
       await answered("set", (done) => store.set(sid, session as SessionData, done));
     },
@@ -29,7 +30,7 @@ export function callsOf(store: Store) {
       await answered("destroy", (done) => store.destroy(sid, done));
     },
     touch: async (sid: string, session: object) => {
-      await answered("touch", (done) => store.touch?.(sid, session as SessionData, done));
+      await answered("touch", (done) => store.touch?.(sid, session as SessionData, done as () => void));
     },
     all: async () => Object.values((await answered("all", all)) ?? {}) as Stored[],
     length: async () => (await answered<number>("length", (done) => store.length?.(done))) ?? 0,

@@ -1,0 +1,202 @@
+import type { Collection, Db } from "mongodb";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { within } from "../mongo/bounded.ts";
+import { duplicateKey } from "../mongo/errors.ts";
+import type { SessionEventSource, Timing } from "./types.ts";
+
+interface EpochDocument {
+  _id: "epoch";
+  value: number;
+  at: Date;
+  why: string;
+}
+
+/**
+ * now: others trust copies that are wrong. useful: before this instance reads from Redis again. doubt: when MongoDB has
+ * answered for a while, because a write that it neither took nor refused may still happen.
+ */
+export type Urgency = "now" | "useful" | "doubt";
+
+/**
+ * A copy is trusted only when it was written in the current epoch: one number in MongoDB. Raising it makes every copy
+ * in Redis old at once, whatever Redis has lost, kept or brought back.
+ */
+export interface Epoch {
+  /** 0 until it has been read. What is written carries the epoch known before MongoDB was asked. */
+  readonly value: number;
+  /** Read so lately that nothing raised longer ago is missed. */
+  readonly fresh: boolean;
+  /** A new one is due: no copy is trusted here until it has been made. */
+  readonly due: boolean;
+  renew(why: string, urgency: Urgency): void;
+  /** Reads it again; who asks during a read gets one that begins afterwards. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface EpochOptions {
+  db: Db;
+  collection: string;
+  clock: Clock;
+  timing: Timing;
+  log: Log;
+  events: SessionEventSource;
+  /** Whether Redis is used at all; while not, nothing is asked. */
+  wanted: () => boolean;
+  /** Whether this instance could read from Redis but for the epoch. */
+  useful: () => boolean;
+}
+
+const deadlineMs = 2_000;
+const unmeasured = Number.NEGATIVE_INFINITY;
+export const epochCollection = (collection: string) => `${collection}_epoch`;
+
+export function createEpoch(options: EpochOptions): Epoch {
+  const { clock, timing, log, events, wanted, useful } = options;
+  const collection: Collection<EpochDocument> = options.db.collection(epochCollection(options.collection));
+  const due = new Map<Urgency, { since: number; whys: Set<string> }>();
+  let value = 0;
+  let readAt = unmeasured;
+  let changedAt = unmeasured;
+  let answersSince = unmeasured;
+  let failing = false;
+  let closed = false;
+  let reading: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let working: Promise<void> | undefined;
+
+  /** Since when it can be made; Infinity while it cannot. */
+  function ripeAt(urgency: Urgency, since: number): number {
+    if (urgency === "doubt") return Math.max(since, answersSince) + timing.doubt;
+    return urgency === "now" || useful() ? since : Number.POSITIVE_INFINITY;
+  }
+
+  /** A new epoch was made at `at` or later. */
+  function cover(at: number): void {
+    for (const [urgency, { since }] of due)
+      if ((urgency === "doubt" ? ripeAt(urgency, since) : since) <= at) due.delete(urgency);
+  }
+
+  function adopt(read: number, from: number, made: { at: number; here: boolean; why: string }): void {
+    if (read !== value) {
+      cover(made.at);
+      value = read;
+      changedAt = performance.now();
+      events.emit("epoch", { epoch: read, bumped: made.here, reason: made.why });
+    }
+    readAt = from;
+  }
+
+  async function read(): Promise<void> {
+    const from = performance.now();
+    const found = await within(deadlineMs, collection.findOne({ _id: "epoch" }));
+    // The one before was still read at `readAt`, so this one was made after that.
+    if (found) adopt(found.value, from, { at: readAt, here: false, why: found.why });
+    else await raise("there was none");
+  }
+
+  /** One more than known, and no less than the time in seconds: a restored backup must not bring an epoch back. */
+  async function raise(why: string): Promise<void> {
+    const from = performance.now();
+    const raised = Math.max(value + 1, Math.floor(clock.now() / 1_000));
+    const set = { value: raised, at: new Date(clock.now()), why };
+    const how = { upsert: true, writeConcern: { w: "majority" } } as const;
+    try {
+      await within(deadlineMs, collection.updateOne({ _id: "epoch", value }, { $set: set }, how));
+    } catch (error) {
+      if (!duplicateKey(error)) throw error;
+      return read();
+    }
+    adopt(raised, from, { at: from, here: true, why });
+    log.debug({ epoch: raised, why }, "A new epoch of sessions: every copy in Redis is read anew from MongoDB");
+  }
+
+  async function attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      if (failing || answersSince === unmeasured) answersSince = performance.now();
+      if (failing) log.info({}, "The epoch of sessions can be read again");
+      failing = false;
+    } catch (error) {
+      const words = "The epoch of sessions cannot be read; sessions are read from MongoDB until it can";
+      if (!failing && !closed) log.warn({ err: error }, words);
+      failing = true;
+      answersSince = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  function begin(): Promise<void> {
+    next = undefined;
+    reading = attempt(read).finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  }
+
+  function refresh(): Promise<void> {
+    if (closed) return Promise.resolve();
+    if (!reading) return begin();
+    next ??= reading.then(begin);
+    return next;
+  }
+
+  /** How long until what is due may be made: others may have made one a moment ago. */
+  function raiseIn(): number {
+    const now = performance.now();
+    const ripe = [...due].map(([urgency, { since }]) => ripeAt(urgency, since));
+    return Math.max(Math.min(...ripe), changedAt + timing.bumpEvery) - now;
+  }
+
+  async function work(): Promise<void> {
+    if (!wanted()) return;
+    await refresh();
+    if (failing || due.size === 0 || raiseIn() > 0) return;
+    const whys = new Set([...due.values()].flatMap((one) => [...one.whys]));
+    await attempt(() => raise([...whys].join(", ")));
+  }
+
+  function schedule(): void {
+    if (closed) return;
+    clearTimeout(timer);
+    const ms = wanted() && due.size > 0 && !failing ? Math.max(0, raiseIn()) : timing.epochPoll;
+    timer = setTimeout(
+      () => {
+        working = work().finally(() => {
+          working = undefined;
+          schedule();
+        });
+      },
+      Math.min(ms, timing.epochPoll),
+    );
+    timer.unref();
+  }
+
+  schedule();
+
+  return {
+    get value() {
+      return value;
+    },
+    get fresh() {
+      return value > 0 && performance.now() - readAt <= timing.epochTrust;
+    },
+    get due() {
+      return due.size > 0;
+    },
+    renew(why, urgency) {
+      const known = due.get(urgency) ?? { since: 0, whys: new Set() };
+      known.since = performance.now();
+      known.whys.add(why);
+      due.set(urgency, known);
+      if (!working) schedule();
+    },
+    refresh,
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await Promise.allSettled([working, reading]);
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { type Session, type SessionData, Store } from "express-session";
+import { createBases } from "./bases.ts";
+import { createAnswerer } from "./callbacks.ts";
+import { createFloors } from "./floors.ts";
+import { createLists } from "./lists.ts";
+import { createParts, type Parts, type RolloutOptions } from "./parts.ts";
+import { createReads } from "./reads.ts";
+import { createShadow } from "./shadow.ts";
+import type { SessionEventSource, SessionStats } from "./types.ts";
+import { createWrites } from "./writes.ts";
+
+type Done<T> = (error: unknown, value?: T) => void;
+type Request = Parameters<Store["createSession"]>[0];
+
+export interface RolloutParts extends Parts {
+  /** Copies one session to Redis as MongoDB has it, unless somebody writes it meanwhile; false: there is none. */
+  copy(id: string): Promise<boolean>;
+}
+
+/** A session store as express-session wants it, whose reads move between MongoDB and Redis by a dial. */
+export class RolloutStore extends Store {
+  readonly events: SessionEventSource;
+  /** For tools and tests; an app needs none of it. */
+  readonly parts: RolloutParts;
+  /** MongoDB has been asked for the first time. It need not be awaited: until then MongoDB answers everything. */
+  readonly ready: Promise<void>;
+  readonly #aside = new Set<Promise<unknown>>();
+  readonly #bases = createBases();
+  readonly #answer;
+  readonly #reads;
+  readonly #writes;
+  readonly #lists;
+
+  constructor(options: RolloutOptions) {
+    super();
+    const parts = createParts(options);
+    const floors = createFloors(parts.timing.floor);
+    const aside = (work: Promise<unknown>) => this.#runAside(work);
+    const bases = this.#bases;
+    const compare = createShadow({ parts, reads: () => this.#reads, aside });
+    this.#reads = createReads({ parts, bases, floors, aside, compare });
+    this.#writes = createWrites({ parts, bases, floors, aside });
+    this.#lists = createLists(parts, floors);
+    this.#answer = createAnswerer(parts.deadlines, parts.operationMs);
+    this.parts = { ...parts, copy: async (id) => (await this.#reads.copied(id)) !== null };
+    this.events = parts.events;
+    this.ready = parts.trust.epoch.refresh();
+    this.#markBorn();
+  }
+
+  override get(sid: string, callback: Done<SessionData | null>): void {
+    this.#answer("read a session", callback, async () => {
+      const session = await this.#reads.get(this.parts.idOf(sid));
+      if (!session) this.events.emit("missing", { at: this.parts.clock.now() });
+      return session;
+    });
+  }
+
+  override set(sid: string, session: SessionData, callback?: Done<void>): void {
+    this.#answer("save a session", callback, () => this.#writes.set(this.parts.idOf(sid), session));
+  }
+
+  override touch(sid: string, session: SessionData, callback?: Done<void>): void {
+    this.#answer("touch a session", callback, () => this.#writes.touch(this.parts.idOf(sid), session));
+  }
+
+  override destroy(sid: string, callback?: Done<void>): void {
+    this.#answer("destroy a session", callback, () => this.#writes.destroy(this.parts.idOf(sid)));
+  }
+
+  override all(callback: Done<SessionData[]>): void {
+    this.#answer("list the sessions", callback, () => this.#lists.all());
+  }
+
+  override length(callback: Done<number>): void {
+    this.#answer("count the sessions", callback, () => this.#lists.length());
+  }
+
+  ids(callback: Done<string[]>): void {
+    this.#answer("list the sessions", callback, () => this.#lists.ids());
+  }
+
+  override clear(callback?: Done<void>): void {
+    this.#answer("end all sessions", callback, () => this.#lists.clear());
+  }
+
+  override createSession(req: Request, data: SessionData): Session & SessionData {
+    const session = super.createSession(req, data);
+    this.#bases.pass(data, session);
+    return session;
+  }
+
+  stats(): SessionStats {
+    const { dial, trust, options } = this.parts;
+    const { mode, percent } = dial.current;
+    const doubt = trust.doubt();
+    return {
+      mode,
+      percent,
+      readingFrom: doubt || mode !== "serve" ? "mongo" : "redis",
+      reason: mode === "serve" ? (doubt ?? "trusted") : mode,
+      epoch: trust.epoch.value,
+      epochDue: trust.epoch.due,
+      streamLive: trust.live,
+      streamLagMs: trust.lagMs,
+      redis: options.redis.state,
+      unsettled: this.#aside.size,
+    };
+  }
+
+  /** Lets what is under way end. The links to MongoDB and Redis are their owner's to close, afterwards. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#aside]);
+    await this.parts.close();
+  }
+
+  #runAside(work: Promise<unknown>): void {
+    const mine = work.finally(() => this.#aside.delete(mine));
+    mine.catch(() => undefined);
+    this.#aside.add(mine);
+  }
+
+  /** express-session sets `generate` on its store; what that makes is new, and its id known to nobody else yet. */
+  #markBorn(): void {
+    const bases = this.#bases;
+    let generate: ((req: Request) => void) | undefined;
+    Object.defineProperty(this, "generate", {
+      configurable: true,
+      get: () => generate,
+      set(made: (req: Request) => void) {
+        generate = (req) => {
+          made(req);
+          bases.born(req.session);
+        };
+      },
+    });
+  }
+}
+
+export function rolloutStore(options: RolloutOptions): RolloutStore {
+  return new RolloutStore(options);
+}

@@ -1,0 +1,63 @@
+import type { Answer, CallOptions, RedisDoor } from "../../redis/types.ts";
+import { fillCopy, putCopy, settleCopy, shortenCopy, touchCopy } from "../scripts.ts";
+import type { Version } from "../version.ts";
+
+export type Put = "put" | "absent" | "newer" | "dead";
+export type Fill = "filled" | "late" | "foreign";
+
+/** The copies in Redis: each call one round trip, no call throws. */
+export interface Copies {
+  keyOf(id: string): string;
+  get(id: string): Promise<Answer<string | null>>;
+  /** In place of an older copy; where there is none, only for a session born in this request. */
+  put(id: string, copy: string, version: Version, lifeMs: number, born: boolean): Promise<Answer<Put>>;
+  /** Announces a fill. Whoever writes or drops the copy takes the lease away, and the fill comes to nothing. */
+  lease(id: string, token: string): Promise<Answer<boolean>>;
+  fill(id: string, token: string, copy: string, lifeMs: number): Promise<Answer<Fill>>;
+  /** Answers whether there is a copy of ours. `mongoExpires`: the document's, when it was touched, too. */
+  touch(id: string, lifeMs: number, seen: Version | undefined, mongoExpires?: number): Promise<Answer<boolean>>;
+  drop(id: string): Promise<Answer<number>>;
+  /** Drops a copy older than what MongoDB holds. */
+  settle(id: string, version: Version): Promise<Answer<number>>;
+  shorten(id: string, lifeMs: number): Promise<Answer<number>>;
+}
+
+export interface CopyOptions {
+  door: RedisDoor;
+  prefix: string;
+  leaseMs: number;
+  /** Instead of the door's own. */
+  deadlineMs?: number;
+}
+
+// Redis refuses lives that overflow its clock.
+const LONGEST_MS = 10 * 365 * 86_400_000;
+
+export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions): Copies {
+  const options: CallOptions | undefined = deadlineMs === undefined ? undefined : { deadlineMs };
+  const keyOf = (id: string) => prefix + id;
+  const keysOf = (id: string) => [keyOf(id), `{${keyOf(id)}}:fill`];
+  const life = (ms: number) => String(Math.min(Math.ceil(ms), LONGEST_MS));
+
+  return {
+    keyOf,
+    get: (id) => door.call("session.get", (redis) => redis.get(prefix + id), options),
+    put: (id, copy, version, lifeMs, born) =>
+      door.script<Put>(putCopy, keysOf(id), [copy, version, life(lifeMs), born ? "1" : "0"], options),
+    async lease(id, token) {
+      const [, key = ""] = keysOf(id);
+      const setting = { condition: "NX", expiration: { type: "PX", value: leaseMs } } as const;
+      const answer = await door.call("session.lease", (redis) => redis.set(key, token, setting), options);
+      return answer.ok ? { ok: true, value: answer.value !== null } : answer;
+    },
+    fill: (id, token, copy, lifeMs) => door.script<Fill>(fillCopy, keysOf(id), [token, copy, life(lifeMs)], options),
+    async touch(id, lifeMs, seen, mongoExpires) {
+      const until = mongoExpires === undefined ? "" : String(Math.floor(mongoExpires)).padStart(13, "0");
+      const answer = await door.script<number>(touchCopy, keysOf(id), [life(lifeMs), seen ?? "", until], options);
+      return answer.ok ? { ok: true, value: answer.value === 1 } : answer;
+    },
+    drop: (id) => door.call("session.drop", (redis) => redis.del(keysOf(id)), options),
+    settle: (id, version) => door.script<number>(settleCopy, keysOf(id), [version], options),
+    shorten: (id, lifeMs) => door.script<number>(shortenCopy, keysOf(id), [life(lifeMs)], options),
+  };
+}

@@ -1,0 +1,153 @@
+import type { Db } from "mongodb";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import type { RedisDoor, Unavailable } from "../redis/types.ts";
+import { createEpoch, type Epoch } from "./epoch.ts";
+import { createFollower, type Follower } from "./follower.ts";
+import type { Copies } from "./stores/copies.ts";
+import type { Documents } from "./stores/documents.ts";
+import type { FallbackReason, SessionDial, SessionEventSource, Timing } from "./types.ts";
+import type { Versions } from "./version.ts";
+
+/** Decides, from everything that is known here, whether a copy in Redis may be believed and whether one may be written. */
+export interface Trust {
+  readonly epoch: Epoch;
+  readonly live: boolean;
+  readonly lagMs: number;
+  /** Why no copy may be believed now; undefined when one may. */
+  doubt(): FallbackReason | undefined;
+  /** Writes go to Redis, too. A write that does not says so to the others by its version. */
+  writes(): boolean;
+  /** The Redis half of a write came to nothing, or nobody knows to what. */
+  legFailed(answer: Unavailable): void;
+  /** MongoDB neither took nor refused a write whose Redis half was to follow. */
+  outcomeUnknown(): void;
+  close(): Promise<void>;
+}
+
+export interface TrustOptions {
+  db: Db;
+  collection: string;
+  door: RedisDoor;
+  dial: SessionDial;
+  documents: Documents;
+  copies: Copies;
+  versions: Versions;
+  clock: Clock;
+  timing: Timing;
+  log: Log;
+  events: SessionEventSource;
+  /** Follow the change stream also while Redis is not used. */
+  followAlways: boolean;
+}
+
+// Among the first, so that others find sessions in order when their turn comes.
+const ORDER = 10;
+const SAY_MS = 250;
+
+export function createTrust(options: TrustOptions): Trust {
+  const { door, dial, log, events } = options;
+  const used = () => dial.current.mode !== "off" && door.state !== "disabled";
+  /** A change was seen that could not be applied to Redis, so copies may be wrong when it comes back. */
+  let owing = false;
+  let closed = false;
+  let follower: Follower | undefined;
+  let ending: Promise<unknown> = Promise.resolve();
+
+  const epoch = createEpoch({
+    ...options,
+    wanted: used,
+    useful: () => used() && door.state === "up" && follower?.live === true,
+  });
+
+  function unable(): void {
+    if (door.state === "up") epoch.renew("a copy could not be put right", "now");
+    else owing = true;
+  }
+
+  function follow(): void {
+    const wanted = !closed && (options.followAlways || used());
+    if (wanted && !follower)
+      follower = createFollower({
+        ...options,
+        redisUp: () => used() && door.state === "up",
+        onUnable: unable,
+        onLive(live, reason) {
+          // Nothing is known of the time before: what others did then may be missing in Redis.
+          if (live && reason === "afresh") epoch.renew("changes are followed from now on", "useful");
+          say();
+        },
+      });
+    if (!wanted && follower) {
+      ending = Promise.allSettled([ending, follower.close()]);
+      follower = undefined;
+    }
+  }
+
+  function doubt(): FallbackReason | undefined {
+    if (!used() || door.state !== "up") return "redis";
+    if (!follower?.live) return "stream";
+    return epoch.due || !epoch.fresh ? "epoch" : undefined;
+  }
+
+  let said: string | undefined;
+  function say(): void {
+    const reason = dial.current.mode === "off" ? "off" : (doubt() ?? "trusted");
+    if (reason === said || closed) return;
+    said = reason;
+    events.emit("reading", { from: reason === "trusted" ? "redis" : "mongo", reason });
+    log.debug({ reason }, "Where the sessions of the bucket are read from has changed");
+  }
+
+  const unsubscribe = [
+    dial.onChange((now, before) => {
+      if (before.mode === "off" && now.mode !== "off") epoch.renew("off was left", "useful");
+      follow();
+      say();
+    }),
+    door.events.on("state", ({ from, to }) => {
+      if (from === "up") epoch.renew("Redis was lost, or refused writes", "now");
+      if (to === "up" && owing) epoch.renew("Redis is back, and changes were missed", "useful");
+      if (to === "up") owing = false;
+      follow();
+      say();
+    }),
+    door.onRecovery({
+      name: "sessions",
+      order: ORDER,
+      async run({ sameData }) {
+        if (!sameData) epoch.renew("Redis may hold other data than before", "useful");
+      },
+    }),
+    events.on("epoch", say),
+  ];
+  epoch.renew("an instance has begun", "useful");
+  follow();
+  const timer = setInterval(say, SAY_MS);
+  timer.unref();
+
+  return {
+    epoch,
+    get live() {
+      return follower?.live ?? false;
+    },
+    get lagMs() {
+      return follower?.lagMs ?? Number.POSITIVE_INFINITY;
+    },
+    doubt,
+    writes: () => used() && door.state === "up",
+    legFailed({ reason }) {
+      epoch.renew(`a copy was not written (${reason})`, "now");
+    },
+    outcomeUnknown() {
+      epoch.renew("a write has no known outcome", "doubt");
+    },
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      for (const leave of unsubscribe) leave();
+      follow();
+      await Promise.allSettled([ending, epoch.close()]);
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import type { SessionData } from "express-session";
+import mongoose from "mongoose";
+import { isUnavailable } from "../mongo/errors.ts";
+import type { Answer } from "../redis/types.ts";
+import type { Base, Bases } from "./bases.ts";
+import type { Encoded } from "./codec.ts";
+import { writeCopy } from "./copy.ts";
+import type { Floors } from "./floors.ts";
+import type { Parts } from "./parts.ts";
+import { createTurns } from "./turns.ts";
+import type { Operation, OperationResult } from "./types.ts";
+import type { Version } from "./version.ts";
+
+export interface Writes {
+  set(id: string, session: SessionData): Promise<void>;
+  touch(id: string, session: SessionData): Promise<void>;
+  destroy(id: string): Promise<void>;
+}
+
+export interface WriteOptions {
+  parts: Parts;
+  bases: Bases;
+  floors: Floors;
+  aside(work: Promise<unknown>): void;
+}
+
+const TENTH = 10;
+
+/** The server has looked at the write and refused it; nothing will come of it any more. */
+function refused(error: unknown): boolean {
+  return error instanceof mongoose.mongo.MongoServerError && !isUnavailable(error);
+}
+
+export function createWrites({ parts, bases, floors, aside }: WriteOptions): Writes {
+  const { bucket, clock, codec, copies, deadlines, dial, documents, events, trust, ttlSeconds, options } = parts;
+  const touchAfterMs = (options.touchAfter ?? 0) * 1_000;
+  const inTurn = createTurns(deadlines, parts.operationMs);
+
+  function expiresOf({ cookie }: SessionData): number {
+    const { expires } = cookie ?? {};
+    return expires ? new Date(expires).getTime() || 0 : clock.now() + ttlSeconds * 1_000;
+  }
+
+  const inBucket = (id: string) => dial.current.mode === "serve" && bucket.holds(id, dial.current.percent);
+
+  /** The Redis half: waited for when Redis answers for this session, else on its own. */
+  async function leg(id: string, answer: Promise<Answer<unknown>>): Promise<void> {
+    const settled = answer.then((known) => {
+      if (!known.ok) trust.legFailed(known);
+    });
+    if (inBucket(id)) await settled;
+    else aside(settled);
+  }
+
+  async function timed(op: Operation, store: "mongo" | "redis", work: () => Promise<OperationResult>): Promise<void> {
+    const begun = performance.now();
+    let result: OperationResult = "error";
+    try {
+      result = await work();
+    } finally {
+      events.emit("operation", { op, store, result, seconds: (performance.now() - begun) / 1_000 });
+    }
+  }
+
+  function copyOf(encoded: Encoded, expires: number, epoch: number, version: Version): string | undefined {
+    const { portable } = encoded;
+    return portable ? writeCopy(portable.json, { expires, epoch, version, dated: portable.dated }) : undefined;
+  }
+
+  async function set(id: string, session: SessionData): Promise<OperationResult> {
+    const redis = trust.writes();
+    const { value: epoch } = trust.epoch;
+    const encoded = await codec.encode(session);
+    const expires = expiresOf(session);
+    const base = bases.of(session, id);
+    const content = { stored: encoded.stored, hash: encoded.hash, expires };
+    const write = base ? documents.replace(id, content, base.version, redis) : documents.put(id, content, redis);
+    const written = await write.catch((error: unknown) => {
+      if (redis && !refused(error)) trust.outcomeUnknown();
+      throw error;
+    });
+    if (written.outcome === "gone") floors.bury(id);
+    if (written.outcome !== "ok") return written.outcome;
+    const { version } = written;
+    bases.set(session, { id, version, expires });
+    floors.set(id, version);
+    if (!redis) return "ok";
+    const copy = copyOf(encoded, expires, epoch, version);
+    const born = written.born && bases.isBorn(session) && inBucket(id);
+    await leg(id, copy ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id));
+    return "ok";
+  }
+
+  /** Whether MongoDB must know of the touch: it is never behind by more than a tenth of the life. */
+  function isDue(base: Base | undefined, expires: number, lifeMs: number): boolean {
+    if (!base || lifeMs <= 0) return true;
+    const most = Math.min(lifeMs / TENTH, touchAfterMs || Number.POSITIVE_INFINITY);
+    return Math.abs(expires - base.expires) >= most;
+  }
+
+  async function touchMongo(id: string, session: SessionData, base: Base | undefined, expires: number) {
+    const known = await documents.touch(id, expires, base?.unwritten);
+    if (!known) {
+      floors.bury(id);
+      return "gone";
+    }
+    if (base) bases.set(session, { id, version: base.version, expires });
+    // Later ends are learned by asking MongoDB when the copy is gone; earlier ones must be told.
+    const earlier = !base || expires < base.expires;
+    if (trust.writes() && (inBucket(id) || earlier))
+      await leg(id, copies.touch(id, expires - clock.now(), base?.version, expires));
+    return "ok";
+  }
+
+  async function touch(id: string, session: SessionData): Promise<void> {
+    const expires = expiresOf(session);
+    const lifeMs = expires - clock.now();
+    const base = bases.of(session, id);
+    const due = isDue(base, expires, lifeMs);
+    const mongo = () => timed("touch", "mongo", () => touchMongo(id, session, base, expires));
+    if (due || (!inBucket(id) && touchAfterMs === 0)) return mongo();
+    if (!inBucket(id)) return;
+    if (trust.doubt()) return mongo();
+    let copied = false;
+    await timed("touch", "redis", async () => {
+      const answer = await copies.touch(id, lifeMs, base?.version);
+      copied = answer.ok && answer.value;
+      return answer.ok ? (copied ? "ok" : "miss") : "error";
+    });
+    if (!copied) await mongo();
+  }
+
+  async function destroy(id: string): Promise<OperationResult> {
+    const redis = trust.writes();
+    floors.bury(id);
+    await documents.remove(id);
+    floors.bury(id);
+    events.emit("ended", { id });
+    if (redis) await leg(id, copies.drop(id));
+    return "ok";
+  }
+
+  return {
+    set: (id, session) => inTurn(id, () => timed("set", "mongo", () => set(id, session))),
+    touch: (id, session) => inTurn(id, () => touch(id, session)),
+    destroy: (id) => inTurn(id, () => timed("destroy", "mongo", () => destroy(id))),
+  };
+}
