@@ -114,7 +114,6 @@ export function watchCollection<T extends Document>(options: WatchOptions<T>): W
         // One dead connection must not end the following for good.
         const change = await within(stuckMs, opened.tryNext());
         if (asks) progress.replied(askedAt, session);
-        token = opened.resumeToken ?? token;
         if (change) await onChange(change);
         if (opened.closed) throw new HistoryLost("the collection was dropped or renamed");
         token = opened.resumeToken ?? token;
