@@ -8,7 +8,7 @@ import { duplicateKey } from "./errors.ts";
 export type Direction = "up" | "down";
 
 /** Something that a migration added to the database, so that its way down takes away that and nothing else. */
-export type Made =
+type Made =
   | { kind: "collection"; collection: string }
   | { kind: "index"; collection: string; name: string }
   | { kind: "document"; collection: string; id: unknown };

@@ -227,6 +227,7 @@ describe("migrations of a database that was not kept well", () => {
     expect(await indexNames("users")).toEqual(
       expect.arrayContaining(["nickname_1", "nickname_1_sluice", "email_1", "email_1_sluice"]),
     );
+    expect(await indexNames("channels")).toEqual(expect.arrayContaining(["id_1", "id_1_sluice"]));
     const twice = () => db.collection("users").insertOne({ nickname: "same", email: `${Math.random()}@example.org` });
     await twice();
     await expect(twice()).rejects.toThrow(/E11000/);
