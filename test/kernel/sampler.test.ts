@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { createSampler, type Sampler, type SamplerOptions } from "../../src/kernel/sampler.ts";
 import { until } from "../support/until.ts";
@@ -55,24 +57,30 @@ describe("a sampler", () => {
   });
 
   it("does not blame the other side for a pause of this process", async () => {
-    const probes: number[] = [];
-    const sampler = sample(
-      () =>
-        new Promise<string>((resolve) => {
-          probes.push(performance.now());
-          setImmediate(resolve, "well");
-        }),
-      { deadlineMs: 30 },
-    );
-    await until(() => sampler.latest?.ok);
+    // The other side is a process, whose answer waits to be read while this one is busy.
+    const echo = spawn("cat");
     const seen = new Set<boolean>();
-    for (let round = 0; round < 5; round++) {
-      const before = probes.length;
-      await until(() => probes.length > before, { everyMs: 1 });
-      const end = performance.now() + 60;
-      while (performance.now() < end);
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      seen.add(sampler.latest?.ok ?? false);
+    let answered = 0;
+    const sampler: Sampler<void> = sample(
+      async () => {
+        echo.stdin.write("?");
+        const answer = once(echo.stdout, "data");
+        // Here the loop comes to its timers before it reads.
+        setImmediate(() => {
+          const end = performance.now() + 80;
+          while (performance.now() < end);
+        });
+        await answer;
+        // What it said until this answer came.
+        if (sampler.latest) seen.add(sampler.latest.ok);
+        answered++;
+      },
+      { deadlineMs: 30, everyMs: 60 },
+    );
+    try {
+      await until(() => answered >= 10);
+    } finally {
+      echo.stdin.end();
     }
     expect([...seen]).toEqual([true]);
   });

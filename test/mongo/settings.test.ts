@@ -84,6 +84,19 @@ function common(mongo: () => MongoLink) {
     expect(await lines().countDocuments()).toBe(1);
   });
 
+  it("refuses a change of a revision that is not the present one", async () => {
+    const settings = instance(mongo());
+    await settings.loaded;
+    await settings.change({ redisDisabled: true }, operator);
+    await settings.change({ redisDisabled: false }, operator);
+    for (const expected of [0, 1, 3, 7])
+      await expect(settings.change({ redisDisabled: true }, operator, expected)).rejects.toBeInstanceOf(
+        SettingsConflict,
+      );
+    expect(await lines().countDocuments()).toBe(2);
+    await settings.change({ redisDisabled: true }, operator, 2);
+  });
+
   it("counts every revision once when many change at the same time", async () => {
     const all = [instance(mongo()), instance(mongo()), instance(mongo())];
     await Promise.all(all.map(({ loaded }) => loaded));
