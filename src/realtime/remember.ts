@@ -3,7 +3,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createBatch } from "./batch.ts";
 
-export interface Remembered {
+interface Remembered {
   room: string;
   /** When the server sent the session's socket away: its client comes back without joining by itself. */
   sentAway: Date | null;

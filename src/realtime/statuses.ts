@@ -71,6 +71,7 @@ export function createStatuses({ users, presence, alone, clock, log }: Options):
     forget: batch.drop,
     async close() {
       stop.abort();
+      await settled;
       if (alone) for (const id of presence.online()) batch.put(id, { status: "offline" });
       await batch.close();
     },

@@ -30,7 +30,7 @@ export interface Guest {
 }
 
 /** What of the configuration this room reads; names and units are the configuration's. */
-export interface RealtimeConfig {
+interface RealtimeConfig {
   readonly SOCKET_PAYLOAD_KB: number;
   readonly SOCKETS_PER_USER: number;
   readonly MESSAGE_LENGTH: number;
@@ -70,7 +70,7 @@ export type RealtimeEvents = {
   limited: { event: string };
 };
 
-export interface RealtimeStats {
+interface RealtimeStats {
   connections: number;
   users: number;
 }

@@ -208,6 +208,7 @@ export function malformedSocketInput(
       const answered = () =>
         ear.all("error").length + ear.all("message").filter(({ text }) => /^burst/.test(text)).length;
       await until(() => answered() === 10_000, { timeoutMs: 15_000, describe: () => `${answered()} of 10000` });
+      expect(ear.all("error").length).toBeGreaterThan(0);
       expect(ear.all("error").every(({ code }) => code === "RATE_LIMITED")).toBe(true);
       await allIsWell();
     });

@@ -5,7 +5,7 @@ import { until } from "./until.ts";
 // biome-ignore lint/suspicious/noExplicitAny: a payload is what a test is there to find out
 type Payload = any;
 
-export interface Heard {
+interface Heard {
   event: string;
   payload: Payload;
 }

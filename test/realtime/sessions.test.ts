@@ -1,0 +1,131 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ChatServices } from "../../src/chat/services/types.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { createEar, open } from "../support/sockets.ts";
+import { until } from "../support/until.ts";
+import { type Assembly, assemble } from "./assembly.ts";
+
+const url = mongoUrl("socket-sessions");
+let chat: Assembly;
+/** While set, a handshake waits for it between reading the session and letting the socket in. */
+let gate: Promise<void> | undefined;
+
+function held(services: ChatServices): ChatServices {
+  return {
+    ...services,
+    users: {
+      ...services.users,
+      async standing(id) {
+        const standing = await services.users.standing(id);
+        await gate;
+        return standing;
+      },
+    },
+  };
+}
+
+beforeAll(async () => {
+  chat = await assemble({ mongoUrl: url, around: held });
+});
+afterAll(async () => {
+  await chat?.close();
+  await dropDatabase(url);
+});
+
+async function tryOut(credentials: { cookie: string; csrfToken: string }): Promise<string> {
+  const ear = createEar(chat.url, credentials);
+  const answer = await open(ear);
+  ear.close();
+  return answer;
+}
+
+describe("a session of the old server, which has no handle", () => {
+  it("opens sockets, and its room is remembered without its sid", async () => {
+    const session = await chat.session(await chat.user("veteran"), null);
+    const ear = await chat.tab(session);
+    await ear.join("general");
+    const rooms = chat.db.collection<{ _id: string }>("session_rooms");
+    const record = await until(() => rooms.findOne({ room: "general" }));
+    expect(record._id).toMatch(/^sid:/);
+    expect(JSON.stringify(record)).not.toContain(session.sid);
+  });
+
+  it("is dead when its user has logged out since", async () => {
+    const user = await chat.user("leaver");
+    const session = await chat.session(user, null);
+    expect(await tryOut(session)).toBe("connected");
+    await pause(2);
+    await chat.services.users.endOldTokens(user.id);
+    expect(await tryOut(session)).toBe("Session authentication required");
+    expect(await tryOut(await chat.session(user))).toBe("connected");
+  });
+});
+
+describe("a logout while a socket is on its way in", () => {
+  it.each(["session", "user"] as const)("is not overlooked (%s)", async (whom) => {
+    const user = await chat.user(`racer-${whom}`);
+    const session = await chat.session(user);
+    let letGo = () => {};
+    gate = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const answer = tryOut(session);
+    await pause(100);
+    // As the routes do: the session ends first, then its sockets are cut.
+    await chat.db.collection<{ _id: string }>("sessions").deleteOne({ _id: session.sid });
+    const { links } = chat.realtime;
+    const count = whom === "user" ? links.disconnectUser(user.id) : links.disconnectSession(session.handle ?? "");
+    expect(await count).toBe(0);
+    gate = undefined;
+    letGo();
+    expect(await answer).toBe("Session authentication required");
+  });
+
+  it("lets in whose session lives all the same", async () => {
+    const user = await chat.user("survivor");
+    let letGo = () => {};
+    gate = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const answer = tryOut(await chat.session(user));
+    await pause(100);
+    await chat.realtime.links.disconnectUser(user.id);
+    gate = undefined;
+    letGo();
+    expect(await answer).toBe("connected");
+  });
+});
+
+it("cuts the sockets of one session only, and says how many", async () => {
+  const user = await chat.user("double");
+  const [one, two] = [await chat.session(user), await chat.session(user)];
+  const [a, b, c] = [await chat.tab(one), await chat.tab(one), await chat.tab(two)];
+  expect(await chat.realtime.links.disconnectSession(one.handle ?? "")).toBe(2);
+  expect(await a.hears("disconnect")).toBe("io server disconnect");
+  await b.hears("disconnect");
+  expect(c.socket.connected).toBe(true);
+});
+
+it("keeps nothing of a socket that goes in the middle of a join", async () => {
+  const user = await chat.user("hasty");
+  const session = await chat.session(user);
+  const watcher = await chat.tab(await chat.session(await chat.user("watcher")));
+  await watcher.join("general");
+  for (let i = 0; i < 20; i++) {
+    const ear = await chat.tab(session);
+    ear.emit("join_room", { room: "general" });
+    await pause(i % 5);
+    ear.close();
+  }
+  await until(() => chat.realtime.stats().users === 2 || chat.realtime.stats().users === 3);
+  await until(async () => (await chat.services.users.byNickname("hasty"))?.status === "offline");
+  const names = watcher
+    .all("online_users")
+    .at(-1)
+    ?.map(({ nickname }: { nickname: string }) => nickname);
+  expect(names).not.toContain("hasty");
+  const lines = (await chat.services.messages.recent("general", "watcher")).map(({ text }) => text);
+  const count = (text: string) => lines.filter((line) => line === text).length;
+  expect(count("hasty joined the channel.")).toBe(count("hasty left the channel."));
+});
