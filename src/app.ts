@@ -20,6 +20,7 @@ import { migrateAtStart } from "./mongo/migrate.ts";
 import { createMongoMonitor } from "./mongo/monitor.ts";
 import { createMongoProbe } from "./mongo/probe.ts";
 import { createSettingsStore } from "./mongo/settings.ts";
+import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
 import { watchCollection } from "./mongo/watch.ts";
 import { createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { createRealtime } from "./realtime/index.ts";
@@ -102,10 +103,11 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       await migrateAtStart({ url: config.MONGODB_URL, sessionCollection: config.SESSION_COLLECTION, log });
 
     const door = life.own("Redis", createRedisDoor({ config, log }), (redis) => redis.close());
-    const defaults = { redisDisabled: false };
+    const defaults = bootSettings(config);
     const settings = createSettingsStore({ db: mongo.db, watch: watchCollection, defaults, clock, log });
     life.own("settings", settings, (store) => store.close());
     await settings.loaded;
+    sayWhoseDial(settings, log);
 
     const probe = life.own("the probe of MongoDB", createMongoProbe({ db: mongo.db, clock }), (ping) => ping.close());
     const ops = createOps({

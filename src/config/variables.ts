@@ -1,4 +1,18 @@
-import { duration, flag, hosts, integer, type Kind, limit, list, oneOf, sentinel, text, ttl, url } from "./kinds.ts";
+import {
+  decimal,
+  duration,
+  flag,
+  hosts,
+  integer,
+  type Kind,
+  limit,
+  list,
+  oneOf,
+  sentinel,
+  text,
+  ttl,
+  url,
+} from "./kinds.ts";
 
 export interface Variable<T> {
   kind: Kind<T>;
@@ -109,6 +123,16 @@ export const groups = {
     ),
     SESSION_COLLECTION: variable(text, "sessions", "Collection of connect-mongo."),
     TTL_SESSIONS: variable(ttl, "86400", "Life of a session, in seconds."),
+    SESSION_REDIS_MODE: variable(
+      oneOf("off", "shadow", "serve"),
+      "serve",
+      "off: sessions never touch Redis; shadow: copies are compared, MongoDB answers; serve: the dial counts. Ignored once a setting was changed at run time.",
+    ),
+    SESSION_REDIS_PERCENT: variable(
+      decimal(0, 100),
+      "0",
+      "Where the dial stands: the share of sessions that Redis answers for. Ignored once a setting was changed at run time.",
+    ),
   },
   Authentication: {
     JWT_SECRET: variable(text, "", "Signs the tokens (HS256). Required in production.", { secret: true }),

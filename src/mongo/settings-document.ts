@@ -1,3 +1,4 @@
+import { readSessionSettings } from "./settings-sessions.ts";
 import type { Settings } from "./settings-types.ts";
 
 export type SettingValues = Omit<Settings, "revision">;
@@ -18,6 +19,7 @@ export interface HistoryLine {
 /** How each setting is read from what is stored; undefined for what it cannot be. */
 const readers: { [K in keyof SettingValues]: (stored: unknown) => SettingValues[K] | undefined } = {
   redisDisabled: (stored) => (typeof stored === "boolean" ? stored : undefined),
+  sessions: readSessionSettings,
 };
 
 const names = Object.keys(readers) as (keyof SettingValues)[];

@@ -1,9 +1,32 @@
 import type { Events } from "../kernel/events.ts";
 
+/** off: Redis is not used. shadow: both are read, MongoDB answers. serve: Redis answers for the sessions in the bucket. */
+export type SessionMode = "off" | "shadow" | "serve";
+
+/** A dial that turns itself, by `step` every `everyMs`, until it stands at `to`. */
+export interface Ramp {
+  readonly to: number;
+  readonly step: number;
+  readonly everyMs: number;
+  /** When the next step is due. */
+  readonly next: Date;
+}
+
+/** Where the dial of the sessions stands. */
+export interface SessionSettings {
+  readonly mode: SessionMode;
+  /** 0 to 100; counts while `mode` is `serve`. */
+  readonly percent: number;
+  /** Servers with a stock connect-mongo run beside the new ones. */
+  readonly oldServers: boolean;
+  readonly ramp?: Ramp;
+}
+
 /** What operators may change at run time. One document in MongoDB, because it must survive Redis. */
 export interface Settings {
   readonly revision: number;
   readonly redisDisabled: boolean;
+  readonly sessions: SessionSettings;
 }
 
 export interface ChangeBy {

@@ -9,6 +9,7 @@ import { connectMongo } from "../../src/mongo/connect.ts";
 import { createMongoMonitor } from "../../src/mongo/monitor.ts";
 import { createMongoProbe } from "../../src/mongo/probe.ts";
 import { createSettingsStore } from "../../src/mongo/settings.ts";
+import { bootSettings } from "../../src/mongo/settings-boot.ts";
 import { watchCollection } from "../../src/mongo/watch.ts";
 import { createOps, type Phase, serverIdOf } from "../../src/ops/index.ts";
 import { createRedisDoor } from "../../src/redis/door.ts";
@@ -34,7 +35,7 @@ export async function startInstance(env: Record<string, string>) {
     createSettingsStore({
       db: mongo.db,
       watch: watchCollection,
-      defaults: { redisDisabled: false },
+      defaults: bootSettings(config),
       clock: systemClock,
       log,
       pollMs: 250,
