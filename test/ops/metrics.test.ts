@@ -134,6 +134,13 @@ describe("the metrics of an instance", () => {
     expect(Math.abs((changed ?? 0) - Date.now() / 1_000)).toBeLessThan(60);
   });
 
+  it("are known by name to programs as well", async () => {
+    const all = await instance.ops.metrics.registry.getMetricsAsJSON();
+    expect(all.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["chat_redis_command_duration_seconds", "db_query_duration_seconds", "build_info"]),
+    );
+  });
+
   it.runIf(promtool)("are accepted by promtool", async () => {
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: await page() });
     expect([status, `${stdout}${stderr}`]).toEqual([0, ""]);

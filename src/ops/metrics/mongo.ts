@@ -1,7 +1,8 @@
 import type { Sampler } from "../../kernel/sampler.ts";
 import type { MongoMonitor } from "../../mongo/monitor.ts";
 import type { Theme } from "../metrics.ts";
-import { gauge, histogram, sums } from "./series.ts";
+import { gauge, sums } from "./series.ts";
+import { tally } from "./tally.ts";
 
 const queries = ["find", "aggregate", "count", "distinct", "findAndModify", "insert", "update", "delete", "getMore"];
 const known = new Set(queries);
@@ -35,11 +36,12 @@ export function mongoMetrics({ monitor, probe }: { monitor: MongoMonitor; probe:
       labels: { collection: [], command: [] },
       read: read("failed"),
     });
-    const durations = histogram({
+    const durations = tally({
       registry,
       name: "db_query_duration_seconds",
       help: "Time until MongoDB answered a command.",
-      labels: { query_type: [...queries, "other"] },
+      label: "query_type",
+      known: [...queries, "other"],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     });
     return monitor.events.on("command", ({ collection, command, seconds, ok }) => {
@@ -48,8 +50,7 @@ export function mongoMetrics({ monitor, probe }: { monitor: MongoMonitor; probe:
       counts.set(key, count);
       count.asked++;
       if (!ok) count.failed++;
-      if (command !== "changeStream")
-        durations.observe({ query_type: known.has(command) ? command : "other" }, seconds);
+      if (command !== "changeStream") durations.observe(known.has(command) ? command : "other", seconds);
     });
   };
 }

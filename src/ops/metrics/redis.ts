@@ -1,7 +1,8 @@
 import type { Registry } from "prom-client";
 import type { RedisDoor, RedisHealth, RedisState, UnavailableReason } from "../../redis/types.ts";
 import type { Theme } from "../metrics.ts";
-import { counter, gauge, histogram, oneOf, sums } from "./series.ts";
+import { counter, gauge, oneOf, sums } from "./series.ts";
+import { tally } from "./tally.ts";
 
 export interface RedisSource {
   door: Pick<RedisDoor, "state" | "events" | "health">;
@@ -93,11 +94,11 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
     labels: { name: [], result: [] },
     read: counted,
   });
-  const durations = histogram({
+  const durations = tally({
     registry,
     name: "chat_redis_command_duration_seconds",
     help: "Time until Redis answered a call.",
-    labels: { name: [] },
+    label: "name",
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
   });
   const errors = counter({
@@ -120,7 +121,7 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
   const ends = [
     door.events.on("answered", ({ name, seconds }) => {
       count(name, "ok");
-      durations.observe({ name }, seconds);
+      durations.observe(name, seconds);
     }),
     door.events.on("unavailable", ({ name, reason, unknownOutcome }) => {
       count(name, reason);
