@@ -82,7 +82,7 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
       deadlines,
       slots,
       onLost: (error) => end(describeLoss(error)),
-      onStranger: () => void recheck(),
+      onStranger: () => recheck(),
     };
     const main = await openLane(shards, {
       ...laneOptions,
@@ -102,15 +102,17 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
     );
     opened.push(heavy);
 
-    let asking: Promise<void> | undefined;
-    function recheck(): Promise<void> {
-      asking ??= discovery
+    let asking = false;
+    function recheck(): void {
+      if (asking) return;
+      asking = true;
+      discovery
         .recheck(main.clients, own.signal)
         .then((now) => now && adopt(now))
+        .catch(() => {})
         .finally(() => {
-          asking = undefined;
+          asking = false;
         });
-      return asking;
     }
     function adopt(now: readonly Shard[]): void {
       const names = (list: readonly Shard[]) =>
@@ -169,7 +171,8 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
       async beat(full) {
         subscriber.beat();
         // The sentinels are asked each time: what is written to a demoted master is lost.
-        await Promise.all([...servers.map((server) => ask(server, full)), (full || kind === "sentinel") && recheck()]);
+        if (full || kind === "sentinel") recheck();
+        await Promise.all(servers.map((server) => ask(server, full)));
       },
       end,
     };

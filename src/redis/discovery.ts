@@ -58,11 +58,12 @@ interface Vote {
 async function vote(client: Client, master: string): Promise<Vote> {
   const [address, details] = await Promise.all([
     client.sendCommand<string[] | null>(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]),
-    client.sendCommand<Record<string, string> | string[]>(["SENTINEL", "MASTER", master]),
+    client.sendCommand<Record<string, string> | string[]>(["SENTINEL", "MASTER", master]).catch(() => ({})),
   ]);
   const [host, port] = address ?? [];
   if (!host || !port) throw new LinkError(`the sentinels do not know the master "${master}"`, { cause: unknownMaster });
-  const epoch = Array.isArray(details) ? details[details.indexOf("config-epoch") + 1] : details["config-epoch"];
+  const fields: Record<string, string | undefined> = Array.isArray(details) ? {} : details;
+  const epoch = Array.isArray(details) ? details[details.indexOf("config-epoch") + 1] : fields["config-epoch"];
   return { address: { host, port: Number(port) }, epoch: Number(epoch ?? 0) };
 }
 
@@ -72,6 +73,7 @@ type SentinelTopology = Extract<Topology, { kind: "sentinel" }>;
 export function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopology, timeoutMs: number): Discovery {
   let watched: Connection | undefined;
   let turn = 0;
+  let epoch = 0;
 
   async function watch(signal: AbortSignal): Promise<Connection> {
     if (watched) return watched;
@@ -101,15 +103,19 @@ export function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopo
         const votes = await enough(asked);
         stragglers.abort();
         const newest = votes.sort((a, b) => b.epoch - a.epoch)[0];
-        if (newest) return [{ address: newest.address, slots: EVERY_SLOT }];
-        throw await whyNone(asked);
+        if (!newest) throw await whyNone(asked);
+        epoch = newest.epoch;
+        return [{ address: newest.address, slots: EVERY_SLOT }];
       }),
     recheck: (_via, parent) =>
       withLimit(timeoutMs, parent, async (signal) => {
         signal.addEventListener("abort", forget, { once: true });
         try {
-          const { address } = await vote((await watch(signal)).client, master);
-          return [{ address, slots: EVERY_SLOT }];
+          const seen = await vote((await watch(signal)).client, master);
+          // One that was cut off from the others still names the former master.
+          if (seen.epoch >= epoch) return [{ address: seen.address, slots: EVERY_SLOT }];
+          forget();
+          return undefined;
         } catch {
           forget();
           return undefined;

@@ -61,6 +61,9 @@ function describeReply(error: Error): [Verdict, string] {
   const known = words[codeOf(error.message)];
   if (known) return known;
   if (/max number of clients/.test(error.message)) return ["unusable", "Redis has no room for more connections"];
+  // The server repeats the words of a command it does not know, and a greeting holds the password.
+  if (/unknown command/i.test(error.message))
+    return ["fine", "Redis does not know a command that is needed: 6.2 or newer, no command renamed"];
   return ["fine", error.message];
 }
 
@@ -69,7 +72,8 @@ export function describeLoss(error: unknown): string {
   if (error instanceof ErrorReply) return describeReply(error)[1];
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (network[code]) return network[code];
-  if (/CERT|SIGNED|TLS|SSL/.test(code)) return `its certificate is not trusted (${code}): see REDIS_CA_FILE`;
+  if (/CERT|SIGN|ISSUER/.test(code)) return `its certificate is not trusted (${code}): see REDIS_CA_FILE`;
+  if (/^ERR_SSL|^EPROTO/.test(code)) return `it does not speak TLS as we do (${code})`;
   if (error instanceof LinkError) return error.message;
   return "the connection was lost";
 }
@@ -88,11 +92,11 @@ export function judge(error: unknown, script: boolean): Failure {
   }
   const unsent = error instanceof ClientClosedError || error instanceof ClientOfflineError;
   const full = cause.message === "The queue is full";
-  const lost = unsent || isLoss(cause);
+  const reason = unsent || isLoss(cause) ? "down" : full ? "refused" : "failed";
   return {
     verdict: "fine",
     words: describeLoss(error),
-    answer: { ok: false, reason: lost ? "down" : "failed", unknownOutcome: !unsent && !full, error: cause },
+    answer: { ok: false, reason, unknownOutcome: !unsent && !full, error: cause },
   };
 }
 

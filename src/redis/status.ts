@@ -44,7 +44,11 @@ export function createStatus(
       since = clock.now();
       const worse = rank[to] > rank[from] || to === "degraded";
       log[worse ? "warn" : "info"]({ from, to, reason: why }, words[to]);
-      events.emit("state", { from, to, reason: why, at: since });
+      try {
+        events.emit("state", { from, to, reason: why, at: since });
+      } catch (error) {
+        log.error({ err: error }, "a listener for the state of Redis threw");
+      }
     },
   };
 }

@@ -344,6 +344,25 @@ describe("recovery", () => {
   });
 });
 
+describe("the return", () => {
+  it("admits a few calls at a time at first, and all of them shortly after", async () => {
+    const { door } = await openUp();
+    const flood = async (count: number) => {
+      const answers = await Promise.all(
+        Array.from({ length: count }, () => door.call("flood", (redis) => redis.get("cache:a"))),
+      );
+      return answers.filter(({ ok }) => ok).length;
+    };
+    proxy.reset();
+    await until(() => door.state === "down", { everyMs: 1 });
+    await until(() => door.state === "up", { everyMs: 1 });
+    const first = await flood(2_000);
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(2_000);
+    await until(async () => (await flood(2_000)) === 2_000);
+  });
+});
+
 describe("the kill switch", () => {
   it("closes every connection, lets no command out, and goes back through recovery", async () => {
     const { door, changes, signs } = await openUp();

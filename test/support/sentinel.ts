@@ -19,6 +19,8 @@ export interface SentinelGroup {
   failover(): Promise<void>;
   /** Until the sentinels name another master than this one; answers it. */
   newMaster(former: RedisServer): Promise<RedisServer>;
+  /** A former master that is back follows the new one; sentinels alone take eight seconds to see to that. */
+  rejoin(server: RedisServer): Promise<void>;
   /** All replicas are linked and the sentinels know them and each other. */
   settled(): Promise<void>;
   /** Freezes a sentinel, or lets it go on. */
@@ -51,7 +53,7 @@ export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}
         "loglevel warning",
         `sentinel monitor ${NAME} 127.0.0.1 ${master.port} 2`,
         `sentinel down-after-milliseconds ${NAME} 1000`,
-        `sentinel failover-timeout ${NAME} 4000`,
+        `sentinel failover-timeout ${NAME} 1000`,
         `sentinel parallel-syncs ${NAME} 2`,
       ];
       await writeFile(file, `${lines.join("\n")}\n`);
@@ -113,6 +115,10 @@ export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}
         },
         { timeoutMs: 30_000, describe: "a new master" },
       ),
+    async rejoin(server) {
+      await server.ask("REPLICAOF", "127.0.0.1", (await master()).port);
+      await group.settled();
+    },
     settled: () =>
       until(
         async () => {

@@ -1,0 +1,146 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { adapterContract } from "../contract/adapter.ts";
+import { type OpenedDoor, openDoor } from "../support/door.ts";
+import { ask } from "../support/resp.ts";
+import { type SentinelGroup, startSentinelGroup } from "../support/sentinel.ts";
+import { stopwatch } from "../support/stopwatch.ts";
+import { until } from "../support/until.ts";
+
+/** The promise is 2 s; the rest is for a busy machine. */
+const BACK_WITHIN_MS = 2_000 + 1_000;
+const ANSWERED_WITHIN_MS = 100 + 100;
+
+let group: SentinelGroup;
+beforeAll(async () => {
+  group = await startSentinelGroup();
+});
+afterAll(() => group.close());
+
+const opened: OpenedDoor[] = [];
+function open(env: Record<string, string> = {}): OpenedDoor {
+  const one = openDoor({ REDIS_SENTINEL: group.address, ...env });
+  opened.push(one);
+  return one;
+}
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close();
+});
+
+/** Writes all the time; the slowest answer, and when a write was accepted. */
+function writer({ door }: OpenedDoor) {
+  let slowest = 0;
+  let going = true;
+  let accepted = 0;
+  const done = (async () => {
+    while (going) {
+      const elapsed = stopwatch();
+      const { ok } = await door.call("write", (redis) => redis.incr("cache:written"));
+      slowest = Math.max(slowest, elapsed());
+      if (ok) accepted += 1;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  })();
+  return {
+    accepted: () => accepted,
+    async stop() {
+      going = false;
+      await done;
+      return slowest;
+    },
+  };
+}
+
+describe("over sentinels", () => {
+  it("finds the master, by either way of writing it", async () => {
+    const one = open({ REDIS_SENTINEL: group.address.replace("@", ",") });
+    await one.is("up");
+    expect(await one.door.health()).toMatchObject({ topology: "sentinel", role: "master" });
+    expect((await one.door.call("set", (redis) => redis.set("cache:a", "1"))).ok).toBe(true);
+    const master = await group.master();
+    expect(await master.ask("GET", "cache:a")).toBe("1");
+  });
+
+  it("carries the adapter of Socket.IO", () => adapterContract({ REDIS_SENTINEL: group.address }, "socket.io"));
+
+  it("is not held up by a frozen sentinel", async () => {
+    group.signalSentinel(0, "SIGSTOP");
+    try {
+      const one = open();
+      const elapsed = stopwatch();
+      await one.is("up");
+      expect(elapsed()).toBeLessThan(BACK_WITHIN_MS);
+    } finally {
+      group.signalSentinel(0, "SIGCONT");
+    }
+  });
+
+  it("says what is wrong: no such master, no sentinel", async () => {
+    const unknown = open({ REDIS_SENTINEL: group.address.replace(group.name, "other") });
+    await unknown.is("down");
+    expect((await unknown.door.health()).reason).toMatch(/do not know the master "other"/);
+    const nobody = open({ REDIS_SENTINEL: "mymaster@127.0.0.1:1" });
+    await nobody.is("down");
+    expect((await nobody.door.health()).reason).toBe("none of the sentinels answers");
+  });
+
+  it("follows a planned failover within 2 s, with its subscriptions", async () => {
+    const one = open();
+    await one.is("up");
+    const heard: string[] = [];
+    const subscription = one.door.subscribe("updates:failover", (message) => heard.push(message));
+    await until(() => subscription.live);
+    const calls = writer(one);
+    const former = await group.master();
+    await group.failover();
+    const now = await group.newMaster(former);
+    const sinceNew = stopwatch();
+    await until(() => one.signs.length > 1);
+    await one.is("up");
+    expect(sinceNew()).toBeLessThan(BACK_WITHIN_MS);
+    expect(one.signs.at(-1)).toMatchObject({ firstConnect: false, sameData: false });
+    const before = Number(await now.ask("GET", "cache:written"));
+    await until(async () => Number(await now.ask("GET", "cache:written")) > before);
+    await until(() => subscription.live);
+    await now.ask("PUBLISH", "updates:failover", "from the new master");
+    await until(() => heard.length === 1);
+    expect(await calls.stop()).toBeLessThan(ANSWERED_WITHIN_MS);
+    await group.rejoin(former);
+  });
+
+  it.each([
+    ["killed", "SIGKILL"],
+    ["frozen", "SIGSTOP"],
+  ])("serves no call late while the master is %s, and goes on within 2 s of the new one", async (_, how) => {
+    const one = open();
+    await one.is("up");
+    const calls = writer(one);
+    await until(() => calls.accepted() > 0);
+    const former = await group.master();
+    if (how === "SIGKILL") await former.kill();
+    else former.freeze();
+    await one.is("down");
+    await group.newMaster(former);
+    const sinceNew = stopwatch();
+    await one.is("up");
+    expect(sinceNew()).toBeLessThan(BACK_WITHIN_MS);
+    const before = calls.accepted();
+    await until(() => calls.accepted() > before);
+    expect(await calls.stop()).toBeLessThan(ANSWERED_WITHIN_MS);
+    expect(one.signs.at(-1)).toMatchObject({ firstConnect: false, sameData: false });
+    if (how === "SIGKILL") await former.start();
+    else former.thaw();
+    await group.rejoin(former);
+    await until(async () => (await one.door.call("still", (redis) => redis.ping())).ok);
+  });
+
+  it("gives the sentinels their own password", async () => {
+    for (const port of group.sentinelPorts) await ask(port, ["ACL", "SETUSER", "default", "resetpass", ">sesame"]);
+    const without = open();
+    await without.is("down");
+    expect((await without.door.health()).reason).toMatch(/sentinels/);
+    const one = open({ REDIS_SENTINEL_PASSWORD: "sesame" });
+    await one.is("up");
+    for (const port of group.sentinelPorts)
+      await ask(port, ["ACL", "SETUSER", "default", "nopass"], { password: "sesame" });
+  });
+});
