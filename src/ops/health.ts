@@ -47,6 +47,10 @@ const statusOf: Record<RedisState, Status> = {
   disabled: "warn",
 };
 
+// Words alone: where a dot or a colon joins two of them, it may be an address, and the page is for everybody.
+const plain = /^(?:[\w ,;()%'"-]|[.:](?=\s|$))+$/;
+const because = (reason: string) => (plain.test(reason) ? ` (${reason})` : "");
+
 const ms = (seconds: number) => Math.round(seconds * 1e5) / 100;
 
 function redisFigures({ state, role, version, connections, memory, responseTime, waiting }: RedisHealth) {
@@ -97,7 +101,7 @@ export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: 
     if (state === "up") return undefined;
     const then = covered ? "MongoDB serves" : "and MongoDB does not answer";
     if (topology === "none") return `No Redis is configured; ${then}`;
-    if (state !== "disabled") return `Redis is ${state} (${reason}); ${then}`;
+    if (state !== "disabled") return `Redis is ${state}${because(reason)}; ${then}`;
     const by = disabledBy() === "environment" ? "by DISABLE_REDIS, until a restart without it" : "by the kill switch";
     return `Redis is switched off ${by}; ${then}`;
   }
