@@ -47,7 +47,7 @@ describe("the reports of instances", () => {
     reporter({});
     const [report] = await until(async () => {
       const found = await liveInstances(link.db);
-      return found.length > 0 && found;
+      return found.length > 0 ? found : undefined;
     });
     expect(report).toEqual({ ...standing, at: expect.any(Date) });
     expect(Math.abs(Date.now() - (report?.at.getTime() ?? 0))).toBeLessThan(5_000);
