@@ -72,7 +72,7 @@ type SentinelTopology = Extract<Topology, { kind: "sentinel" }>;
 /** Asks every sentinel; the newest configuration epoch wins, so one that was cut off cannot send us back. */
 export function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopology, timeoutMs: number): Discovery {
   let watched: Connection | undefined;
-  let turn = 0;
+  let turn = -1;
   let epoch = 0;
 
   async function watch(signal: AbortSignal): Promise<Connection> {

@@ -4,6 +4,7 @@ import type { Answer, Script } from "../../src/redis/types.ts";
 import { adapterContract } from "../contract/adapter.ts";
 import { type RedisCluster, startRedisCluster } from "../support/cluster.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
+import { handles, noMoreThan } from "../support/handles.ts";
 import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
@@ -117,6 +118,7 @@ describe("over a cluster", () => {
     ["frozen", "SIGSTOP"],
   ])("serves no call late while a master is %s, and goes on within 2 s of the new one", async (_, how) => {
     const one = await open();
+    const before = handles();
     const former = await cluster.masterOf(0);
     if (how === "SIGKILL") await former.kill();
     else former.freeze();
@@ -129,6 +131,7 @@ describe("over a cluster", () => {
     await one.is("up");
     expect(sinceNew()).toBeLessThan(BACK_WITHIN_MS);
     expect(value(await one.door.call("set", setAll))).toHaveLength(12);
+    await noMoreThan(before, { Timeout: 3 });
     if (how === "SIGKILL") await former.start();
     else former.thaw();
     await cluster.settled();

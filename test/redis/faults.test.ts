@@ -1,135 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { RedisState } from "../../src/redis/types.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
-import { startProxy, type TcpProxy } from "../support/proxy.ts";
+import { type FaultKit, faults } from "../support/faults.ts";
+import { startProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
-
-interface Kit {
-  server: RedisServer;
-  proxy: TcpProxy;
-}
-
-interface Fault {
-  name: string;
-  begin(kit: Kit): unknown;
-  /** Makes Redis well again. */
-  end(kit: Kit): unknown;
-  /** What is true of Redis while it lasts. */
-  during: RedisState;
-  /** What the recovery stages are told of the data; not asked when no connection is lost. */
-  sameData?: boolean;
-}
 
 /** The promise is 1 s and 2 s, the deadline 100 ms; the rest is for servers that a busy machine does not let run. */
 const TOLD_WITHIN_MS = 1_000 + 500;
 const BACK_WITHIN_MS = 2_000 + 1_000;
 const ANSWERED_WITHIN_MS = 100 + 100;
-
-const faults: Fault[] = [
-  {
-    name: "killed, and back with its data",
-    begin: async ({ server }) => {
-      await server.ask("SAVE");
-      await server.kill();
-    },
-    end: ({ server }) => server.start(),
-    during: "down",
-    sameData: false,
-  },
-  {
-    name: "killed, and back empty",
-    begin: ({ server }) => server.kill(),
-    end: ({ server }) => server.start(),
-    during: "down",
-    sameData: false,
-  },
-  {
-    name: "frozen (SIGSTOP)",
-    begin: ({ server }) => server.freeze(),
-    end: ({ server }) => server.thaw(),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "black hole",
-    begin: ({ proxy }) => proxy.set({ kind: "blackHole" }),
-    end: ({ proxy }) => proxy.set({ kind: "none" }),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "half-open connections",
-    begin: ({ proxy }) => proxy.set({ kind: "halfOpen" }),
-    end: ({ proxy }) => proxy.set({ kind: "none" }),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "300 ms later than asked",
-    begin: ({ proxy }) => proxy.set({ kind: "latency", ms: 300 }),
-    end: ({ proxy }) => proxy.set({ kind: "none" }),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "slow drip",
-    begin: ({ proxy }) => proxy.set({ kind: "drip", bytes: 1, everyMs: 60 }),
-    end: ({ proxy }) => proxy.set({ kind: "none" }),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "every connection refused",
-    begin: ({ proxy }) => {
-      proxy.set({ kind: "refuse" });
-      proxy.reset();
-    },
-    end: ({ proxy }) => proxy.set({ kind: "none" }),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "memory full",
-    begin: ({ server }) => server.fill(),
-    end: ({ server }) => server.relieve(),
-    during: "degraded",
-  },
-  {
-    name: "a read-only replica",
-    begin: ({ server }) => server.makeReplica(),
-    end: ({ server }) => server.makeMaster(),
-    during: "degraded",
-  },
-  {
-    name: "too few replicas",
-    begin: ({ server }) => server.ask("CONFIG", "SET", "min-replicas-to-write", "1"),
-    end: ({ server }) => server.ask("CONFIG", "SET", "min-replicas-to-write", "0"),
-    during: "degraded",
-  },
-  {
-    name: "another password",
-    begin: async ({ server, proxy }) => {
-      await server.setPassword("other");
-      proxy.reset();
-    },
-    end: ({ server }) => server.setPassword(""),
-    during: "down",
-    sameData: true,
-  },
-  {
-    name: "no room for connections",
-    begin: async ({ server, proxy }) => {
-      await server.ask("CONFIG", "SET", "maxclients", "1");
-      proxy.reset();
-    },
-    // Between two attempts of the door there is room for one who asks.
-    end: ({ server }) => until(() => server.ask("CONFIG", "SET", "maxclients", "100"), { everyMs: 2 }),
-    during: "down",
-    sameData: true,
-  },
-];
 
 /** Keeps asking, as requests do, and remembers the slowest answer. */
 function traffic({ door }: OpenedDoor) {
@@ -158,7 +38,7 @@ function traffic({ door }: OpenedDoor) {
   };
 }
 
-async function withKit(run: (kit: Kit & { opened: OpenedDoor }) => Promise<void>): Promise<void> {
+async function withKit(run: (kit: FaultKit & { opened: OpenedDoor }) => Promise<void>): Promise<void> {
   const server = await startRedisServer();
   const proxy = await startProxy(server.port);
   const opened = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` }, { start: false });
@@ -226,6 +106,29 @@ describe.concurrent("while Redis is in trouble", () => {
       await is("up");
       expect(sinceWell()).toBeLessThan(BACK_WITHIN_MS);
       expect(signs[0]).toEqual({ firstConnect: true, sameData: false, promoted: false });
+    });
+  });
+
+  it.each([
+    ["a freeze", ({ server }: FaultKit) => server.freeze(), ({ server }: FaultKit) => server.thaw()],
+    [
+      "a black hole",
+      ({ proxy }: FaultKit) => proxy.set({ kind: "blackHole" }),
+      ({ proxy }: FaultKit) => proxy.set({ kind: "none" }),
+    ],
+  ])("%s is noticed within 1 s when nobody asks anything", async (_, begin, end) => {
+    await withKit(async (kit) => {
+      const { door, is, changes } = kit.opened;
+      door.start();
+      await is("up");
+      const seen = changes.length;
+      begin(kit);
+      const elapsed = stopwatch();
+      await until(() => changes.length > seen, { everyMs: 5 });
+      expect(elapsed()).toBeLessThan(TOLD_WITHIN_MS);
+      expect(door.state).toBe("down");
+      end(kit);
+      await is("up");
     });
   });
 

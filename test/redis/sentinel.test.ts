@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { adapterContract } from "../contract/adapter.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
+import { startRedisServer } from "../support/redis-server.ts";
 import { ask } from "../support/resp.ts";
-import { type SentinelGroup, startSentinelGroup } from "../support/sentinel.ts";
+import { type SentinelGroup, startLoneSentinel, startSentinelGroup } from "../support/sentinel.ts";
 import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
@@ -131,6 +132,26 @@ describe("over sentinels", () => {
     else former.thaw();
     await group.rejoin(former);
     await until(async () => (await one.door.call("still", (redis) => redis.ping())).ok);
+  });
+
+  it("does not believe a sentinel that was cut off while the others moved on", async () => {
+    const stranger = await startRedisServer();
+    const lone = await startLoneSentinel(stranger);
+    try {
+      const one = open({ REDIS_SENTINEL: group.address.replace("@", `@127.0.0.1:${lone.port},`) });
+      await one.is("up");
+      await one.door.call("set", (redis) => redis.set("cache:where", "right"));
+      expect(await (await group.master()).ask("GET", "cache:where")).toBe("right");
+      // Long enough for each of the four sentinels to be asked where the master is.
+      const beats = async () => Number(await (await group.master()).ask("HGET", "cache:sluice:canary", "count"));
+      const before = await beats();
+      await until(async () => (await beats()) > before + 5);
+      expect(one.changes.map(({ to }) => to)).toEqual(["up"]);
+      expect(await stranger.ask("DBSIZE")).toBe(0);
+    } finally {
+      await lone.close();
+      await stranger.close();
+    }
   });
 
   it("gives the sentinels their own password", async () => {

@@ -30,10 +30,50 @@ export interface SentinelGroup {
 
 const NAME = "mymaster";
 
+interface Sentinel {
+  port: number;
+  kit: KitProcess;
+}
+
+async function startSentinel(folder: string, index: number, master: RedisServer): Promise<Sentinel> {
+  return onFreePort(async (port) => {
+    const file = join(folder, `sentinel-${index}-${port}.conf`);
+    const lines = [
+      `port ${port}`,
+      "bind 127.0.0.1",
+      `dir ${folder}`,
+      "protected-mode no",
+      "loglevel warning",
+      `sentinel monitor ${NAME} 127.0.0.1 ${master.port} 2`,
+      `sentinel down-after-milliseconds ${NAME} 1000`,
+      `sentinel failover-timeout ${NAME} 1000`,
+      `sentinel parallel-syncs ${NAME} 2`,
+    ];
+    await writeFile(file, `${lines.join("\n")}\n`);
+    const kit = await spawnKitProcess(await redisBinary(), [file, "--sentinel"]);
+    if (await answers(port, kit)) return { port, kit };
+    await kit.kill();
+    return undefined;
+  });
+}
+
+/** A sentinel that has never heard of the others, and takes another server for the master of that name. */
+export async function startLoneSentinel(master: RedisServer): Promise<{ port: number; close(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "sluice-sentinel-"));
+  const { port, kit } = await startSentinel(folder, 9, master);
+  return {
+    port,
+    async close() {
+      await kit.kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 /** One master, two replicas, three sentinels; a master silent for a second is taken for dead. */
 export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}): Promise<SentinelGroup> {
   const folder = await mkdtemp(join(tmpdir(), "sluice-sentinel-"));
-  const sentinels: { port: number; kit: KitProcess }[] = [];
+  const sentinels: Sentinel[] = [];
   const servers: RedisServer[] = [];
 
   async function close(): Promise<void> {
@@ -42,35 +82,14 @@ export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}
     await rm(folder, { recursive: true, force: true });
   }
 
-  async function startSentinel(index: number, master: RedisServer): Promise<void> {
-    const sentinel = await onFreePort(async (port) => {
-      const file = join(folder, `sentinel-${index}-${port}.conf`);
-      const lines = [
-        `port ${port}`,
-        "bind 127.0.0.1",
-        `dir ${folder}`,
-        "protected-mode no",
-        "loglevel warning",
-        `sentinel monitor ${NAME} 127.0.0.1 ${master.port} 2`,
-        `sentinel down-after-milliseconds ${NAME} 1000`,
-        `sentinel failover-timeout ${NAME} 1000`,
-        `sentinel parallel-syncs ${NAME} 2`,
-      ];
-      await writeFile(file, `${lines.join("\n")}\n`);
-      const kit = await spawnKitProcess(await redisBinary(), [file, "--sentinel"]);
-      if (await answers(port, kit)) return { port, kit };
-      await kit.kill();
-      return undefined;
-    });
-    sentinels.push(sentinel);
-  }
-
   try {
     const master = await startRedisServer({ args });
     servers.push(master);
     const replicaArgs = [...args, "--replicaof", "127.0.0.1", String(master.port)];
     servers.push(...(await Promise.all([1, 2].map(() => startRedisServer({ args: replicaArgs })))));
-    await Promise.all([0, 1, 2].map((index) => startSentinel(index, master)));
+    const all = await Promise.allSettled([0, 1, 2].map((index) => startSentinel(folder, index, master)));
+    for (const one of all) if (one.status === "fulfilled") sentinels.push(one.value);
+    if (sentinels.length < 3) throw new Error("a sentinel did not start");
   } catch (error) {
     await close();
     throw error;

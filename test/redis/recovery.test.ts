@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import type { Answer } from "../../src/redis/types.ts";
+import { doorSuite } from "../support/door-suite.ts";
+import { until } from "../support/until.ts";
+
+const suite = doorSuite();
+
+describe("recovery", () => {
+  it("runs the stages in order before anybody else may use Redis, and lets the stages use it", async () => {
+    const { door, changes } = suite.open({}, { start: false });
+    const seen: string[] = [];
+    door.onRecovery({
+      name: "second",
+      order: 20,
+      run: async () => {
+        seen.push(`second ${(await door.call("inside", (redis) => redis.ping())).ok}`);
+      },
+    });
+    let outside: Answer<unknown> | undefined;
+    door.onRecovery({
+      name: "first",
+      order: 10,
+      run: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        seen.push(`first ${door.state}`);
+      },
+    });
+    const timer = setInterval(async () => {
+      if (door.state === "recovering") outside = await door.call("outside", (redis) => redis.ping());
+    }, 2);
+    door.start();
+    await until(() => door.state === "up");
+    clearInterval(timer);
+    expect(seen).toEqual(["first recovering", "second true"]);
+    expect(outside).toEqual({ ok: false, reason: "down", unknownOutcome: false });
+    expect(changes.map(({ to }) => to)).toEqual(["up"]);
+  });
+
+  it("stays unused while a stage fails, says why once, and tries again", async () => {
+    const { door, log } = suite.open({}, { start: false });
+    let tries = 0;
+    door.onRecovery({
+      name: "replay",
+      order: 1,
+      run: async () => {
+        tries += 1;
+        if (tries < 4) throw new Error("MongoDB does not answer");
+      },
+    });
+    door.start();
+    await until(() => tries === 2);
+    expect(door.state).toBe("recovering");
+    expect((await door.health()).reason).toContain("replay");
+    await until(() => door.state === "up");
+    expect(tries).toBe(4);
+    expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  });
+
+  it("forgets a stage that was taken back", async () => {
+    const { door } = suite.open({}, { start: false });
+    let ran = false;
+    const run = async () => {
+      ran = true;
+    };
+    const forget = door.onRecovery({ name: "gone", order: 1, run });
+    forget();
+    door.start();
+    await until(() => door.state === "up");
+    expect(ran).toBe(false);
+  });
+});
+
+describe("the return", () => {
+  it("admits a few calls at a time at first, and all of them shortly after", async () => {
+    const { door } = await suite.openUp();
+    const flood = async (count: number) => {
+      const answers = await Promise.all(
+        Array.from({ length: count }, () => door.call("flood", (redis) => redis.get("cache:a"))),
+      );
+      return answers.filter(({ ok }) => ok).length;
+    };
+    suite.proxy.reset();
+    await until(() => door.state === "down", { everyMs: 1 });
+    await until(() => door.state === "up", { everyMs: 1 });
+    const first = await flood(2_000);
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(2_000);
+    await until(async () => (await flood(2_000)) === 2_000);
+  });
+});

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { openDoor } from "../support/door.ts";
+import { doorSuite } from "../support/door-suite.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+
+const suite = doorSuite();
+
+describe("a subscription", () => {
+  it("delivers, says whether it is live, and comes back by itself", async () => {
+    const { door } = await suite.openUp();
+    const heard: string[] = [];
+    const lives: boolean[] = [];
+    const subscription = door.subscribe("updates:test", (message) => heard.push(message));
+    subscription.onLive((live) => lives.push(live));
+    await until(() => subscription.live);
+    await suite.server.ask("PUBLISH", "updates:test", "one");
+    await until(() => heard.length === 1);
+    suite.proxy.reset();
+    await until(() => lives.length === 3);
+    await suite.server.ask("PUBLISH", "updates:test", "two");
+    await until(() => heard.length === 2);
+    expect(heard).toEqual(["one", "two"]);
+    expect(lives).toEqual([true, false, true]);
+    await subscription.close();
+    await until(
+      async () => Number(((await suite.server.ask("PUBSUB", "NUMSUB", "updates:test")) as unknown[])[1]) === 0,
+    );
+  });
+
+  it("may be made before there is a connection, and shared by many", async () => {
+    const one = suite.open({}, { start: false });
+    const heard: string[] = [];
+    const first = one.door.subscribe("updates:early", (message) => heard.push(`first ${message}`));
+    const second = one.door.subscribe("updates:early", (message) => heard.push(`second ${message}`));
+    expect(first.live).toBe(false);
+    one.door.start();
+    await until(() => first.live && second.live);
+    await first.close();
+    await suite.server.ask("PUBLISH", "updates:early", "x");
+    await until(() => heard.length > 0);
+    expect(heard).toEqual(["second x"]);
+  });
+
+  it("hears patterns and bytes, and survives a listener that throws", async () => {
+    const { door, log } = await suite.openUp();
+    const heard: [string, string][] = [];
+    const broken = door.listen({ pattern: "updates:p:*" }, () => {
+      throw new Error("listener is broken");
+    });
+    const whole = door.listen({ pattern: "updates:p:*" }, (bytes, channel) =>
+      heard.push([bytes.toString("hex"), channel]),
+    );
+    await until(() => broken.live && whole.live);
+    await door.call("publish", (redis) => redis.publish("updates:p:1", Buffer.from([0, 255]) as never));
+    await until(() => heard.length === 1);
+    expect(heard).toEqual([["00ff", "updates:p:1"]]);
+    expect(log.lines.some(({ level }) => level === "error")).toBe(true);
+    expect(door.state).toBe("up");
+  });
+
+  it("notices that its own connection is frozen while the others are well", async () => {
+    const own = await startProxy(suite.server.port);
+    try {
+      const one = openDoor({ REDIS_URL: `redis://127.0.0.1:${own.port}` });
+      suite.closeLater(one);
+      await one.is("up");
+      const subscription = one.door.subscribe("updates:frozen", () => {});
+      await until(() => subscription.live);
+      const lives: boolean[] = [];
+      subscription.onLive((live) => lives.push(live));
+      own.freezeNewest();
+      await until(() => lives.length === 2);
+      expect(one.changes.map(({ to }) => to)).toEqual(["up"]);
+      expect(lives).toEqual([false, true]);
+      expect(one.log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+    } finally {
+      await own.close();
+    }
+  });
+});
