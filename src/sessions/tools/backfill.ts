@@ -1,0 +1,134 @@
+import { pause } from "../../kernel/pause.ts";
+import { writeCopy } from "../copy.ts";
+import type { SessionDocument } from "../stores/documents.ts";
+import { versionOf } from "../version.ts";
+import { createCheckpoint } from "./checkpoint.ts";
+import { createPace } from "./pace.ts";
+import { sweepCopies } from "./sweep.ts";
+import type { Toolbox, ToolOptions } from "./toolbox.ts";
+import { livingIds } from "./walk.ts";
+
+export interface BackfillOptions extends ToolOptions {
+  /** From the beginning, whatever an earlier run has done. */
+  restart?: boolean;
+  /** Only count what would be copied. */
+  dryRun?: boolean;
+}
+
+export interface Backfilled {
+  readonly sessions: number;
+  readonly copied: number;
+  /** Somebody wrote or filled the copy at the same time, which is as good. */
+  readonly outrun: number;
+  /** A stock connect-redis wrote the copy: `sessions import` brings it in. */
+  readonly foreign: number;
+  /** It ended meanwhile, or had ended before an old server wrote it back. */
+  readonly gone: number;
+  /** JSON cannot carry it, so that it stays in MongoDB alone. */
+  readonly unportable: number;
+  /** Old copies of no session that were removed. */
+  readonly swept: number;
+  /** How many were done by the run before this one, that did not come to its end. */
+  readonly resumedAt: number;
+  readonly rounds: number;
+  readonly stopped: boolean;
+}
+
+type Outcome = "copied" | "outrun" | "foreign" | "gone" | "unportable";
+
+const portion = 100;
+const defaultRate = 2_500;
+// Each begins when the epoch was raised during the one before, which made its copies old.
+const mostRounds = 3;
+
+/**
+ * Copies every living session to Redis as MongoDB has it. Each copy is announced by a lease before MongoDB is asked, and
+ * whoever writes or ends the session takes the lease away: so nothing newer is overwritten and nothing revived.
+ */
+export async function backfillSessions(box: Toolbox, options: BackfillOptions = {}): Promise<Backfilled> {
+  const { rate = defaultRate, onProgress, restart = false, dryRun = false } = options;
+  const { signal = new AbortController().signal } = options;
+  const checkpoint = createCheckpoint(box);
+  const pace = createPace(rate, signal);
+  const counts: Record<Outcome, number> = { copied: 0, outrun: 0, foreign: 0, gone: 0, unportable: 0 };
+  const later: string[] = [];
+  let leases = 0;
+  let walked = 0;
+
+  function nextToken(): string {
+    leases += 1;
+    return `${box.versions.instance}${leases.toString(36)}`;
+  }
+
+  async function fill(document: SessionDocument, token: string, epoch: number): Promise<Outcome> {
+    const { codec, copies, clock } = box;
+    const portable = await codec.portableOf(document.session);
+    if (!portable) return "unportable";
+    const version = versionOf(document, codec.hashOf(document.session));
+    const expires = box.expiresOf(document);
+    const copy = writeCopy(portable.json, { expires, epoch, version, dated: portable.dated });
+    const lifeMs = expires - clock.now();
+    if (lifeMs <= 0) return "gone";
+    const filled = await box.insist(() => copies.fill(document._id, token, copy, lifeMs));
+    return filled === "filled" ? "copied" : filled === "foreign" ? "foreign" : "outrun";
+  }
+
+  async function copy(ids: string[], again = true): Promise<void> {
+    const epoch = await box.epoch();
+    const tokens = new Map(ids.map((id) => [id, nextToken()]));
+    const asked = [...tokens].map(([id, token]) => box.insist(() => box.copies.lease(id, token)));
+    const leased = await Promise.all(asked);
+    const mine = ids.filter((_, at) => leased[at]);
+    const documents = await box.sessions.find({ _id: { $in: mine }, ...box.alive() }).toArray();
+    const ended = await box.ended(documents.filter(({ v }) => v === undefined).map(({ _id }) => _id));
+    const living = documents.filter(({ _id }) => !ended.has(_id));
+    counts.gone += mine.length - living.length;
+    const outcomes = await Promise.all(living.map((one) => fill(one, tokens.get(one._id) ?? "", epoch)));
+    for (const outcome of outcomes) counts[outcome] += 1;
+    const late = living.filter((_, at) => outcomes[at] === "outrun").map(({ _id }) => _id);
+    const taken = ids.filter((_, at) => !leased[at]);
+    counts.outrun += taken.length;
+    if (again) later.push(...late, ...taken);
+  }
+
+  /** Those that were written or read just then, a second time. */
+  async function copyLater(): Promise<void> {
+    if (later.length > 0) await pause(box.leaseMs, signal);
+    for (let some = later.splice(0, portion); some.length > 0 && !signal.aborted; some = later.splice(0, portion)) {
+      await pace(some.length);
+      counts.outrun -= some.length;
+      await copy(some, false);
+    }
+  }
+
+  async function walk(after: string | undefined, total: number, began: number): Promise<void> {
+    for await (const ids of livingIds(box, after, portion)) {
+      if (signal.aborted) return;
+      await pace(ids.length);
+      if (!dryRun) await copy(ids);
+      walked += ids.length;
+      const last = ids.at(-1) ?? "";
+      if (!dryRun) await checkpoint.write({ after: last, epoch: began, walked });
+      onProgress?.({ done: walked, total: Math.max(total, walked) });
+    }
+    await copyLater();
+  }
+
+  const total = await box.sessions.countDocuments(box.alive());
+  let epoch = await box.epoch();
+  const earlier = restart || dryRun ? undefined : await checkpoint.read();
+  const resumed = earlier?.epoch === epoch ? earlier : undefined;
+  walked = resumed?.walked ?? 0;
+  await walk(resumed?.after, total, epoch);
+  let rounds = 1;
+  for (; rounds < mostRounds && !signal.aborted && !dryRun; rounds += 1) {
+    const now = await box.epoch();
+    if (now === epoch) break;
+    epoch = now;
+    walked = 0;
+    await walk(undefined, total, epoch);
+  }
+  const swept = signal.aborted || dryRun ? 0 : await sweepCopies(box, { rate, signal });
+  if (!signal.aborted && !dryRun) await checkpoint.clear();
+  return { sessions: walked, ...counts, swept, resumedAt: resumed?.walked ?? 0, rounds, stopped: signal.aborted };
+}
