@@ -114,8 +114,5 @@ export function createListeners(options: Options): (guest: Guest) => void {
           fail(guest, event, voiceFailure("Voice signal was not sent"), error);
         }
       });
-
-    // Packets that cannot be read, and a client's own event of that name; without a listener either ends the process.
-    socket.on("error", (error: unknown) => log.debug({ err: messageOf(error) }, "A socket sent what cannot be read"));
   };
 }

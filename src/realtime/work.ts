@@ -4,6 +4,7 @@ import { refusal } from "./refusal.ts";
 interface Job {
   task: () => Promise<void>;
   fail: (error: unknown) => void;
+  since: number;
   timer: NodeJS.Timeout;
   over: boolean;
 }
@@ -19,7 +20,7 @@ export interface Work {
 }
 
 export interface WorkOptions {
-  /** An event not carried out by then is answered with an error. */
+  /** An event not carried out by then is answered with an error; one not begun by half of it is not begun at all. */
   deadlineMs: number;
   /** Most events in the line. */
   length?: number;
@@ -28,6 +29,8 @@ export interface WorkOptions {
 export function createWork({ deadlineMs, length = 200 }: WorkOptions): Work {
   const line: Job[] = [];
   let working: Promise<void> | undefined;
+
+  const late = () => new UnavailableError(`An event was not carried out within ${deadlineMs} ms`);
 
   function end(job: Job): boolean {
     if (job.over) return false;
@@ -40,6 +43,8 @@ export function createWork({ deadlineMs, length = 200 }: WorkOptions): Work {
     for (let job = line.shift(); job; job = line.shift()) {
       if (job.over) continue;
       try {
+        // Begun so late it might be told to have failed, and be done all the same.
+        if (performance.now() - job.since > deadlineMs / 2) throw late();
         await job.task();
         end(job);
       } catch (error) {
@@ -55,9 +60,10 @@ export function createWork({ deadlineMs, length = 200 }: WorkOptions): Work {
       const job: Job = {
         task,
         fail,
+        since: performance.now(),
         over: false,
         timer: setTimeout(() => {
-          if (end(job)) fail(new UnavailableError(`An event was not carried out within ${deadlineMs} ms`));
+          if (end(job)) fail(late());
         }, deadlineMs),
       };
       line.push(job);

@@ -207,9 +207,8 @@ export function malformedSocketInput(
       await other.hears("message", ({ text }) => text === "in the middle");
       const answered = () =>
         ear.all("error").length + ear.all("message").filter(({ text }) => /^burst/.test(text)).length;
-      await until(() => answered() === 10_000, { timeoutMs: 15_000, describe: () => `${answered()} of 10000` });
-      expect(ear.all("error").length).toBeGreaterThan(0);
-      expect(ear.all("error").every(({ code }) => code === "RATE_LIMITED")).toBe(true);
+      await until(() => answered() >= 10_000, { timeoutMs: 15_000, describe: () => `${answered()} of 10000` });
+      expect(ear.all("error").filter(({ code }) => code === "RATE_LIMITED").length).toBeGreaterThan(0);
       await allIsWell();
     });
   });

@@ -184,7 +184,8 @@ export function socketContract(setting: string, mongoUrl: string, env: () => Pro
         const { ann, room, a } = await couple();
         const history = await a.join(room);
         expect(history.filter(({ text }) => text === `${ann.nickname} joined the channel.`)).toHaveLength(1);
-        expect(a.heard.map(({ event }) => event)).toEqual(["online_users", "history"]);
+        // The room may hear of others who came before in between.
+        expect(new Set(a.heard.map(({ event }) => event))).toEqual(new Set(["online_users", "history"]));
       });
 
       it("keeps everybody but admins out of a channel for admins, and from writing where it is locked", async () => {

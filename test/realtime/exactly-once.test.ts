@@ -72,7 +72,10 @@ it("shows every message once, however snapshots and deliveries cross", async () 
     }),
   );
 
-  const end = Date.now() + 4_000;
+  // As long as it takes to have met the interesting cases often enough.
+  const began = Date.now();
+  const enough = () => stored.size > 400 && betweenLegs > 20;
+  const goesOn = () => Date.now() - began < 20_000 && !enough();
   const deliveries: Promise<void>[] = [];
   /** Another instance stores a message; word of it arrives here late, and twice. */
   async function fromElsewhere(text: string): Promise<void> {
@@ -89,14 +92,14 @@ it("shows every message once, however snapshots and deliveries cross", async () 
     chat.realtime.deliver(message);
   }
   const elsewhere = (async () => {
-    for (let n = 0; Date.now() < end; n++) {
+    for (let n = 0; goesOn(); n++) {
       deliveries.push(fromElsewhere(`elsewhere ${n}`));
       await soon(25);
     }
   })();
   await Promise.all(
     readers.map(async ({ name, ear }) => {
-      for (let n = 0; Date.now() < end; n++) {
+      for (let n = 0; goesOn(); n++) {
         const others = names.filter((other) => other !== name);
         const what = chance.pick(["history", "history", "join", "private", "public", "public", "public"]);
         if (what === "history") ear.emit("get_history");
@@ -118,7 +121,7 @@ it("shows every message once, however snapshots and deliveries cross", async () 
   }
   for (const reader of readers) {
     const complete = () => [...reader.shown.list].sort().join() === expectedOf(reader).sort().join();
-    await until(complete, { timeoutMs: 5_000 }).catch(() => undefined);
+    await until(complete, { timeoutMs: 15_000 }).catch(() => undefined);
     const expected = expectedOf(reader);
     const text = (id: string) => stored.get(id)?.text ?? id;
     const twice = reader.shown.list.filter((id, i, list) => list.indexOf(id) !== i).map(text);
@@ -130,9 +133,9 @@ it("shows every message once, however snapshots and deliveries cross", async () 
       missing: [],
       strange: [],
     });
-    expect(reader.shown.histories).toBeGreaterThan(5);
+    expect(reader.shown.histories).toBeGreaterThan(2);
   }
   console.log(`${stored.size} messages, ${betweenLegs} delivered after a snapshot had shown them`);
-  expect(stored.size).toBeGreaterThan(150);
+  expect(stored.size).toBeGreaterThan(100);
   expect(betweenLegs).toBeGreaterThan(5);
-});
+}, 60_000);
