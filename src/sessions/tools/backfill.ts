@@ -1,8 +1,7 @@
 import { pause } from "../../kernel/pause.ts";
-import { writeCopy } from "../copy.ts";
 import type { SessionDocument } from "../stores/documents.ts";
-import { versionOf } from "../version.ts";
 import { createCheckpoint } from "./checkpoint.ts";
+import { makeCopy } from "./make-copy.ts";
 import { createPace } from "./pace.ts";
 import { sweepCopies } from "./sweep.ts";
 import type { Toolbox, ToolOptions } from "./toolbox.ts";
@@ -61,15 +60,9 @@ export async function backfillSessions(box: Toolbox, options: BackfillOptions = 
   }
 
   async function fill(document: SessionDocument, token: string, epoch: number): Promise<Outcome> {
-    const { codec, copies, clock } = box;
-    const portable = await codec.portableOf(document.session);
-    if (!portable) return "unportable";
-    const version = versionOf(document, codec.hashOf(document.session));
-    const expires = box.expiresOf(document);
-    const copy = writeCopy(portable.json, { expires, epoch, version, dated: portable.dated });
-    const lifeMs = expires - clock.now();
-    if (lifeMs <= 0) return "gone";
-    const filled = await box.insist(() => copies.fill(document._id, token, copy, lifeMs));
+    const copy = await makeCopy(box, document, epoch);
+    if (typeof copy === "string") return copy;
+    const filled = await box.insist(() => box.copies.fill(document._id, token, copy.text, copy.lifeMs));
     return filled === "filled" ? "copied" : filled === "foreign" ? "foreign" : "outrun";
   }
 

@@ -3,6 +3,7 @@ import { duplicateKey } from "../../mongo/errors.ts";
 import type { Script } from "../../redis/types.ts";
 import { readCopy } from "../copy.ts";
 import type { SessionDocument } from "../stores/documents.ts";
+import { makeCopy } from "./make-copy.ts";
 import { createPace } from "./pace.ts";
 import type { Toolbox, ToolOptions } from "./toolbox.ts";
 import { copiedIds } from "./walk.ts";
@@ -34,13 +35,15 @@ export interface Imported {
 
 type Outcome = "ours" | "created" | "updated" | "same" | "older" | "ended" | "unreadable" | "busy";
 
-/** Takes a copy away if it is still the one that was read. ARGV: its text. */
-const dropSame: Script = {
-  name: "session.dropSame",
+/** In place of the copy that was read, if it is still that one. ARGV: its text, ours or "" for none, the life in ms. */
+const adoptCopy: Script = {
+  name: "session.adopt",
   keys: 2,
   lua: `
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call("DEL", KEYS[1], KEYS[2])`,
+redis.call("DEL", KEYS[1], KEYS[2])
+if ARGV[2] ~= "" then redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3]) end
+return 1`,
 };
 
 const portion = 100;
@@ -71,7 +74,7 @@ const withoutExpires = ({ cookie, ...rest }: SessionData): string =>
 
 /**
  * Brings in the sessions that a stock connect-redis wrote. The one used last is the newer one, as the ends of its lives
- * tell; then MongoDB has it, and the key goes, so that the next read makes a copy of ours.
+ * tell. Then MongoDB has it, and in place of the key there is a copy of ours.
  */
 export async function importSessions(box: Toolbox, options: ImportOptions = {}): Promise<Imported> {
   const { rate = 1_000, dryRun = false, onProgress, signal = new AbortController().signal } = options;
@@ -86,47 +89,57 @@ export async function importSessions(box: Toolbox, options: ImportOptions = {}):
     return apart < -slackMs ? "older" : "updated";
   }
 
-  /** Answers the version under which MongoDB has it now; undefined when somebody else was faster. */
+  /** Answers what MongoDB has now; undefined when somebody else was faster. */
   async function write(id: string, document: SessionDocument | null, session: SessionData, expires: number) {
     const { stored, hash } = await codec.encode(session);
     const v = versions.next(document?.v, true);
     const content = { session: stored, expires: new Date(expires), v, h: hash };
+    const written: SessionDocument = { _id: id, ...content };
     if (document) {
       // Only in place of what was read: whoever writes meanwhile is newer.
       const seen = { session: document.session, v: document.v ?? { $exists: false } };
       const filter = { _id: id, ...seen, expires: document.expires ?? { $exists: false } };
       const { matchedCount } = await sessions.updateOne(filter as object, { $set: content }, { writeConcern });
-      return matchedCount > 0 ? v : undefined;
+      return matchedCount > 0 ? written : undefined;
     }
     try {
-      await sessions.insertOne({ _id: id, ...content }, { writeConcern });
-      return v;
+      await sessions.insertOne(written, { writeConcern });
+      return written;
     } catch (error) {
       if (duplicateKey(error) === undefined) throw error;
       return undefined;
     }
   }
 
-  async function bring(id: string, isEnded: boolean): Promise<Outcome> {
+  /** Whether our copy stands in place of that text; undefined when nobody knows. */
+  async function adopt(id: string, text: string, document: SessionDocument | null, epoch: number) {
+    const keys = [copies.keyOf(id), `{${copies.keyOf(id)}}:fill`];
+    const made = document && (await makeCopy(box, document, epoch));
+    const [copy, life] = made && typeof made === "object" ? [made.text, String(Math.ceil(made.lifeMs))] : ["", ""];
+    // Asked once: a second answer could not be told from somebody else's doing.
+    const answer = await door.script<number>(adoptCopy, keys, [text, copy, life]);
+    return answer.ok ? answer.value > 0 : undefined;
+  }
+
+  /** `document` was read before the key is: what is written meanwhile is then known to be newer. */
+  async function bring(id: string, document: SessionDocument | null, isEnded: boolean, epoch: number) {
     const text = await insist(() => copies.get(id));
-    if (text === null || readCopy(text)) return text === null ? "busy" : "ours";
+    if (text === null) return "busy";
+    if (readCopy(text)) return "ours";
     const left = await insist(() => door.call("session.left", (redis) => redis.pTTL(copies.keyOf(id))));
     const session = parsed(text);
     if (!session) return "unreadable";
     if (left === -2) return "busy";
     const expires = endOf(session, left, box);
-    const document = await sessions.findOne({ _id: id });
     const outcome = isEnded ? "ended" : document ? await judge(document, session, expires) : "created";
     if (dryRun) return outcome;
     const writes = outcome === "created" || outcome === "updated";
-    const v = writes ? await write(id, document, session, expires) : undefined;
-    if (writes && !v) return "busy";
-    const keys = [copies.keyOf(id), `{${copies.keyOf(id)}}:fill`];
-    // Asked once: a second answer could not be told from somebody else's doing.
-    const dropped = await door.script<number>(dropSame, keys, [text]);
-    if (!dropped.ok || dropped.value > 0 || outcome !== "created" || !v) return outcome;
+    const now = writes ? await write(id, document, session, expires) : document;
+    if (now === undefined) return "busy";
+    const adopted = await adopt(id, text, isEnded ? null : now, epoch);
+    if (adopted !== false || outcome !== "created" || !now?.v) return outcome;
     // Whoever took the key away ended the session.
-    await sessions.deleteOne({ _id: id, v }, { writeConcern });
+    await sessions.deleteOne({ _id: id, v: now.v }, { writeConcern });
     return "busy";
   }
 
@@ -134,8 +147,11 @@ export async function importSessions(box: Toolbox, options: ImportOptions = {}):
   for await (const ids of copiedIds(box, portion)) {
     if (signal.aborted) break;
     await pace(ids.length);
-    const ended = await box.ended(ids);
-    const outcomes = await Promise.all([...new Set(ids)].map((id) => bring(id, ended.has(id))));
+    const epoch = await box.epoch();
+    const [ended, found] = await Promise.all([box.ended(ids), sessions.find({ _id: { $in: ids } }).toArray()]);
+    const documents = new Map(found.map((document) => [document._id, document]));
+    const bringing = [...new Set(ids)].map((id) => bring(id, documents.get(id) ?? null, ended.has(id), epoch));
+    const outcomes: Outcome[] = await Promise.all(bringing);
     for (const outcome of outcomes) counts[outcome] += 1;
     keys += outcomes.length;
     onProgress?.({ done: keys, total: keys });
