@@ -11,31 +11,52 @@ export interface Base {
   readonly unwritten?: { hash: string };
 }
 
-/** Travels with session objects without being seen by the app. */
-export interface Bases {
-  of(session: SessionData, id: string): Base | undefined;
-  set(session: SessionData, base: Base): void;
-  /** express-session makes its own object of what was read. */
-  pass(from: SessionData, to: SessionData): void;
-  /** express-session has made it new, so that nobody else can know its id yet. */
-  born(session: SessionData): void;
-  isBorn(session: SessionData): boolean;
+class Itself {
+  constructor(session: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: so that the private fields below are put on the session itself
+    return session as Itself;
+  }
 }
 
-export function createBases(): Bases {
-  const bases = new WeakMap<SessionData, Base>();
-  const bornOnes = new WeakSet<SessionData>();
-  return {
-    of(session, id) {
-      const base = bases.get(session);
-      return base?.id === id ? base : undefined;
-    },
-    set: (session, base) => void bases.set(session, base),
-    pass(from, to) {
-      const base = bases.get(from);
-      if (base) bases.set(to, base);
-    },
-    born: (session) => void bornOnes.add(session),
-    isBorn: (session) => bornOnes.has(session),
-  };
+/**
+ * Private fields on session objects that others made: no app, comparison, loop or serializer sees them, and unlike a
+ * WeakMap they cost a read next to nothing.
+ */
+class Bearer extends Itself {
+  #base: Base | undefined;
+  #born = false;
+
+  static #on(session: object): Bearer {
+    return #base in session ? session : new Bearer(session);
+  }
+  static baseOf(session: object): Base | undefined {
+    return #base in session ? session.#base : undefined;
+  }
+  static setBase(session: object, base: Base): void {
+    Bearer.#on(session).#base = base;
+  }
+  static setBorn(session: object): void {
+    Bearer.#on(session).#born = true;
+  }
+  static isBorn(session: object): boolean {
+    return #base in session && session.#born;
+  }
 }
+
+/** What the session was read as under this id; undefined for one that a caller has made up. */
+export function baseOf(session: SessionData, id: string): Base | undefined {
+  const base = Bearer.baseOf(session);
+  return base?.id === id ? base : undefined;
+}
+
+export const setBase: (session: SessionData, base: Base) => void = Bearer.setBase;
+
+/** express-session makes its own object of what was read. */
+export function passBase(from: SessionData, to: SessionData): void {
+  const base = Bearer.baseOf(from);
+  if (base) Bearer.setBase(to, base);
+}
+
+/** express-session has made it new, so that nobody else can know its id yet. */
+export const setBorn: (session: SessionData) => void = Bearer.setBorn;
+export const isBorn: (session: SessionData) => boolean = Bearer.isBorn;

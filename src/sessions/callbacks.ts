@@ -1,10 +1,10 @@
 import type { Deadlines } from "../kernel/deadline.ts";
 import { UnavailableError } from "../kernel/errors.ts";
 
-type Callback<T> = (error: unknown, value?: T) => void;
+export type Callback<T> = (error: unknown, value?: T) => void;
 
 /** A callback's own fault is the process's business, as if the store had never been there. */
-function call<T>(callback: Callback<T> | undefined, error: unknown, value?: T): void {
+export function call<T>(callback: Callback<T> | undefined, error: unknown, value?: T): void {
   try {
     if (error) callback?.(error);
     else callback?.(null, value);

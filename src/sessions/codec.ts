@@ -37,6 +37,8 @@ export interface Codec {
   hashOf(stored: unknown): string;
   portableOf(stored: unknown): Soon<Portable | null>;
   fromCopy(portable: Portable): Soon<SessionData>;
+  /** `fromCopy` answers by a promise. */
+  readonly slow: boolean;
 }
 
 const HASH_LENGTH = 16;
@@ -113,6 +115,7 @@ function open(mode: Mode): Codec {
     hashOf,
     portableOf: mode.portable,
     fromCopy: revived,
+    slow: false,
   };
 }
 
@@ -150,6 +153,7 @@ function sealed(mode: Mode, adapter: CryptoAdapter, options: CodecOptions): Code
     hashOf,
     portableOf,
     fromCopy: ({ json }) => decode((JSON.parse(json) as { sealed?: unknown }).sealed),
+    slow: true,
   };
 }
 

@@ -18,11 +18,15 @@ const AT_TOP = '{"~":"';
 const COOKIE = '{"cookie":{';
 const EXPIRES_DIGITS = 13;
 const LATEST = 9_999_999_999_999;
+const COMMA = 44;
 
-function markText({ expires, epoch, version, dated }: Mark): string {
-  const until = String(Math.min(Math.max(Math.floor(expires), 0), LATEST)).padStart(EXPIRES_DIGITS, "0");
-  return `${until}${dated ? "d" : " "}${epoch} ${version}`;
+/** As it stands in a mark, where a script can put another in its place. */
+export function expiryText(expires: number): string {
+  return String(Math.min(Math.max(Math.floor(expires), 0), LATEST)).padStart(EXPIRES_DIGITS, "0");
 }
+
+const markText = ({ expires, epoch, version, dated }: Mark) =>
+  `${expiryText(expires)}${dated ? "d" : " "}${epoch} ${version}`;
 
 const joined = (head: string, rest: string) => `${head}"${rest.startsWith("}") ? "" : ","}${rest}`;
 
@@ -39,26 +43,49 @@ export function writeCopy(json: string, mark: Mark): string {
   return joined(AT_TOP + markText(mark), text.slice(1));
 }
 
-export interface ReadCopy extends Mark {
+/** A copy as it was read; its parts are cut out when they are asked for, as most reads need but two of them. */
+export class ReadCopy implements Mark {
+  readonly #text: string;
+  readonly #from: number;
+  readonly #to: number;
+
+  constructor(text: string, from: number, to: number) {
+    this.#text = text;
+    this.#from = from;
+    this.#to = to;
+  }
+  get #epochAt(): number {
+    return this.#from + EXPIRES_DIGITS + 1;
+  }
+  get #versionAt(): number {
+    return this.#text.indexOf(" ", this.#epochAt) + 1;
+  }
+  /** Whether it was written in the epoch whose number begins and ends `epoch`, a blank after it. */
+  isOf(epoch: string): boolean {
+    return this.#text.startsWith(epoch, this.#epochAt);
+  }
+  get expires(): number {
+    return Number(this.#text.slice(this.#from, this.#from + EXPIRES_DIGITS));
+  }
+  get epoch(): number {
+    return Number(this.#text.slice(this.#epochAt, this.#versionAt - 1));
+  }
+  get version(): Version {
+    return this.#text.slice(this.#versionAt, this.#to);
+  }
+  get dated(): boolean {
+    return this.#text[this.#epochAt - 1] === "d";
+  }
   /** As it was before the mark was put in. */
-  readonly json: string;
+  get json(): string {
+    const rest = this.#text.charCodeAt(this.#to + 1) === COMMA ? this.#to + 2 : this.#to + 1;
+    return (this.#from === AT_TOP.length ? "{" : COOKIE) + this.#text.slice(rest);
+  }
 }
 
 /** undefined: it has no mark, so somebody else wrote it. */
 export function readCopy(text: string): ReadCopy | undefined {
-  const inCookie = text.startsWith(IN_COOKIE);
-  if (!inCookie && !text.startsWith(AT_TOP)) return undefined;
-  const from = inCookie ? IN_COOKIE.length : AT_TOP.length;
+  const from = text.startsWith(IN_COOKIE) ? IN_COOKIE.length : text.startsWith(AT_TOP) ? AT_TOP.length : 0;
   const to = text.indexOf('"', from);
-  const middle = from + EXPIRES_DIGITS + 1;
-  const space = text.indexOf(" ", middle);
-  if (to < 0 || space < 0 || space > to) return undefined;
-  const rest = text.charCodeAt(to + 1) === 44 ? to + 2 : to + 1;
-  return {
-    expires: Number(text.slice(from, from + EXPIRES_DIGITS)),
-    dated: text[middle - 1] === "d",
-    epoch: Number(text.slice(middle, space)),
-    version: text.slice(space + 1, to),
-    json: (inCookie ? COOKIE : "{") + text.slice(rest),
-  };
+  return from > 0 && to > from + EXPIRES_DIGITS + 2 ? new ReadCopy(text, from, to) : undefined;
 }

@@ -25,8 +25,10 @@ export type Urgency = "now" | "useful" | "doubt";
 export interface Epoch {
   /** 0 until it has been read. What is written carries the epoch known before MongoDB was asked. */
   readonly value: number;
+  /** The same as it stands in a copy. */
+  readonly text: string;
   /** Read so lately that nothing raised longer ago is missed. */
-  readonly fresh: boolean;
+  fresh(now: number): boolean;
   /** A new one is due: no copy is trusted here until it has been made. */
   readonly due: boolean;
   renew(why: string, urgency: Urgency): void;
@@ -46,6 +48,8 @@ export interface EpochOptions {
   wanted: () => boolean;
   /** Whether this instance could read from Redis but for the epoch. */
   useful: () => boolean;
+  /** A new one has become due. */
+  onDue: () => void;
 }
 
 const deadlineMs = 2_000;
@@ -57,6 +61,7 @@ export function createEpoch(options: EpochOptions): Epoch {
   const collection: Collection<EpochDocument> = options.db.collection(epochCollection(options.collection));
   const due = new Map<Urgency, { since: number; whys: Set<string> }>();
   let value = 0;
+  let text = "0 ";
   let readAt = unmeasured;
   let changedAt = unmeasured;
   let answersSince = unmeasured;
@@ -83,6 +88,7 @@ export function createEpoch(options: EpochOptions): Epoch {
     if (read !== value) {
       cover(made.at);
       value = read;
+      text = `${read} `;
       changedAt = performance.now();
       events.emit("epoch", { epoch: read, bumped: made.here, reason: made.why });
     }
@@ -179,9 +185,10 @@ export function createEpoch(options: EpochOptions): Epoch {
     get value() {
       return value;
     },
-    get fresh() {
-      return value > 0 && performance.now() - readAt <= timing.epochTrust;
+    get text() {
+      return text;
     },
+    fresh: (now) => value > 0 && now - readAt <= timing.epochTrust,
     get due() {
       return due.size > 0;
     },
@@ -190,6 +197,7 @@ export function createEpoch(options: EpochOptions): Epoch {
       known.since = performance.now();
       known.whys.add(why);
       due.set(urgency, known);
+      options.onDue();
       if (!working) schedule();
     },
     refresh,

@@ -5,8 +5,10 @@ import { atLeast, type Version } from "./version.ts";
  * MongoDB until the others' writes have reached Redis, which takes them no longer than this remembers.
  */
 export interface Floors {
-  allows(id: string, version: Version): boolean;
-  raise(id: string, version: Version): void;
+  /** Whether a copy may be shown. Copies need not be remembered: they only ever follow MongoDB. */
+  allows(id: string, copy: { readonly version: Version }): boolean;
+  /** Whether what MongoDB answered may be shown; if so, nothing older may be any more. */
+  see(id: string, version: Version): boolean;
   /** This is how it is now, whatever was seen before. */
   set(id: string, version: Version): void;
   /** It was ended: nothing is shown that has not been asked of MongoDB since. */
@@ -17,38 +19,36 @@ export interface Floors {
 const BURIED: Version = "~";
 
 /** Two generations, each `rememberMs` long, so that forgetting costs nothing. */
-export function createFloors(rememberMs: number, now = () => performance.now()): Floors {
+export function createFloors(rememberMs: number): Floors {
   let current = new Map<string, Version>();
   let former = new Map<string, Version>();
-  let turnedAt = now();
+  let turnedAt = performance.now();
 
   function turn(): void {
-    const passed = now() - turnedAt;
-    if (passed < rememberMs) return;
-    former = passed < 2 * rememberMs ? current : new Map();
+    const now = performance.now();
+    if (now - turnedAt < rememberMs) return;
+    former = now - turnedAt < 2 * rememberMs ? current : new Map();
     current = new Map();
-    turnedAt = now();
+    turnedAt = now;
+  }
+  function set(id: string, version: Version): void {
+    turn();
+    current.set(id, version);
   }
   const floorOf = (id: string) => current.get(id) ?? former.get(id);
 
   return {
-    allows(id, version) {
-      turn();
+    allows(id, copy) {
       const floor = floorOf(id);
-      return floor === undefined || atLeast(version, floor);
+      return floor === undefined || atLeast(copy.version, floor);
     },
-    raise(id, version) {
-      turn();
+    see(id, version) {
       const floor = floorOf(id);
-      current.set(id, floor === undefined || atLeast(version, floor) ? version : floor);
+      if (floor !== undefined && !atLeast(version, floor)) return false;
+      set(id, version);
+      return true;
     },
-    set(id, version) {
-      turn();
-      current.set(id, version);
-    },
-    bury(id) {
-      turn();
-      current.set(id, BURIED);
-    },
+    set,
+    bury: (id) => set(id, BURIED),
   };
 }

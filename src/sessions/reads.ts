@@ -1,10 +1,11 @@
 import type { SessionData } from "express-session";
-import type { Bases } from "./bases.ts";
+import type { Answer } from "../redis/types.ts";
+import { type Base, setBase } from "./bases.ts";
 import { type ReadCopy, readCopy, writeCopy } from "./copy.ts";
 import type { Floors } from "./floors.ts";
 import type { Parts } from "./parts.ts";
 import type { SessionDocument } from "./stores/documents.ts";
-import type { FallbackReason } from "./types.ts";
+import type { FallbackReason, OperationResult } from "./types.ts";
 import { type Version, versionOf } from "./version.ts";
 
 /** A session as MongoDB has it. */
@@ -14,17 +15,23 @@ export interface Found {
   readonly hash: string;
 }
 
+type Asked = Answer<string | null>;
+
+/** A read is `ask` and `hit` when all is well, so that it costs hardly more than Redis does; everything else is `get`. */
 export interface Reads {
-  /** From Redis when the dial and all that is known allow it. */
-  get(id: string): Promise<SessionData | null>;
+  /** One call to Redis, when the dial and all that is known allow it. `begun`: of `performance.now()`. */
+  ask(id: string, begun: number): Promise<Asked> | undefined;
+  /** The session, when the answer can be shown as it is. */
+  hit(id: string, asked: Asked, begun: number): SessionData | undefined;
+  /** From wherever it must be; `asked`: what Redis said before. */
+  get(id: string, asked?: Asked): Promise<SessionData | null>;
   found(id: string): Promise<Found | null>;
   /** Copies the session to Redis as MongoDB has it, unless somebody writes it meanwhile; answers what MongoDB has. */
-  copied(id: string): Promise<Found | null>;
+  copied(id: string): Promise<{ found: Found | null; copying: Promise<boolean> }>;
 }
 
 export interface ReadOptions {
   parts: Parts;
-  bases: Bases;
   floors: Floors;
   /** Off the request path; `close` waits for it. */
   aside(work: Promise<unknown>): void;
@@ -32,9 +39,29 @@ export interface ReadOptions {
   compare(id: string, found: Found | null): void;
 }
 
-export function createReads({ parts, bases, floors, aside, compare }: ReadOptions): Reads {
+class Shown implements Base {
+  readonly id: string;
+  readonly #copy: ReadCopy;
+
+  constructor(id: string, copy: ReadCopy) {
+    this.id = id;
+    this.#copy = copy;
+  }
+  get version(): Version {
+    return this.#copy.version;
+  }
+  get expires(): number {
+    return this.#copy.expires;
+  }
+}
+
+export function createReads({ parts, floors, aside, compare }: ReadOptions): Reads {
   const { bucket, codec, copies, dial, documents, events, trust, versions, clock, ttlSeconds } = parts;
   let leases = 0;
+
+  function note(store: "redis" | "mongo", result: OperationResult, begun: number, now = performance.now()): void {
+    events.emit("operation", { op: "get", store, result, seconds: (now - begun) / 1_000 });
+  }
 
   async function found(id: string): Promise<Found | null> {
     const document = await documents.read(id);
@@ -46,11 +73,7 @@ export function createReads({ parts, bases, floors, aside, compare }: ReadOption
   /** Never older than what was seen here: an answer that was under way meanwhile is asked for again. */
   async function judged(id: string): Promise<Found | null> {
     const first = await found(id);
-    if (!first) return null;
-    if (floors.allows(id, first.version)) {
-      floors.raise(id, first.version);
-      return first;
-    }
+    if (!first || floors.see(id, first.version)) return first;
     const second = await found(id);
     if (second) floors.set(id, second.version);
     return second;
@@ -58,30 +81,31 @@ export function createReads({ parts, bases, floors, aside, compare }: ReadOption
 
   const expiresOf = ({ expires }: SessionDocument) => expires?.getTime() ?? clock.now() + ttlSeconds * 1_000;
 
-  async function fill(id: string, token: string, epoch: number, { document, version }: Found): Promise<void> {
+  async function fill(id: string, token: string, epoch: number, { document, version }: Found): Promise<boolean> {
     const portable = await codec.portableOf(document.session);
     const expires = expiresOf(document);
     const lifeMs = expires - clock.now();
-    if (!portable || lifeMs <= 0) return;
-    await copies.fill(id, token, writeCopy(portable.json, { expires, epoch, version, dated: portable.dated }), lifeMs);
+    if (!portable || lifeMs <= 0) return false;
+    const copy = writeCopy(portable.json, { expires, epoch, version, dated: portable.dated });
+    const answer = await copies.fill(id, token, copy, lifeMs);
+    return answer.ok && answer.value === "filled";
   }
 
-  async function copied(id: string): Promise<Found | null> {
+  async function copied(id: string): Promise<{ found: Found | null; copying: Promise<boolean> }> {
     leases += 1;
     const token = `${versions.instance}${leases.toString(36)}`;
     const { value: epoch } = trust.epoch;
     const lease = await copies.lease(id, token);
     const now = await judged(id);
-    if (now && lease.ok && lease.value) aside(fill(id, token, epoch, now));
-    return now;
+    const copying = now && lease.ok && lease.value ? fill(id, token, epoch, now) : Promise.resolve(false);
+    aside(copying);
+    return { found: now, copying };
   }
 
-  async function session(id: string, now: Found | null): Promise<SessionData | null> {
-    if (!now) return null;
-    const { document, version, hash } = now;
+  async function session(id: string, { document, version, hash }: Found): Promise<SessionData> {
     const data = await codec.decode(document.session);
     const unwritten = document.v === undefined ? { unwritten: { hash } } : {};
-    bases.set(data, { id, version, expires: expiresOf(document), ...unwritten });
+    setBase(data, { id, version, expires: expiresOf(document), ...unwritten });
     return data;
   }
 
@@ -89,76 +113,81 @@ export function createReads({ parts, bases, floors, aside, compare }: ReadOption
     const begun = performance.now();
     try {
       const now = await read(id);
-      const data = await session(id, now);
-      const result = now ? op : "missing";
-      events.emit("operation", { op: "get", store: "mongo", result, seconds: (performance.now() - begun) / 1_000 });
+      const data = now && (await session(id, now));
+      note("mongo", data ? op : "missing", begun);
       return data;
     } catch (error) {
-      events.emit("operation", {
-        op: "get",
-        store: "mongo",
-        result: "error",
-        seconds: (performance.now() - begun) / 1_000,
-      });
+      note("mongo", "error", begun);
       throw error;
     }
   }
+
+  const miss = (id: string) => mongo(id, "miss", async (one) => (await copied(one)).found);
 
   function fallback(id: string, reason: FallbackReason): Promise<SessionData | null> {
     events.emit("fallback", { reason });
     return mongo(id, "hit", judged);
   }
 
-  /** What may be said of the copy now that it is here. */
-  async function weigh(id: string, copy: ReadCopy): Promise<FallbackReason | "old" | undefined> {
+  function shown(id: string, copy: ReadCopy, data: SessionData): SessionData {
+    setBase(data, new Shown(id, copy));
+    return data;
+  }
+
+  async function fromRedis(id: string, answer: Asked): Promise<SessionData | null> {
+    if (!answer.ok) return fallback(id, answer.reason === "deadline" ? "deadline" : "redis");
+    if (answer.value === null) return miss(id);
+    const copy = readCopy(answer.value);
+    if (!copy) return fallback(id, "foreign");
     if (copy.epoch > trust.epoch.value) {
       await trust.epoch.refresh();
       // MongoDB knows less than a copy: it was restored from a backup, and no copy can be judged any more.
       if (copy.epoch > trust.epoch.value) trust.epoch.renew("the epoch went back", "now");
     }
     const doubt = trust.doubt();
-    if (doubt) return doubt;
-    if (copy.epoch !== trust.epoch.value) return "old";
-    return floors.allows(id, copy.version) ? undefined : "older";
-  }
-
-  async function redis(id: string): Promise<SessionData | null> {
+    if (doubt) return fallback(id, doubt);
+    if (copy.epoch !== trust.epoch.value) return miss(id);
+    if (!floors.allows(id, copy)) return fallback(id, "older");
     const begun = performance.now();
-    const answer = await copies.get(id);
-    if (!answer.ok) return fallback(id, answer.reason === "deadline" ? "deadline" : "redis");
-    if (answer.value === null) return mongo(id, "miss", copied);
-    const copy = readCopy(answer.value);
-    if (!copy) return fallback(id, "foreign");
-    const verdict = await weigh(id, copy);
-    if (verdict === "old") return mongo(id, "miss", copied);
-    if (verdict) return fallback(id, verdict);
-    let data: SessionData;
     try {
-      data = await codec.fromCopy(copy);
+      const data = shown(id, copy, await codec.fromCopy(copy));
+      note("redis", "hit", begun);
+      return data;
     } catch {
       return fallback(id, "unreadable");
     }
-    floors.raise(id, copy.version);
-    bases.set(data, { id, version: copy.version, expires: copy.expires });
-    events.emit("operation", {
-      op: "get",
-      store: "redis",
-      result: "hit",
-      seconds: (performance.now() - begun) / 1_000,
-    });
-    return data;
   }
+
+  const inBucket = (id: string) => dial.current.mode === "serve" && bucket.holds(id, dial.current.percent);
 
   return {
     found,
     copied,
-    async get(id) {
-      const { mode, percent } = dial.current;
-      if (mode === "serve" && bucket.holds(id, percent)) {
-        const doubt = trust.doubt();
-        return doubt ? fallback(id, doubt) : redis(id);
+
+    ask(id, begun) {
+      return inBucket(id) && trust.doubt(begun) === undefined ? copies.get(id) : undefined;
+    },
+
+    hit(id, asked, begun) {
+      if (!asked.ok || asked.value === null || codec.slow) return undefined;
+      const copy = readCopy(asked.value);
+      const now = performance.now();
+      if (!copy?.isOf(trust.epoch.text) || trust.doubt(now) !== undefined) return undefined;
+      if (!floors.allows(id, copy)) return undefined;
+      try {
+        const data = shown(id, copy, codec.fromCopy(copy) as SessionData);
+        note("redis", "hit", begun, now);
+        return data;
+      } catch {
+        return undefined;
       }
-      if (mode !== "shadow") return mongo(id, "hit", judged);
+    },
+
+    get(id, asked) {
+      if (asked) return fromRedis(id, asked);
+      const doubt = inBucket(id) ? trust.doubt() : undefined;
+      if (doubt) return fallback(id, doubt);
+      if (dial.current.mode !== "shadow") return mongo(id, "hit", judged);
       return mongo(id, "hit", async (one) => {
         const now = await judged(one);
         compare(one, now);

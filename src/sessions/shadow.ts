@@ -28,8 +28,7 @@ export function createShadow({ parts, reads, aside }: ShadowOptions): (id: strin
     if (!found) return "extra";
     const portable = await codec.portableOf(found.document.session);
     if (!portable || copy.version !== found.version) return "different";
-    const json = readCopy(writeCopy(portable.json, { ...copy }))?.json;
-    return json === copy.json ? "same" : "different";
+    return writeCopy(portable.json, copy) === answer.value ? "same" : "different";
   }
 
   async function compare(id: string, found: Found | null): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Session, type SessionData, Store } from "express-session";
-import { createBases } from "./bases.ts";
-import { createAnswerer } from "./callbacks.ts";
+import { passBase, setBorn } from "./bases.ts";
+import { type Callback, call, createAnswerer } from "./callbacks.ts";
 import { createFloors } from "./floors.ts";
 import { createLists } from "./lists.ts";
 import { createParts, type Parts, type RolloutOptions } from "./parts.ts";
@@ -9,11 +9,10 @@ import { createShadow } from "./shadow.ts";
 import type { SessionEventSource, SessionStats } from "./types.ts";
 import { createWrites } from "./writes.ts";
 
-type Done<T> = (error: unknown, value?: T) => void;
 type Request = Parameters<Store["createSession"]>[0];
 
 export interface RolloutParts extends Parts {
-  /** Copies one session to Redis as MongoDB has it, unless somebody writes it meanwhile; false: there is none. */
+  /** Copies one session to Redis as MongoDB has it; false: there is none, or somebody writes it meanwhile. */
   copy(id: string): Promise<boolean>;
 }
 
@@ -25,7 +24,6 @@ export class RolloutStore extends Store {
   /** MongoDB has been asked for the first time. It need not be awaited: until then MongoDB answers everything. */
   readonly ready: Promise<void>;
   readonly #aside = new Set<Promise<unknown>>();
-  readonly #bases = createBases();
   readonly #answer;
   readonly #reads;
   readonly #writes;
@@ -36,57 +34,64 @@ export class RolloutStore extends Store {
     const parts = createParts(options);
     const floors = createFloors(parts.timing.floor);
     const aside = (work: Promise<unknown>) => this.#runAside(work);
-    const bases = this.#bases;
     const compare = createShadow({ parts, reads: () => this.#reads, aside });
-    this.#reads = createReads({ parts, bases, floors, aside, compare });
-    this.#writes = createWrites({ parts, bases, floors, aside });
+    this.#reads = createReads({ parts, floors, aside, compare });
+    this.#writes = createWrites({ parts, floors, aside });
     this.#lists = createLists(parts, floors);
     this.#answer = createAnswerer(parts.deadlines, parts.operationMs);
-    this.parts = { ...parts, copy: async (id) => (await this.#reads.copied(id)) !== null };
+    this.parts = { ...parts, copy: async (id) => (await this.#reads.copied(id)).copying };
     this.events = parts.events;
     this.ready = parts.trust.epoch.refresh();
     this.#markBorn();
   }
 
-  override get(sid: string, callback: Done<SessionData | null>): void {
-    this.#answer("read a session", callback, async () => {
-      const session = await this.#reads.get(this.parts.idOf(sid));
-      if (!session) this.events.emit("missing", { at: this.parts.clock.now() });
-      return session;
+  override get(sid: string, callback: Callback<SessionData | null>): void {
+    const begun = performance.now();
+    const id = this.#idFor(sid, callback);
+    if (id === undefined) return;
+    const asking = this.#reads.ask(id, begun);
+    if (!asking) {
+      this.#read(callback, () => this.#reads.get(id));
+      return;
+    }
+    asking.then((asked) => {
+      const session = this.#reads.hit(id, asked, begun);
+      if (session) call(callback, null, session);
+      else this.#read(callback, () => this.#reads.get(id, asked));
     });
   }
 
-  override set(sid: string, session: SessionData, callback?: Done<void>): void {
+  override set(sid: string, session: SessionData, callback?: Callback<void>): void {
     this.#answer("save a session", callback, () => this.#writes.set(this.parts.idOf(sid), session));
   }
 
-  override touch(sid: string, session: SessionData, callback?: Done<void>): void {
+  override touch(sid: string, session: SessionData, callback?: Callback<void>): void {
     this.#answer("touch a session", callback, () => this.#writes.touch(this.parts.idOf(sid), session));
   }
 
-  override destroy(sid: string, callback?: Done<void>): void {
+  override destroy(sid: string, callback?: Callback<void>): void {
     this.#answer("destroy a session", callback, () => this.#writes.destroy(this.parts.idOf(sid)));
   }
 
-  override all(callback: Done<SessionData[]>): void {
+  override all(callback: Callback<SessionData[]>): void {
     this.#answer("list the sessions", callback, () => this.#lists.all());
   }
 
-  override length(callback: Done<number>): void {
+  override length(callback: Callback<number>): void {
     this.#answer("count the sessions", callback, () => this.#lists.length());
   }
 
-  ids(callback: Done<string[]>): void {
+  ids(callback: Callback<string[]>): void {
     this.#answer("list the sessions", callback, () => this.#lists.ids());
   }
 
-  override clear(callback?: Done<void>): void {
+  override clear(callback?: Callback<void>): void {
     this.#answer("end all sessions", callback, () => this.#lists.clear());
   }
 
   override createSession(req: Request, data: SessionData): Session & SessionData {
     const session = super.createSession(req, data);
-    this.#bases.pass(data, session);
+    passBase(data, session);
     return session;
   }
 
@@ -114,6 +119,23 @@ export class RolloutStore extends Store {
     await this.parts.close();
   }
 
+  #idFor(sid: string, callback: Callback<SessionData | null>): string | undefined {
+    try {
+      return this.parts.idOf(sid);
+    } catch (error) {
+      setImmediate(call, callback, error);
+      return undefined;
+    }
+  }
+
+  #read(callback: Callback<SessionData | null>, work: () => Promise<SessionData | null>): void {
+    this.#answer("read a session", callback, async () => {
+      const session = await work();
+      if (!session) this.events.emit("missing", { at: this.parts.clock.now() });
+      return session;
+    });
+  }
+
   #runAside(work: Promise<unknown>): void {
     const mine = work.finally(() => this.#aside.delete(mine));
     mine.catch(() => undefined);
@@ -122,7 +144,6 @@ export class RolloutStore extends Store {
 
   /** express-session sets `generate` on its store; what that makes is new, and its id known to nobody else yet. */
   #markBorn(): void {
-    const bases = this.#bases;
     let generate: ((req: Request) => void) | undefined;
     Object.defineProperty(this, "generate", {
       configurable: true,
@@ -130,7 +151,7 @@ export class RolloutStore extends Store {
       set(made: (req: Request) => void) {
         generate = (req) => {
           made(req);
-          bases.born(req.session);
+          setBorn(req.session);
         };
       },
     });

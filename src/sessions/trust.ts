@@ -14,8 +14,8 @@ export interface Trust {
   readonly epoch: Epoch;
   readonly live: boolean;
   readonly lagMs: number;
-  /** Why no copy may be believed now; undefined when one may. */
-  doubt(): FallbackReason | undefined;
+  /** Why no copy may be believed now; undefined when one may. `now`: of `performance.now()`, when it is known. */
+  doubt(now?: number): FallbackReason | undefined;
   /** Writes go to Redis, too. A write that does not says so to the others by its version. */
   writes(): boolean;
   /** The Redis half of a write came to nothing, or nobody knows to what. */
@@ -44,6 +44,8 @@ export interface TrustOptions {
 // Among the first, so that others find sessions in order when their turn comes.
 const ORDER = 10;
 const SAY_MS = 250;
+// What passes by time alone is looked at so often; every event is heeded at once.
+const LOOK_MS = 5;
 
 export function createTrust(options: TrustOptions): Trust {
   const { door, dial, log, events } = options;
@@ -58,7 +60,14 @@ export function createTrust(options: TrustOptions): Trust {
     ...options,
     wanted: used,
     useful: () => used() && door.state === "up" && follower?.live === true,
+    onDue: reconsider,
   });
+  let known: FallbackReason | undefined;
+  let knownUntil = 0;
+
+  function reconsider(): void {
+    knownUntil = 0;
+  }
 
   function unable(): void {
     if (door.state === "up") epoch.renew("a copy could not be put right", "now");
@@ -75,6 +84,7 @@ export function createTrust(options: TrustOptions): Trust {
         onLive(live, reason) {
           // Nothing is known of the time before: what others did then may be missing in Redis.
           if (live && reason === "afresh") epoch.renew("changes are followed from now on", "useful");
+          reconsider();
           say();
         },
       });
@@ -84,10 +94,17 @@ export function createTrust(options: TrustOptions): Trust {
     }
   }
 
-  function doubt(): FallbackReason | undefined {
+  function look(now: number): FallbackReason | undefined {
     if (!used() || door.state !== "up") return "redis";
     if (!follower?.live) return "stream";
-    return epoch.due || !epoch.fresh ? "epoch" : undefined;
+    return epoch.due || !epoch.fresh(now) ? "epoch" : undefined;
+  }
+
+  function doubt(now = performance.now()): FallbackReason | undefined {
+    if (now < knownUntil) return known;
+    known = look(now);
+    knownUntil = now + LOOK_MS;
+    return known;
   }
 
   let said: string | undefined;
@@ -99,10 +116,12 @@ export function createTrust(options: TrustOptions): Trust {
     log.debug({ reason }, "Where the sessions of the bucket are read from has changed");
   }
 
+  // Before anybody who is told later asks for a session.
   const unsubscribe = [
     dial.onChange((now, before) => {
       if (before.mode === "off" && now.mode !== "off") epoch.renew("off was left", "useful");
       follow();
+      reconsider();
       say();
     }),
     door.events.on("state", ({ from, to }) => {
@@ -110,6 +129,7 @@ export function createTrust(options: TrustOptions): Trust {
       if (to === "up" && owing) epoch.renew("Redis is back, and changes were missed", "useful");
       if (to === "up") owing = false;
       follow();
+      reconsider();
       say();
     }),
     door.onRecovery({
@@ -119,7 +139,10 @@ export function createTrust(options: TrustOptions): Trust {
         if (!sameData) epoch.renew("Redis may hold other data than before", "useful");
       },
     }),
-    events.on("epoch", say),
+    events.on("epoch", () => {
+      reconsider();
+      say();
+    }),
   ];
   epoch.renew("an instance has begun", "useful");
   follow();

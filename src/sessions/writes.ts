@@ -2,7 +2,7 @@ import type { SessionData } from "express-session";
 import mongoose from "mongoose";
 import { isUnavailable } from "../mongo/errors.ts";
 import type { Answer } from "../redis/types.ts";
-import type { Base, Bases } from "./bases.ts";
+import { type Base, baseOf, isBorn, setBase } from "./bases.ts";
 import type { Encoded } from "./codec.ts";
 import { writeCopy } from "./copy.ts";
 import type { Floors } from "./floors.ts";
@@ -19,7 +19,6 @@ export interface Writes {
 
 export interface WriteOptions {
   parts: Parts;
-  bases: Bases;
   floors: Floors;
   aside(work: Promise<unknown>): void;
 }
@@ -31,7 +30,7 @@ function refused(error: unknown): boolean {
   return error instanceof mongoose.mongo.MongoServerError && !isUnavailable(error);
 }
 
-export function createWrites({ parts, bases, floors, aside }: WriteOptions): Writes {
+export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
   const { bucket, clock, codec, copies, deadlines, dial, documents, events, trust, ttlSeconds, options } = parts;
   const touchAfterMs = (options.touchAfter ?? 0) * 1_000;
   const inTurn = createTurns(deadlines, parts.operationMs);
@@ -72,7 +71,7 @@ export function createWrites({ parts, bases, floors, aside }: WriteOptions): Wri
     const { value: epoch } = trust.epoch;
     const encoded = await codec.encode(session);
     const expires = expiresOf(session);
-    const base = bases.of(session, id);
+    const base = baseOf(session, id);
     const content = { stored: encoded.stored, hash: encoded.hash, expires };
     const write = base ? documents.replace(id, content, base.version, redis) : documents.put(id, content, redis);
     const written = await write.catch((error: unknown) => {
@@ -82,11 +81,11 @@ export function createWrites({ parts, bases, floors, aside }: WriteOptions): Wri
     if (written.outcome === "gone") floors.bury(id);
     if (written.outcome !== "ok") return written.outcome;
     const { version } = written;
-    bases.set(session, { id, version, expires });
+    setBase(session, { id, version, expires });
     floors.set(id, version);
     if (!redis) return "ok";
     const copy = copyOf(encoded, expires, epoch, version);
-    const born = written.born && bases.isBorn(session) && inBucket(id);
+    const born = written.born && isBorn(session) && inBucket(id);
     await leg(id, copy ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id));
     return "ok";
   }
@@ -104,7 +103,7 @@ export function createWrites({ parts, bases, floors, aside }: WriteOptions): Wri
       floors.bury(id);
       return "gone";
     }
-    if (base) bases.set(session, { id, version: base.version, expires });
+    if (base) setBase(session, { id, version: base.version, expires });
     // Later ends are learned by asking MongoDB when the copy is gone; earlier ones must be told.
     const earlier = !base || expires < base.expires;
     if (trust.writes() && (inBucket(id) || earlier))
@@ -115,7 +114,7 @@ export function createWrites({ parts, bases, floors, aside }: WriteOptions): Wri
   async function touch(id: string, session: SessionData): Promise<void> {
     const expires = expiresOf(session);
     const lifeMs = expires - clock.now();
-    const base = bases.of(session, id);
+    const base = baseOf(session, id);
     const due = isDue(base, expires, lifeMs);
     const mongo = () => timed("touch", "mongo", () => touchMongo(id, session, base, expires));
     if (due || (!inBucket(id) && touchAfterMs === 0)) return mongo();

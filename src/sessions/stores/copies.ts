@@ -1,4 +1,5 @@
 import type { Answer, CallOptions, RedisDoor } from "../../redis/types.ts";
+import { expiryText } from "../copy.ts";
 import { fillCopy, putCopy, settleCopy, shortenCopy, touchCopy } from "../scripts.ts";
 import type { Version } from "../version.ts";
 
@@ -52,7 +53,7 @@ export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions)
     },
     fill: (id, token, copy, lifeMs) => door.script<Fill>(fillCopy, keysOf(id), [token, copy, life(lifeMs)], options),
     async touch(id, lifeMs, seen, mongoExpires) {
-      const until = mongoExpires === undefined ? "" : String(Math.floor(mongoExpires)).padStart(13, "0");
+      const until = mongoExpires === undefined ? "" : expiryText(mongoExpires);
       const answer = await door.script<number>(touchCopy, keysOf(id), [life(lifeMs), seen ?? "", until], options);
       return answer.ok ? { ok: true, value: answer.value === 1 } : answer;
     },
