@@ -27,7 +27,11 @@ import { createRealtime } from "./realtime/index.ts";
 import { createRedisDoor } from "./redis/door.ts";
 import { createLimiter } from "./redis/limiter.ts";
 import type { RedisDoor } from "./redis/types.ts";
-import { createMongoStore } from "./sessions/stores/mongo.ts";
+import { createDialControl } from "./sessions/dial/control.ts";
+import { settingsDial } from "./sessions/dial/settings-dial.ts";
+import type { StepDownLimits } from "./sessions/dial/step-down.ts";
+import { rolloutStore } from "./sessions/store.ts";
+import { createToolbox } from "./sessions/tools/toolbox.ts";
 
 export interface App {
   readonly port: number;
@@ -64,6 +68,13 @@ function limitsOf(config: Config, door: RedisDoor): DoorLimits & { events?: Limi
     loginFailures: createLimiter({ name: "failures", limit: config.RATE_LIMIT_LOGIN_FAILURES, door }),
     events: createLimiter({ name: "events", limit: config.RATE_LIMIT_EVENTS, door }),
   };
+}
+
+function stepDownOf(config: Config): { limits?: StepDownLimits } {
+  if (!config.SESSION_STEP_DOWN) return {};
+  const { SESSION_STEP_DOWN_WINDOW: windowMs, SESSION_STEP_DOWN_LATENCY: latencyMs } = config;
+  const { SESSION_STEP_DOWN_ERRORS: errors, SESSION_STEP_DOWN_MISSING: missing } = config;
+  return { limits: { windowMs, latencyMs, errors, missing } };
 }
 
 function listen(server: Server, { HOST, PORT }: Config): Promise<number> {
@@ -109,11 +120,13 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     await settings.loaded;
     sayWhoseDial(settings, log);
 
+    const serverId = serverIdOf(config);
+    const version = versionOfPackage();
     const probe = life.own("the probe of MongoDB", createMongoProbe({ db: mongo.db, clock }), (ping) => ping.close());
     const ops = createOps({
       config,
-      serverId: serverIdOf(config),
-      version: versionOfPackage(),
+      serverId,
+      version,
       phase: () => phase,
       door,
       mongo: { probe, monitor: createMongoMonitor(mongo.client) },
@@ -123,16 +136,21 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     });
     life.own("ops", ops, (room) => room.close());
     ops.watchStream("settings", settings.stream);
+
+    const { db } = mongo;
+    const where = { db, door, collection: config.SESSION_COLLECTION, ttlSeconds: config.TTL_SESSIONS, clock };
+    const store = rolloutStore({ ...where, mongo, redis: door, settings: settingsDial(settings), log });
+    life.own("sessions", store, (sessions) => sessions.close());
+    const box = createToolbox({ ...where, aliasSalt: secrets.session[0] ?? "" });
+    const about = { serverId, version, everyMs: config.INSTANCE_REPORT, ...stepDownOf(config) };
+    const dial = life.own("the dial", createDialControl({ ...where, ...about, settings, store, box, log }), (control) =>
+      control.close(),
+    );
+    ops.watchSessions({ events: store.events, stats: () => store.stats(), steps: dial.events });
     door.start();
 
     const services = createChatServices({ connection: mongo.connection, config });
-    const store = createMongoStore({
-      client: mongo.client,
-      dbName: mongo.db.databaseName,
-      collection: config.SESSION_COLLECTION,
-      ttlSeconds: config.TTL_SESSIONS,
-    });
-    const gate = createSessionGate({ store, db: mongo.db, collection: config.SESSION_COLLECTION });
+    const gate = createSessionGate({ store, db, collection: config.SESSION_COLLECTION });
     const { events: eventLimiter, ...limits } = limitsOf(config, door);
     const origins = originsOf(config);
 

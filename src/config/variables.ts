@@ -133,6 +133,27 @@ export const groups = {
       "0",
       "Where the dial stands: the share of sessions that Redis answers for. Ignored once a setting was changed at run time.",
     ),
+    SESSION_STEP_DOWN: variable(flag, "on", "off: the dial never steps down by itself."),
+    SESSION_STEP_DOWN_WINDOW: variable(
+      duration(100, 600_000),
+      "10s",
+      "What the dial steps down for is counted over so long.",
+    ),
+    SESSION_STEP_DOWN_ERRORS: variable(
+      decimal(0, 100),
+      "5",
+      "Percent of the reads from Redis that may have no answer in time before the dial steps down.",
+    ),
+    SESSION_STEP_DOWN_LATENCY: variable(
+      duration(1, 10_000),
+      "50ms",
+      "When 5 % of the reads from Redis take longer, the dial steps down.",
+    ),
+    SESSION_STEP_DOWN_MISSING: variable(
+      decimal(0, 100),
+      "5",
+      "Percent of the requests with a well signed cookie that may find no session before the dial steps down.",
+    ),
   },
   Authentication: {
     JWT_SECRET: variable(text, "", "Signs the tokens (HS256). Required in production.", { secret: true }),
@@ -169,6 +190,11 @@ export const groups = {
       text,
       "",
       "Name of this instance in metrics, health and history. Empty: one made of host name and port.",
+    ),
+    INSTANCE_REPORT: variable(
+      duration(20, 60_000),
+      "1s",
+      "Each instance tells the others this often where it stands; one that is silent for five times as long counts as gone.",
     ),
     METRICS_TOKEN: variable(
       text,

@@ -5,6 +5,7 @@ import type { MongoMonitor } from "../mongo/monitor.ts";
 import type { SettingsStore } from "../mongo/settings-types.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { MetricsAccess } from "./access.ts";
+import { keepAudit } from "./audit.ts";
 import type { Checks } from "./checks.ts";
 import { createHealth, type Phase } from "./health.ts";
 import { followKillSwitch, type KillSwitch } from "./kill-switch.ts";
@@ -12,11 +13,13 @@ import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
 import { mongoMetrics } from "./metrics/mongo.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { redisMetrics } from "./metrics/redis.ts";
+import { type SessionSource, sessionMetrics } from "./metrics/sessions.ts";
 import { settingsMetrics } from "./metrics/settings.ts";
 import { type Sockets, socketMetrics } from "./metrics/sockets.ts";
 import { type Stream, streamFigures, streamMetrics } from "./metrics/streams.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOpsRouter, type OpsHandler } from "./router.ts";
+import { checkSessions } from "./session-checks.ts";
 
 export interface OpsOptions {
   config: MetricsAccess & { DISABLE_REDIS: boolean };
@@ -42,6 +45,8 @@ export interface Ops {
   readonly killSwitch: KillSwitch;
   /** The sockets of this instance, once they are there. */
   watchSockets(sockets: Sockets): void;
+  /** The session store and its dial. */
+  watchSessions(sessions: SessionSource): void;
   /** A follower of changes whose lag is shown in health and metrics. */
   watchStream(name: string, stream: Stream): void;
   close(): Promise<void>;
@@ -51,6 +56,7 @@ export interface Ops {
 export function createOps(options: OpsOptions): Ops {
   const { config, serverId, version, phase, door, mongo, settings, clock, log } = options;
   const killSwitch = followKillSwitch({ settings, door, config, log });
+  const audit = keepAudit({ settings, log });
   const health = createHealth({
     about: { serviceId: serverId, releaseId: version },
     phase,
@@ -77,9 +83,14 @@ export function createOps(options: OpsOptions): Ops {
     metrics,
     killSwitch,
     watchSockets: (sockets) => metrics.add(socketMetrics(sockets, serverId)),
+    watchSessions(sessions) {
+      metrics.add(sessionMetrics(sessions));
+      checkSessions(health.checks, sessions.stats);
+    },
     watchStream: (name, stream) => void streams.set(name, stream),
     async close() {
       await killSwitch.close();
+      await audit.close();
       health.close();
       metrics.close();
     },

@@ -4,8 +4,8 @@ export interface TallyOptions {
   registry: Registry;
   name: string;
   help: string;
-  /** Its one label, and the values known beforehand, whose series start at 0. */
-  label: string;
+  /** Its label, or labels, whose values are then given with a blank between; those known beforehand start at 0. */
+  label: string | readonly string[];
   known?: readonly string[];
   /** Upper bounds in seconds, ascending. */
   buckets: readonly number[];
@@ -27,7 +27,7 @@ class TallyHistogram extends Histogram {
 
   constructor(options: TallyOptions) {
     const { registry, name, help, label, buckets, known = [] } = options;
-    super({ name, help, labelNames: [label], buckets: [...buckets], registers: [registry] });
+    super({ name, help, labelNames: [label].flat(), buckets: [...buckets], registers: [registry] });
     this.#options = options;
     for (const value of known) this.#child(value);
   }
@@ -53,8 +53,13 @@ class TallyHistogram extends Histogram {
   /** What the registry asks, for the page and for JSON alike. */
   async getForPromString() {
     const { name, help, label, buckets } = this.#options;
+    const labelsOf = (value: string) => {
+      if (typeof label === "string") return { [label]: value };
+      const parts = value.split(" ");
+      return Object.fromEntries(label.map((one, at) => [one, parts[at] ?? ""]));
+    };
     const values = [...this.#children].flatMap(([value, { counts, sum }]) => {
-      const sharedLabels = { [label]: value };
+      const sharedLabels = labelsOf(value);
       let count = 0;
       const rows = [...buckets, "+Inf"].map((le, index) => {
         count += counts[index] ?? 0;

@@ -1,0 +1,55 @@
+import type { Log } from "../kernel/log.ts";
+import type { HistoryEntry, Settings, SettingsStore } from "../mongo/settings-types.ts";
+
+export interface Audit {
+  close(): Promise<void>;
+}
+
+export interface AuditOptions {
+  settings: Pick<SettingsStore, "events" | "history">;
+  log: Log;
+}
+
+const words = ({ from, to }: Pick<HistoryEntry, "from" | "to">): string => {
+  const parts: string[] = [];
+  if (to.redisDisabled !== undefined && to.redisDisabled !== from.redisDisabled)
+    parts.push(`the kill switch is ${to.redisDisabled ? "on" : "off"}`);
+  const [before, after] = [from.sessions, to.sessions];
+  if (after && after.mode !== before?.mode) parts.push(`the sessions' mode is ${after.mode}`);
+  if (after && after.percent !== before?.percent) parts.push(`the sessions' dial stands at ${after.percent} %`);
+  if (after?.ramp && !before?.ramp) parts.push(`a ramp to ${after.ramp.to} % has begun`);
+  if (before?.ramp && !after?.ramp) parts.push("the ramp has ended");
+  if (after && after.oldServers !== before?.oldServers)
+    parts.push(`old servers are taken to run beside this one: ${after.oldServers ? "yes" : "no"}`);
+  return parts.join(", ") || "nothing has changed";
+};
+
+const newest = 100;
+
+/** One line in the log for each change of what operators may change, with who made it and why. */
+export function keepAudit({ settings, log }: AuditOptions): Audit {
+  let writing: Promise<void> = Promise.resolve();
+
+  async function write({ before, after }: { before: Settings; after: Settings }): Promise<void> {
+    const since = (line: HistoryEntry) => line.revision > before.revision && line.revision <= after.revision;
+    try {
+      const lines = (await settings.history(newest)).filter(since).reverse();
+      for (const { at, revision, who, why, from, to } of lines)
+        log.info({ audit: "settings", revision, who, why, at, from, to }, `By ${who}: ${words({ from, to })}`);
+    } catch (error) {
+      const { revision } = after;
+      const change = words({ from: before, to: after });
+      log.warn({ audit: "settings", revision, from: before, to: after, err: error }, `By somebody: ${change}`);
+    }
+  }
+
+  const leave = settings.events.on("change", (change) => {
+    writing = writing.then(() => write(change));
+  });
+  return {
+    async close() {
+      leave();
+      await writing;
+    },
+  };
+}
