@@ -2,6 +2,7 @@ import type { Collection, Document } from "mongodb";
 import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createChatServices } from "../../src/chat/services/index.ts";
+import { visibleTo } from "../../src/chat/services/messages.ts";
 import type { ChatServices, Standing } from "../../src/chat/services/types.ts";
 import { createHandles, type Handles } from "../../src/chat/sessions/handles.ts";
 import { connectMongo, type MongoLink } from "../../src/mongo/connect.ts";
@@ -139,13 +140,6 @@ describe("what the chat looks up in order to write goes by an index:", () => {
 });
 
 describe("what a reader may see of a channel", () => {
-  /** One branch for each index that already has its messages in order; MongoDB merges them. */
-  function visible(room: string, reader: string): Document {
-    const kinds = [{ type: "public" }, { type: "system" }, { type: null }];
-    const own = [{ author: reader }, { target: reader }].map((side) => ({ type: "private", ...side }));
-    return { $or: [...kinds, ...own].map((kind) => ({ channel: room, ...kind })) };
-  }
-
   /** As the server counted it when it ran, with whatever plan it had kept. */
   async function documentsRead(raw: Collection, query: Document): Promise<number> {
     const comment = `read ${Math.random()}`;
@@ -161,7 +155,9 @@ describe("what a reader may see of a channel", () => {
     await link.db.setProfilingLevel("all");
     for (const room of ["busy", "buried", "busy", "buried"])
       for (const reader of ["user-7", "user-8", "newcomer"])
-        expect(await documentsRead(raw, visible(room, reader)), `${room} ${reader}`).toBeLessThan(3 * historyLimit);
+        expect(await documentsRead(raw, visibleTo(room, reader) as Document), `${room} ${reader}`).toBeLessThan(
+          3 * historyLimit,
+        );
     await link.db.setProfilingLevel("off");
   });
 });

@@ -1,4 +1,4 @@
-import { type Model, Types } from "mongoose";
+import { type Model, type QueryFilter, Types } from "mongoose";
 import type { Clock } from "../../kernel/clock.ts";
 import type { MessageRecord } from "../models/message.ts";
 import { refuse } from "./errors.ts";
@@ -8,9 +8,18 @@ import type { Messages } from "./types.ts";
 const fields = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
 const newestFirst = { timestamp: -1, _id: -1 } as const;
 
-/** What `reader` may see of a channel: everything but other people's private messages. */
-export function visibleTo(room: string, reader: string) {
-  return { channel: room, $or: [{ type: { $ne: "private" as const } }, { author: reader }, { target: reader }] };
+/**
+ * What `reader` may see of a channel: everything but other people's private messages. Each kind is a branch of its own that
+ * an index answers in order, so however many private messages of others lie between, they are never walked.
+ */
+export function visibleTo(
+  room: string,
+  reader: string,
+  older: QueryFilter<MessageRecord> = {},
+): QueryFilter<MessageRecord> {
+  const kinds: QueryFilter<MessageRecord>[] = [{ type: "public" }, { type: "system" }, { type: null }];
+  const own = [{ author: reader }, { target: reader }].map((side) => ({ type: "private" as const, ...side }));
+  return { $or: [...kinds, ...own].map((kind) => ({ channel: room, ...older, ...kind })) };
 }
 
 export function cursorOf(message: { timestamp: Date; id: string }): string {
@@ -56,7 +65,7 @@ export function createMessages(messages: Model<MessageRecord>, historyLimit: num
     async page(room, reader, { before, limit }) {
       const older = before === undefined ? {} : olderThan(before);
       const found = await messages
-        .find({ ...visibleTo(room, reader), ...older }, fields)
+        .find(visibleTo(room, reader, older), fields)
         .sort(newestFirst)
         .limit(limit + 1)
         .lean<MessageRecord[]>();

@@ -45,7 +45,7 @@ export function createModeration(users: Model<UserRecord>, clock: Clock): Modera
     if (!Types.ObjectId.isValid(id) || id.length !== 24) throw unknownUser();
     const user = await users
       .findOneAndUpdate({ _id: new Types.ObjectId(id), role: { $ne: "admin" } }, update, {
-        new: true,
+        returnDocument: "after",
         projection: fields,
       })
       .lean<UserRecord>();
