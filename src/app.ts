@@ -139,7 +139,14 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
 
     const { db } = mongo;
     const where = { db, door, collection: config.SESSION_COLLECTION, ttlSeconds: config.TTL_SESSIONS, clock };
-    const store = rolloutStore({ ...where, mongo, redis: door, settings: settingsDial(settings), log });
+    const store = rolloutStore({
+      ...where,
+      mongo,
+      redis: door,
+      settings: settingsDial(settings),
+      log,
+      followAlways: true,
+    });
     life.own("sessions", store, (sessions) => sessions.close());
     const box = createToolbox({ ...where, aliasSalt: secrets.session[0] ?? "" });
     const about = { serverId, version, everyMs: config.INSTANCE_REPORT, ...stepDownOf(config) };
@@ -174,6 +181,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
     ops.watchSockets(realtime);
+    store.events.on("ended", ({ id }) => void realtime.sessionEnded(id));
 
     const underBudget: RequestHandler = (_req, _res, next) => withBudget(next);
     handle = createChatHttp({

@@ -13,6 +13,9 @@ export interface Guests {
   ofUser(userId: string): Guest[];
   named(nickname: string): Guest[];
   ofSession(sessionKey: string): Guest[];
+  ofSid(sid: string): Guest[];
+  /** The guest's session goes on under another sid. */
+  move(guest: Guest, sid: string): void;
   all(): Guest[];
   /** A handshake takes one before it reads the session, so that a logout during it is not overlooked. */
   mark(): number;
@@ -47,6 +50,7 @@ export function createGuests(socketsPerUser: number): Guests {
   const users = createIndex();
   const names = createIndex();
   const sessions = createIndex();
+  const sids = createIndex();
   const cuts = new Map<string, number>();
   let marks = 0;
 
@@ -55,6 +59,7 @@ export function createGuests(socketsPerUser: number): Guests {
     users.remove(guest.member.userId, guest);
     names.remove(guest.member.nickname, guest);
     sessions.remove(guest.sessionKey, guest);
+    sids.remove(guest.sid, guest);
   }
 
   const cutSince = (name: string, mark: number) => (cuts.get(name) ?? -1) >= mark;
@@ -68,12 +73,13 @@ export function createGuests(socketsPerUser: number): Guests {
     },
     admit(guest, mark) {
       const { userId, nickname } = guest.member;
-      if (cutSince(userId, mark) || cutSince(guest.sessionKey, mark)) return "cut";
+      if ([userId, guest.sessionKey, guest.sid].some((name) => cutSince(name, mark))) return "cut";
       if (users.count(userId) >= socketsPerUser) return "crowded";
       ids.set(guest.socket.id, guest);
       users.add(userId, guest);
       names.add(nickname, guest);
       sessions.add(guest.sessionKey, guest);
+      sids.add(guest.sid, guest);
       // Between the handshake and the connection the transport may close, and no event says so.
       setImmediate(() => {
         if (!guest.socket.connected) remove(guest);
@@ -90,6 +96,12 @@ export function createGuests(socketsPerUser: number): Guests {
     ofUser: users.list,
     named: names.list,
     ofSession: sessions.list,
+    ofSid: sids.list,
+    move(guest, sid) {
+      sids.remove(guest.sid, guest);
+      guest.sid = sid;
+      if (ids.has(guest.socket.id)) sids.add(sid, guest);
+    },
     all: () => [...ids.values()],
     mark: () => ++marks,
     noteCut(name) {

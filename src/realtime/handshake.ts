@@ -35,7 +35,7 @@ interface Options {
 
 interface Found {
   session: ChatSession;
-  sessionKey: string;
+  sid: string;
 }
 
 export const keyOfHandle = (handle: string) => `handle:${handle}`;
@@ -62,10 +62,8 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
 
   async function sessionOf(sid: string | undefined, handle: string): Promise<Found | null> {
     const byCookie = sid ? await gate.bySid(sid) : null;
-    if (byCookie && sid)
-      return { session: byCookie, sessionKey: byCookie.handle ? keyOfHandle(byCookie.handle) : keyOfSid(sid) };
-    const byHandle = handle ? await gate.byHandle(handle) : null;
-    return byHandle && { session: byHandle.session, sessionKey: keyOfHandle(handle) };
+    if (byCookie && sid) return { session: byCookie, sid };
+    return handle ? gate.byHandle(handle) : null;
   }
 
   async function whyNobody(sid: string | undefined): Promise<Error> {
@@ -78,7 +76,7 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
     const { csrfToken, handle } = authOf(socket);
     const found = await sessionOf(sid, handle);
     if (!found) throw await whyNobody(sid);
-    const { session, sessionKey } = found;
+    const { session } = found;
     if (!session.csrfToken || !sameText(session.csrfToken, csrfToken)) throw refuse("csrf");
     const standing = await standings.read(session.userId);
     if (!standing) throw refuse("user");
@@ -88,7 +86,9 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
     return {
       socket,
       work: createWork({ deadlineMs }),
-      sessionKey,
+      sessionKey: session.handle ? keyOfHandle(session.handle) : keyOfSid(found.sid),
+      handle: session.handle,
+      sid: found.sid,
       member: { userId, nickname, role },
       room: null,
       voice: null,

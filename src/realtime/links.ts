@@ -1,4 +1,5 @@
 import type { SocketLinks, Standing } from "../chat/services/types.ts";
+import type { SessionGate } from "../chat/sessions/types.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Guests } from "./guests.ts";
@@ -14,6 +15,7 @@ import type { Voice } from "./voice.ts";
 type Notice = { name: string; payload: unknown };
 
 interface Options {
+  gate: Pick<SessionGate, "byHandle">;
   guests: Guests;
   orders: Orders;
   presence: Presence;
@@ -27,6 +29,7 @@ interface Options {
 export interface Links extends SocketLinks {
   /** What is known of a user now; sockets of one who is banned are cut. */
   recognise(standing: Standing): void;
+  sessionEnded(sid: string): Promise<void>;
 }
 
 /** A client that is cut comes back at once if its session lives, and does not join by itself: its room is remembered. */
@@ -38,7 +41,7 @@ export function cut(guest: Guest, memory: Memory, notice?: Notice): void {
 }
 
 export function createLinks(options: Options): Links {
-  const { guests, orders, presence, standings, statuses, memory, voice, log } = options;
+  const { gate, guests, orders, presence, standings, statuses, memory, voice, log } = options;
 
   function cutAll(name: string, found: Guest[], notice?: Notice): number {
     guests.noteCut(name);
@@ -54,6 +57,15 @@ export function createLinks(options: Options): Links {
   }
 
   const cutSession = (sessionKey: string) => cutAll(sessionKey, guests.ofSession(sessionKey));
+
+  async function sessionEnded(sid: string): Promise<void> {
+    guests.noteCut(sid);
+    for (const guest of guests.ofSid(sid)) {
+      const heir = guest.handle ? await gate.byHandle(guest.handle, guest.member.userId) : null;
+      if (heir) guests.move(guest, heir.sid);
+      else cut(guest, memory);
+    }
+  }
 
   function recognise({ id, nickname, role, banned }: Standing): void {
     const sockets = guests.ofUser(id);
@@ -101,5 +113,12 @@ export function createLinks(options: Options): Links {
     },
     loggedIn: presence.loggedIn,
     recognise,
+    async sessionEnded(sid) {
+      try {
+        await sessionEnded(sid);
+      } catch (error) {
+        log.warn({ err: messageOf(error) }, "Whether the sockets of an ended session live on could not be told");
+      }
+    },
   };
 }

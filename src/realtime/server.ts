@@ -62,7 +62,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   const { channels, messages } = services;
   const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
   const voice = createVoice({ channels, guests, orders });
-  const links = createLinks({ guests, orders, presence, standings, statuses, memory, voice, log });
+  const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, log });
   const { recognise } = links;
   const talk = createTalk({ messages, standings, presence, delivery, statuses, clock, recognise });
   const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
@@ -102,6 +102,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     events,
     stats: () => ({ connections: guests.size, users: guests.users }),
     deliver: delivery.deliver,
+    sessionEnded: links.sessionEnded,
     async drain(ms) {
       draining = true;
       presence.suspend();

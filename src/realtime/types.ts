@@ -24,6 +24,10 @@ export interface Guest {
   readonly work: Work;
   /** Names the session without giving it away. */
   readonly sessionKey: string;
+  /** A session of the old server has none. */
+  readonly handle: string | undefined;
+  /** The session as stored; another one when the same user logs in again and the handle goes over. */
+  sid: string;
   member: Member;
   room: { readonly id: string; readonly adminsWrite: boolean } | null;
   voice: string | null;
@@ -81,6 +85,8 @@ export interface Realtime {
   stats(): RealtimeStats;
   /** Sends a stored message to the sockets here; a message that was already sent is not sent again. */
   deliver(message: Message): void;
+  /** A session is gone from the store, whoever ended it: its sockets here go too, unless its handle lives on in another. */
+  sessionEnded(sid: string): Promise<void>;
   /** Refuses newcomers, and sends everybody away in waves over `ms`; clients re-join their rooms elsewhere. */
   drain(ms: number): Promise<void>;
   close(): Promise<void>;
