@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from "commander";
+import type { Kind } from "../config/kinds.ts";
 import type { Config } from "../config/load.ts";
 import { StartError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -8,9 +10,15 @@ export interface Desk {
   config(): Config;
   /** One line of the answer. */
   print(line: string): void;
+  /** Beside the answer, as it is. */
+  aside(text: string): void;
+  /** Whether a person sees what is written beside the answer, so that it may be written over. */
+  readonly terminal: boolean;
   log: Log;
   /** The operator has pressed Ctrl-C. */
   signal: AbortSignal;
+  /** The command has answered, and the answer is not good. */
+  fail(): void;
 }
 
 /** Commands work on a database that is configured; the embedded one belongs to the server that started it. */
@@ -40,4 +48,19 @@ export function table(rows: string[][]): string[] {
       .join("  ")
       .trimEnd(),
   );
+}
+
+/** The answer for a program, or in lines for a person. */
+export function answer(desk: Desk, json: boolean | undefined, value: object, lines: string[]): void {
+  if (json) desk.print(JSON.stringify(value));
+  else for (const line of lines) desk.print(line);
+}
+
+/** Reads an argument as the variables of the environment are read. */
+export function as<T>(kind: Kind<T>): (text: string) => T {
+  return (text) => {
+    const read = kind.schema.safeParse(text);
+    if (read.success) return read.data;
+    throw new InvalidArgumentError(`It takes ${kind.takes}.`);
+  };
 }

@@ -36,13 +36,19 @@ describe("the operator's migrate", () => {
 
 describe("the operator's door", () => {
   it.each([
-    ["no database is named", ["migrate"], {}, /^MONGODB_URL is not set\. Set it to the database to work on/],
-    ["a variable is wrong", ["migrate"], { MONGODB_URL: "http://x" }, /^MONGODB_URL: got a value it cannot use/],
-    ["a migration is not known", ["migrate", "down", "x"], { MONGODB_URL: urls.built }, /^There is no migration "x"\./],
-    ["a command is not known", ["migrat"], {}, /^error: unknown command 'migrat'\n\(Did you mean migrate\?\)/],
-  ])("says plainly that %s", async (_, args, env, line) => {
+    ["no database is named", 1, ["migrate"], {}, /^MONGODB_URL is not set\. Set it to the database to work on/],
+    ["a variable is wrong", 1, ["migrate"], { MONGODB_URL: "http://x" }, /^MONGODB_URL: got a value it cannot use/],
+    [
+      "a migration is not known",
+      1,
+      ["migrate", "down", "x"],
+      { MONGODB_URL: urls.built },
+      /^There is no migration "x"\./,
+    ],
+    ["a command is not known", 2, ["migrat"], {}, /^error: unknown command 'migrat'\n\(Did you mean migrate\?\)/],
+  ])("says plainly that %s", async (_, code, args, env, line) => {
     const answer = await operator(args, env, built);
-    expect(answer).toMatchObject({ code: 1, lines: [""] });
+    expect(answer).toMatchObject({ code, lines: [""] });
     expect(answer.aside).toMatch(line);
     expect(answer.aside).not.toMatch(/\n\s+at /);
   });

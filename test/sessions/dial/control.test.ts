@@ -128,7 +128,7 @@ describe("the dial of several servers", () => {
     const words = (checks: Check[]) =>
       Object.fromEntries(checks.filter(({ ok }) => !ok).map(({ name, says }) => [name, says]));
     async function checked(one: Server, step = { from: 0, to: 50 }) {
-      const check = createGuards({ db: link.db, box: one.box, settleMs: 150 });
+      const check = createGuards({ db: link.db, box: one.box, settleMs: 150, graceMs: 200 });
       return words(await check(step));
     }
 

@@ -1,0 +1,50 @@
+import { Command, CommanderError } from "commander";
+import { SluiceError } from "../kernel/errors.ts";
+import type { Desk } from "./desk.ts";
+import { dialCommand } from "./dial.ts";
+import { killCommand } from "./kill.ts";
+import { migrateCommand } from "./migrate.ts";
+import { sessionsCommand } from "./sessions.ts";
+import { historyCommand, statusCommand } from "./status.ts";
+
+function wholeProgram(desk: Desk): Command {
+  return new Command("sluice")
+    .description(
+      "The operator's door to sluice. It reads the same variables as the server.\n" +
+        "Exit code 0: done; 1: it could not be done, or the answer is not good; 2: called wrongly.",
+    )
+    .addCommand(statusCommand(desk))
+    .addCommand(dialCommand(desk))
+    .addCommand(killCommand(desk))
+    .addCommand(historyCommand(desk))
+    .addCommand(sessionsCommand(desk))
+    .addCommand(migrateCommand(desk));
+}
+
+/** Commander hands this down to commands that it makes, not to those that are added. */
+function prepare(command: Command, { print, aside }: Pick<Desk, "print" | "aside">): void {
+  command.exitOverride().showHelpAfterError("(--help says what there is)");
+  command.configureOutput({ writeOut: (text) => print(text.replace(/\n$/, "")), writeErr: aside });
+  for (const one of command.commands) prepare(one, { print, aside });
+}
+
+/** Runs one command; answers the exit code. */
+export async function runProgram(args: string[], desk: Omit<Desk, "fail">): Promise<number> {
+  let code = 0;
+  const program = wholeProgram({
+    ...desk,
+    fail() {
+      code = 1;
+    },
+  });
+  prepare(program, desk);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const plain = error instanceof SluiceError;
+    desk.aside(`${plain ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,170 @@
+import { Command } from "commander";
+import { integer } from "../config/kinds.ts";
+import { StartError } from "../kernel/errors.ts";
+import { liveInstances } from "../mongo/instances.ts";
+import { type Backfilled, backfillSessions } from "../sessions/tools/backfill.ts";
+import { endMissing } from "../sessions/tools/end-missing.ts";
+import { type Imported, importSessions } from "../sessions/tools/import.ts";
+import { type Verified, verifySessions } from "../sessions/tools/verify.ts";
+import { answer, as, type Desk, table } from "./desk.ts";
+import { inHouse } from "./house.ts";
+import { createProgressLine, type ProgressLine } from "./progress.ts";
+
+interface ToolFlags {
+  json?: boolean;
+  dryRun?: boolean;
+  rate: number;
+}
+
+function tool(name: string, description: string, rate: number): Command {
+  return new Command(name)
+    .description(description)
+    .option("--rate <count>", "sessions a second at most", as(integer(1, 1_000_000)), rate)
+    .option("--json", "answer in JSON");
+}
+
+async function showing<T>(desk: Desk, what: string, work: (line: ProgressLine) => Promise<T>): Promise<T> {
+  const line = createProgressLine(desk, what);
+  try {
+    return await work(line);
+  } finally {
+    line.end();
+  }
+}
+
+const counted = (rows: [string, number, string][], always: number) =>
+  table(rows.filter(([, n], at) => at < always || n > 0).map(([name, n, about]) => [`  ${name}`, String(n), about]));
+
+function backfilled(done: Backfilled, dryRun: boolean): string[] {
+  if (dryRun) return [`${done.sessions} sessions would be copied.`];
+  const stopped = done.stopped ? "Stopped; run it again to go on. " : "";
+  const resumed = done.resumedAt > 0 ? `, going on after ${done.resumedAt}` : "";
+  return [
+    `${stopped}${done.sessions} sessions${resumed}`,
+    ...counted(
+      [
+        ["copied", done.copied, ""],
+        ["outrun", done.outrun, "read or written at that moment; the next read copies them"],
+        ["foreign", done.foreign, "written by a stock connect-redis: sluice sessions import"],
+        ["gone", done.gone, "ended meanwhile"],
+        ["unportable", done.unportable, "not to be written as JSON; they stay in MongoDB"],
+        ["swept", done.swept, "copies of no session, removed"],
+      ],
+      1,
+    ),
+  ];
+}
+
+function backfillCommand(desk: Desk): Command {
+  return tool("backfill", "copy every live session to Redis; goes on where it was stopped", 2_500)
+    .option("--restart", "from the beginning")
+    .option("--dry-run", "only count")
+    .action((flags: ToolFlags & { restart?: boolean }) =>
+      inHouse(desk, async (house) => {
+        const { box } = await house.redis();
+        const dryRun = flags.dryRun === true;
+        const options = { rate: flags.rate, signal: desk.signal, dryRun, restart: flags.restart === true };
+        const done = await showing(desk, "backfill", (onProgress) => backfillSessions(box, { ...options, onProgress }));
+        answer(desk, flags.json, { ...done, dryRun }, backfilled(done, dryRun));
+        if (done.stopped) desk.fail();
+      }),
+    );
+}
+
+function verified(found: Verified, complete: boolean): string[] {
+  const { same, missing, old, foreign, differing, orphaned, ends } = found.findings;
+  const good = complete ? found.complete : found.clean;
+  const verdict = found.stopped
+    ? "Stopped before the end."
+    : good
+      ? "Clean."
+      : found.clean
+        ? "Clean, but not complete: run sluice sessions backfill, and import if there are foreign copies."
+        : "NOT clean: look at what differs before the dial is turned up.";
+  return [
+    `${found.sessions} sessions looked at`,
+    ...counted(
+      [
+        ["same", same, ""],
+        ["missing", missing, "without a copy; the next read makes it"],
+        ["old", old, "of an earlier epoch, believed by nobody"],
+        ["foreign", foreign, "written by a stock connect-redis: sluice sessions import"],
+        ["unsettled", found.unsettled, "written again and again meanwhile"],
+        ["differing", differing, "WRONG: the copy says something else"],
+        ["orphaned", orphaned, "WRONG: a copy of no session"],
+        ["ends", ends, "WRONG: it lives longer or shorter than its session"],
+      ],
+      1,
+    ),
+    ...found.examples.map(({ alias, finding }) => `  for example ${alias} (${finding})`),
+    verdict,
+  ];
+}
+
+function verifyCommand(desk: Desk): Command {
+  return tool("verify", "compare MongoDB with the copies in Redis; exit code 1 when one is wrong", 5_000)
+    .option("--sample <count>", "only so many", as(integer(1, 10_000_000)))
+    .option("--complete", "exit code 1 also when a session has no copy: before a stock connect-redis takes over")
+    .action((flags: ToolFlags & { sample?: number; complete?: boolean }) =>
+      inHouse(desk, async (house) => {
+        const { box } = await house.redis();
+        const { rate, sample, complete = false } = flags;
+        const options = { rate, signal: desk.signal, ...(sample === undefined ? {} : { sample }) };
+        const found = await showing(desk, "verify", (onProgress) => verifySessions(box, { ...options, onProgress }));
+        answer(desk, flags.json, found, verified(found, complete));
+        if (complete ? !found.complete : !found.clean) desk.fail();
+      }),
+    );
+}
+
+function imported(done: Imported, ended: number | undefined, dryRun: boolean): string[] {
+  return [
+    `${done.stopped ? "Stopped; run it again. " : ""}${dryRun ? "Nothing was changed. " : ""}${done.keys} keys`,
+    ...counted(
+      [
+        ["created", done.created, "MongoDB did not know them"],
+        ["updated", done.updated, "newer than in MongoDB"],
+        ["same", done.same, ""],
+        ["older", done.older, "than what MongoDB has, which stays"],
+        ["ours", done.ours, "copies of what MongoDB has"],
+        ["ended", done.ended, "destroyed here; they stay so"],
+        ["unreadable", done.unreadable, "no sessions; left as they are"],
+        ["busy", done.busy, "written meanwhile; run it again"],
+        ["logged out", ended ?? 0, "without a key in Redis"],
+      ],
+      2,
+    ),
+  ];
+}
+
+function importCommand(desk: Desk): Command {
+  return tool("import", "bring in the sessions that a stock connect-redis wrote", 1_000)
+    .option("--end-missing", "end sessions without a key in Redis: logged out while connect-redis served alone")
+    .option("--dry-run", "only count")
+    .action((flags: ToolFlags & { endMissing?: boolean }) =>
+      inHouse(desk, async (house) => {
+        const dryRun = flags.dryRun === true;
+        if (flags.endMissing && (await liveInstances(house.db)).length > 0)
+          throw new StartError(
+            "--end-missing would log out whom the running servers have let in since: stop them, then run it again.",
+          );
+        const { box } = await house.redis();
+        const options = { rate: flags.rate, signal: desk.signal, dryRun };
+        const ended = flags.endMissing
+          ? await showing(desk, "logouts", (onProgress) => endMissing(box, { ...options, onProgress }))
+          : undefined;
+        const done = await showing(desk, "import", (onProgress) => importSessions(box, { ...options, onProgress }));
+        const more = ended === undefined ? {} : { loggedOut: ended };
+        answer(desk, flags.json, { ...done, ...more, dryRun }, imported(done, ended, dryRun));
+        if (done.stopped || done.busy > 0) desk.fail();
+      }),
+    );
+}
+
+export function sessionsCommand(desk: Desk): Command {
+  return new Command("sessions")
+    .description("the copies of sessions in Redis")
+    .addCommand(backfillCommand(desk))
+    .addCommand(verifyCommand(desk))
+    .addCommand(importCommand(desk));
+}

@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { RedisStore } from "connect-redis";
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { atDesk } from "../support/desk.ts";
+import { root } from "../support/files.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { type Instance, startInstance } from "../support/session-store.ts";
+import { callsOf, sessionOf } from "../support/store-calls.ts";
+import { until } from "../support/until.ts";
+
+const day = 86_400_000;
+
+describe("the operator's tools for sessions", () => {
+  const mongo = mongoUrl("cli-sessions");
+  let redis: RedisServer;
+  let server: Instance;
+  const env = () => ({ MONGODB_URL: mongo, REDIS_URL: redis.url });
+  const sessions = (...args: string[]) => atDesk(["sessions", ...args], env());
+
+  beforeAll(async () => {
+    redis = await startRedisServer();
+    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 0 } });
+    await server.trusting();
+    const documents = Array.from({ length: 1_000 }, (_, n) => ({
+      _id: `s${n}`,
+      expires: new Date(Date.now() + day),
+      session: JSON.stringify(sessionOf(day, { n })),
+    }));
+    await server.client.db().collection<{ _id: string }>("sessions").insertMany(documents);
+  });
+  afterAll(async () => {
+    await server.close();
+    await redis.close();
+    await dropDatabase(mongo);
+  });
+
+  it("backfill: killed in the middle, it goes on where it was", { timeout: 60_000 }, async () => {
+    const { PATH = "" } = process.env;
+    const args = ["dist/src/cli.js", "sessions", "backfill", "--rate", "400"];
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { PATH, NODE_ENV: "test", ...env() },
+      stdio: "ignore",
+    });
+    const marks = server.client.db().collection("sluice_checkpoints");
+    await until(async () => ((await marks.findOne())?.walked ?? 0) >= 200, { timeoutMs: 30_000 });
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect((await sessions("verify", "--complete")).code).toBe(1);
+
+    const { code, json } = await sessions("backfill", "--json");
+    expect(code).toBe(0);
+    expect(json).toMatchObject({ sessions: 1_000, stopped: false, rounds: 1 });
+    expect(json.resumedAt).toBeGreaterThanOrEqual(200);
+    expect(json.copied).toBe(1_000 - json.resumedAt);
+    const verified = await sessions("verify", "--complete", "--json");
+    expect(verified).toMatchObject({ code: 0 });
+    expect(verified.json).toMatchObject({ clean: true, complete: true, findings: { same: 1_000 } });
+  });
+
+  it("verify: says in words and by its exit code what is wrong, and names no session", async () => {
+    expect((await sessions("verify")).text).toBe("1000 sessions looked at\n  same  1000\nClean.");
+    const copy = String(await redis.ask("GET", "session:s7"));
+    await redis.ask("SET", "session:s7", copy.replace('"n":7', '"n":8'), "KEEPTTL");
+    const { code, text } = await sessions("verify");
+    expect(code).toBe(1);
+    expect(text).toMatch(/^ {2}differing +1 +WRONG: the copy says something else$/m);
+    expect(text).toMatch(/^ {2}for example [0-9a-f]{12} \(differing\)$/m);
+    expect(text).toMatch(/NOT clean: look at what differs/);
+    expect(text).not.toContain("s7");
+    await redis.ask("SET", "session:s7", copy, "KEEPTTL");
+  });
+
+  it("import: brings in what connect-redis wrote, after a dry run that does not", async () => {
+    const client = createClient({ url: redis.url });
+    await client.connect();
+    const stock = callsOf(new RedisStore({ client, prefix: "session:" }));
+    await stock.set("fresh", sessionOf(day, { n: "fresh" }));
+    client.destroy();
+    expect((await sessions("import", "--dry-run", "--json")).json).toMatchObject({
+      created: 1,
+      ours: 1_000,
+      dryRun: true,
+    });
+    expect(await server.calls.get("fresh")).toBeNull();
+    const { code, text } = await sessions("import", "--rate", "100000");
+    expect([code, text.split("\n")[0]]).toEqual([0, "1001 keys"]);
+    expect(text).toMatch(/^ {2}created +1 +MongoDB did not know them$/m);
+    expect(await server.calls.get("fresh")).toMatchObject({ n: "fresh" });
+  });
+
+  it("import --end-missing: refuses while servers run, because it would log people out", async () => {
+    const instances = server.client.db().collection("sluice_instances");
+    await instances.insertOne({ serverId: "one", everyMs: 60_000, at: new Date() });
+    const refused = await sessions("import", "--end-missing");
+    expect(refused).toMatchObject({ code: 1, text: "" });
+    expect(refused.aside).toMatch(/^--end-missing would log out whom the running servers have let in since: stop them/);
+    await instances.deleteMany({});
+    await redis.ask("DEL", "session:s9");
+    expect((await sessions("import", "--end-missing", "--json")).json).toMatchObject({ loggedOut: 1 });
+    expect(await server.calls.get("s9")).toBeNull();
+  });
+
+  it("shows a bar to a person, and lines to everybody else", async () => {
+    const person = await atDesk(["sessions", "backfill"], env(), { terminal: true });
+    expect(person.aside).toMatch(/backfill █{30} 100 % {2}1,000 of 1,000/);
+    expect(person.aside.endsWith("\n")).toBe(true);
+    expect(person.text).toMatch(/^1000 sessions\n {2}copied +1000/);
+    const machine = await atDesk(["sessions", "backfill"], env());
+    expect(machine.aside).toMatch(/^backfill: 1,000 of 1,000, [\d,]+\/s\n$/);
+  });
+
+  it("stops when it is told to, and says how to go on", async () => {
+    const stop = new AbortController();
+    const going = atDesk(["sessions", "backfill", "--rate", "300"], env(), { signal: stop.signal });
+    const marks = server.client.db().collection("sluice_checkpoints");
+    await until(() => marks.findOne());
+    stop.abort();
+    const { code, text } = await going;
+    expect(code).toBe(1);
+    expect(text).toMatch(/^Stopped; run it again to go on\. \d+ sessions/);
+    expect((await sessions("backfill")).text).toMatch(/^1000 sessions, going on after \d+/);
+  });
+});
