@@ -39,14 +39,21 @@ export interface Versions {
   readonly settledByUs: RegExp;
 }
 
-/** A hybrid logical clock: the time where clocks agree, an order where they do not. */
+/**
+ * A hybrid logical clock: the time where clocks agree, an order where they do not. What a fast clock has written is
+ * followed by versions ahead of our time, but other sessions keep ours.
+ */
 export function createVersions(clock: Clock, instance: string): Versions {
   let last = 0;
+  let ahead = 0;
   return {
     instance,
     next(base, redis) {
-      last = Math.max(Math.floor(clock.now() * 1_000), last + 1, base ? timeOf(base) + 1 : 0);
-      return `${last.toString(16).padStart(DIGITS, "0")}-${instance}${redis ? "" : NO_REDIS}`;
+      last = Math.max(Math.floor(clock.now() * 1_000), last + 1);
+      const least = base ? timeOf(base) + 1 : 0;
+      if (least > last) ahead = Math.max(least, ahead + 1);
+      const time = least > last ? ahead : last;
+      return `${time.toString(16).padStart(DIGITS, "0")}-${instance}${redis ? "" : NO_REDIS}`;
     },
     settledByUs: new RegExp(`^.{${DIGITS}}-${instance}$`),
   };

@@ -327,7 +327,11 @@ export function sessionStoreContract(name: string, make: () => Promise<StoreUnde
         });
         app.get("/cookie", (req, res) => {
           const { expires, originalMaxAge } = req.session.cookie;
-          res.json({ isDate: expires instanceof Date, originalMaxAge, keys: Object.keys(req.session.cookie.toJSON()) });
+          res.json({
+            isDate: expires instanceof Date,
+            originalMaxAge,
+            keys: Object.keys(JSON.parse(JSON.stringify(req.session.cookie))),
+          });
         });
         app.get("/regenerate", (req, res, next) => {
           req.session.regenerate((error) => {
@@ -356,7 +360,7 @@ export function sessionStoreContract(name: string, make: () => Promise<StoreUnde
           res.json({});
         });
         await new Promise<void>((resolve) => {
-          server = app.listen(0, "127.0.0.1", resolve);
+          server = app.listen(0, "127.0.0.1", () => resolve());
         });
         url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       });
