@@ -202,6 +202,8 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
     return attachment;
   } catch (error) {
     end("");
+    // What was opened after the end had come is known to nobody else.
+    for (const one of opened) one.destroy();
     throw error;
   }
 }

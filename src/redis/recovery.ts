@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { UnavailableError } from "../kernel/errors.ts";
+import { LinkError } from "./failure.ts";
 import type { RecoverySigns, RecoveryStage } from "./types.ts";
 
 /** What must be done before Redis is trusted again. */
@@ -15,19 +16,27 @@ const STAGE_MS = 10_000;
 
 export function createRecovery(): Recovery {
   const stages: RecoveryStage[] = [];
-  const inside = new AsyncLocalStorage<true>();
+  const inside = new AsyncLocalStorage<AbortSignal>();
+  /** A stage that was given up goes on by itself, and must not use the next connection before its time. */
+  let present: AbortSignal | undefined;
 
-  async function runStage(stage: RecoveryStage, signs: RecoverySigns): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not done after ${STAGE_MS} ms`)), STAGE_MS);
+  async function runStage(stage: RecoveryStage, signs: RecoverySigns, lost: AbortSignal): Promise<void> {
+    let release = () => {};
+    const cut = new Promise<never>((_, reject) => {
+      const onLost = () => reject(new LinkError("Redis was lost meanwhile"));
+      const timer = setTimeout(() => reject(new Error(`not done after ${STAGE_MS} ms`)), STAGE_MS);
+      lost.addEventListener("abort", onLost, { once: true });
+      release = () => {
+        clearTimeout(timer);
+        lost.removeEventListener("abort", onLost);
+      };
     });
     try {
-      await Promise.race([inside.run(true, () => stage.run(signs)), late]);
+      await Promise.race([inside.run(lost, () => stage.run(signs)), cut]);
     } catch (error) {
       throw new UnavailableError(`the recovery stage "${stage.name}" failed`, { cause: error });
     } finally {
-      clearTimeout(timer);
+      release();
     }
   }
 
@@ -41,13 +50,15 @@ export function createRecovery(): Recovery {
       };
     },
     async run(signs, lost) {
+      present = lost;
       try {
-        for (const stage of [...stages]) if (!lost.aborted) await runStage(stage, signs);
+        for (const stage of [...stages]) if (!lost.aborted) await runStage(stage, signs, lost);
       } finally {
+        present = undefined;
         // Else every promise of the process would pay for the storage from now on.
         inside.disable();
       }
     },
-    within: () => inside.getStore() === true,
+    within: () => present !== undefined && inside.getStore() === present,
   };
 }

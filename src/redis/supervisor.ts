@@ -43,7 +43,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let known: readonly ServerSigns[] = [];
   let attached: Attachment | undefined;
   let trusted: Attachment | undefined;
-  let running: { stop: AbortController; done: Promise<void> } | undefined;
+  let running: AbortController | undefined;
+  let ended = Promise.resolve();
   let goodBeats = 0;
   let denied = { words: "", until: 0 };
 
@@ -151,14 +152,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     run() {
       if (running) return;
       const stop = new AbortController();
+      running = stop;
       backoff.reset();
-      running = { stop, done: supervise(stop.signal) };
+      // Never beside the one before, which may still be closing.
+      ended = ended.then(() => supervise(stop.signal));
     },
-    async stop() {
-      const ending = running;
+    stop() {
+      running?.abort();
       running = undefined;
-      ending?.stop.abort();
-      await ending?.done;
+      return ended;
     },
     note(failure) {
       if (failure.verdict === "fine") return;

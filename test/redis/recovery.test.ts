@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../src/redis/types.ts";
 import { doorSuite } from "../support/door-suite.ts";
+import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
 const suite = doorSuite();
@@ -54,6 +55,57 @@ describe("recovery", () => {
     await until(() => door.state === "up");
     expect(tries).toBe(4);
     expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  });
+
+  it("is cut short with a stage that hangs: by the kill switch, by a loss, and by closing", async () => {
+    const { door, close } = suite.open({}, { start: false });
+    let running = 0;
+    let hangs = true;
+    const run = async () => {
+      running += 1;
+      if (hangs) await new Promise(() => {});
+    };
+    door.onRecovery({ name: "hanging", order: 1, run });
+    door.start();
+    const soon = async (end: () => Promise<unknown>) => {
+      const elapsed = stopwatch();
+      await end();
+      expect(elapsed()).toBeLessThan(2_000);
+    };
+    await until(() => running === 1);
+    await soon(() => door.disable(true, "an operator said so"));
+    await until(() => suite.proxy.connections === 0);
+    await door.disable(false, "and on again");
+    await until(() => running === 2);
+    hangs = false;
+    suite.proxy.reset();
+    await soon(() => until(() => door.state === "up"));
+    hangs = true;
+    suite.proxy.reset();
+    await until(() => running === 4);
+    await soon(close);
+  });
+
+  it("does not let a stage that was given up use the next connection before its time", async () => {
+    const { door } = suite.open({}, { start: false });
+    const release: (() => void)[] = [];
+    const answers: boolean[] = [];
+    const run = async () => {
+      const first = release.length === 0;
+      await new Promise<void>((resolve) => release.push(resolve));
+      const { ok } = await door.call("stage", (redis) => redis.ping());
+      if (first) answers.push(ok);
+    };
+    door.onRecovery({ name: "slow", order: 1, run });
+    door.start();
+    await until(() => release.length === 1);
+    suite.proxy.reset();
+    await until(() => release.length === 2);
+    release[0]?.();
+    await until(() => answers.length === 1);
+    expect(answers).toEqual([false]);
+    release[1]?.();
+    await until(() => door.state === "up");
   });
 
   it("forgets a stage that was taken back", async () => {
