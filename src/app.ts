@@ -66,6 +66,7 @@ function limitsOf(config: Config, door: RedisDoor): DoorLimits & { events?: Limi
     register: createLimiter({ name: "register", limit: config.RATE_LIMIT_REGISTER, door }),
     login: createLimiter({ name: "login", limit: config.RATE_LIMIT_LOGIN, door }),
     loginFailures: createLimiter({ name: "failures", limit: config.RATE_LIMIT_LOGIN_FAILURES, door }),
+    channels: createLimiter({ name: "channels", limit: config.RATE_LIMIT_CHANNELS, door }),
     events: createLimiter({ name: "events", limit: config.RATE_LIMIT_EVENTS, door }),
   };
 }

@@ -166,11 +166,12 @@ export const groups = {
     RATE_LIMIT_LOGIN: variable(limit, "30/15m", "Logins per address."),
     RATE_LIMIT_LOGIN_FAILURES: variable(limit, "10/15m", "Failed logins per account and address."),
     RATE_LIMIT_API: variable(limit, "1200/15m", "API requests per user."),
+    RATE_LIMIT_CHANNELS: variable(limit, "30/1h", "New channels per user."),
     RATE_LIMIT_EVENTS: variable(limit, "120/10s", "Socket events per user that make the server work."),
     BODY_LIMIT_KB: variable(integer(1, 10_240), "32", "Largest JSON body, in kB."),
     SOCKET_PAYLOAD_KB: variable(
       integer(1, 10_240),
-      "256",
+      "1536",
       "Largest socket packet, in kB; larger closes the connection.",
     ),
     SOCKETS_PER_USER: variable(integer(1, 10_000), "20", "Most sockets of one user per process."),

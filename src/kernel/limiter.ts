@@ -4,6 +4,7 @@ export interface Allowance {
   readonly limit: number;
   readonly remaining: number;
   readonly resetSeconds: number;
+  readonly windowSeconds: number;
 }
 
 /** Counts attempts per key within a window; how it is shared between instances is its maker's business. It never throws. */

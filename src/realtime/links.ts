@@ -93,7 +93,7 @@ export function createLinks(options: Options): Links {
     if (order.kind === "cutUser") return cutUser(order.userId, order.event);
     if (order.kind === "cutSession") return cutSession(order.sessionKey);
     if (order.kind === "signal") return Number(voice.receive(order));
-    void refresh(order.userId);
+    if (order.kind === "refresh") void refresh(order.userId);
     return guests.ofUser(order.userId).length;
   }
 
@@ -105,6 +105,7 @@ export function createLinks(options: Options): Links {
   }
 
   return {
+    countUser: (userId) => everywhere({ kind: "count", userId }),
     disconnectUser: (userId, event) => everywhere({ kind: "cutUser", userId, ...(event ? { event } : {}) }),
     disconnectSession: (handle) => everywhere({ kind: "cutSession", sessionKey: keyOfHandle(handle) }),
     async refreshUser(userId) {

@@ -5,6 +5,7 @@ export type Order =
   | { kind: "cutUser"; userId: string; event?: { name: string; payload: unknown } }
   | { kind: "cutSession"; sessionKey: string }
   | { kind: "refresh"; userId: string }
+  | { kind: "count"; userId: string }
   | { kind: "signal"; channel: string; to: string; event: string; payload: unknown };
 
 export interface Orders {

@@ -46,7 +46,7 @@ export function createLimiter({ name, limit, door }: LimiterOptions): Limiter {
     const consumed = result?.consumedPoints ?? 0;
     const remaining = Math.max(0, points - consumed);
     const resetSeconds = Math.max(0, result?.msBeforeNext ?? 0) / 1000;
-    return { allowed: consumed <= points, limit: points, remaining, resetSeconds };
+    return { allowed: consumed <= points, limit: points, remaining, resetSeconds, windowSeconds: duration };
   }
 
   /** What all instances counted, or what this one did when nobody can tell. */

@@ -1,8 +1,10 @@
+import jwt from "jsonwebtoken";
 import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { type Browser, createBrowser, password } from "../support/http.ts";
 
+const jwtSecret = "a secret that the old server had, too";
 const hex64 = /^[0-9a-f]{64}$/;
 const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -32,7 +34,7 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
     beforeAll(async () => {
       mongo = await mongoose.mongo.MongoClient.connect(mongoUrl);
       db = mongo.db();
-      chat = await startChat({ env: { MONGODB_URL: mongoUrl, ...(await env()) } });
+      chat = await startChat({ env: { MONGODB_URL: mongoUrl, JWT_SECRET: jwtSecret, ...(await env()) } });
     });
     afterAll(async () => {
       await chat?.stop();
@@ -179,6 +181,11 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         "Sy\u200bstem",
         "5ystem",
         "Śystem",
+        "ꓢꓬꓢꓔꓰꓟ",
+        "ᏚᎩᏚᎢᎬᎷ",
+        "ⲤⲨsⲧⲉⲙ",
+        "Systɛm",
+        "Systern",
       ])("keeps the name of the author of system lines: %s", async (nickname) => {
         const answer = await browser().post("/api/register", { nickname, email: `${someone()}@example.com`, password });
         expect(answer.status).toBe(400);
@@ -206,6 +213,35 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         expect(wrong.status).toBe(400);
         expect(wrong.body).toMatchObject({ error: "Invalid credentials", message: "Invalid credentials" });
         expect({ status: unknown.status, body: unknown.body }).toEqual({ status: wrong.status, body: wrong.body });
+      });
+
+      it("cannot be taken from its owner by whoever bears their e-mail as a nickname", async () => {
+        const [owner, thief] = [someone(), someone()];
+        await registered(owner);
+        const email = `${owner}@example.com`;
+        const refused = await browser().post("/api/register", {
+          nickname: email,
+          email: `${thief}@example.com`,
+          password,
+        });
+        expect([refused.status, refused.body.message]).toEqual([400, "Nickname must not be an e-mail address"]);
+        await registered(thief);
+        await db.collection("users").updateOne({ nickname: thief }, { $set: { nickname: email } });
+        await registered(`${owner}-other`);
+        await browser().login(email, "something else");
+        const answers = [await browser().login(email), await browser().login(` ${owner} `)];
+        expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      });
+
+      it("twice at once with one cookie leaves nothing that outlives a logout", async () => {
+        const nickname = someone();
+        const b = await registered(nickname);
+        const tabs = [browser(), browser()];
+        for (const tab of tabs) tab.cookie = b.cookie;
+        await Promise.all(tabs.map((tab) => tab.login(nickname)));
+        expect((await tabs[0]?.post("/api/logout", {}))?.status).toBe(200);
+        expect((await tabs[1]?.get("/api/channels"))?.status).toBe(401);
+        expect(await sessionsOf(nickname)).toEqual([]);
       });
 
       it("gives a new sid, and lets the first tab live on when the same user comes again", async () => {
@@ -305,6 +341,18 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         expect((await db.collection("users").findOne({ nickname }))?.status).toBe("offline");
       });
 
+      it("ends the tokens that the old server gave, which name no session", async () => {
+        const nickname = someone();
+        const b = await registered(nickname);
+        const { userId, csrfToken } = claimsOf(b.token);
+        const claims = { userId, nickname, role: "member", csrfToken, iat: Math.floor(Date.now() / 1000) - 60 };
+        const old = browser();
+        old.token = jwt.sign(claims, jwtSecret, { expiresIn: "1h" });
+        expect((await old.get("/api/channels")).status).toBe(200);
+        await b.post("/api/logout", {});
+        expect((await old.get("/api/channels")).body.code).toBe("INVALID_TOKEN");
+      });
+
       it("needs a token", async () => {
         expect((await browser().post("/api/logout", {})).body.code).toBe("NO_TOKEN");
       });
@@ -324,6 +372,19 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         expect(answer.body).toMatchObject({ success: true, type: "session_logout", sessionDestroyed: true });
         expect((await browser().post("/api/logout_session", {})).body.sessionDestroyed).toBe(false);
         expect((await b.get("/api/channels", { Authorization: `Bearer ${token}` })).status).toBe(401);
+      });
+
+      it("complete is content with the cookie alone", async () => {
+        const b = await registered();
+        const { token } = b;
+        b.token = "";
+        expect((await b.post("/api/logout_complete", {})).body).toMatchObject({
+          success: true,
+          jwt: false,
+          session: true,
+        });
+        expect((await b.get("/api/channels", { Authorization: `Bearer ${token}` })).status).toBe(401);
+        expect((await browser().post("/api/logout_complete", {})).body).toMatchObject({ jwt: false, session: false });
       });
 
       it("complete ends token and session", async () => {
@@ -438,6 +499,16 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
           before = body.before;
         } while (before);
         expect(seen).toEqual(all.filter((_, i) => i % 4 !== 2).map((m) => m.text));
+      });
+
+      it("show old messages that lack an author, a type or a time", async () => {
+        const b = await registered();
+        const room = (await b.post("/api/channels", { name: someone(), type: "text" })).body.id;
+        await db.collection("messages").insertOne({ author: null, text: "bare", channel: room });
+        const { body } = await b.get(`/api/channels/${room}/messages`);
+        expect(body.messages).toEqual([
+          expect.objectContaining({ author: "System", type: "public", timestamp: expect.stringMatching(iso) }),
+        ]);
       });
 
       it("have the fields of a message", async () => {

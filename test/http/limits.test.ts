@@ -41,6 +41,7 @@ describe("limits at the door", () => {
       const answer = await browser.register(`limited-${++user}`);
       statuses.push(answer.status);
       expect(answer.headers.get("ratelimit-limit")).toBe("4");
+      expect(answer.headers.get("ratelimit-policy")).toBe("4;w=600");
       expect(answer.headers.get("ratelimit-remaining")).toBe(String(Math.max(0, 3 - i)));
       expect(Number(answer.headers.get("ratelimit-reset"))).toBeGreaterThan(0);
       if (answer.status === 429) {
@@ -60,6 +61,22 @@ describe("limits at the door", () => {
     expect(guesses).toEqual([400, 400, 400, 429, 429]);
     expect((await guesser.login("victim")).status).toBe(429);
     expect((await from("10.0.1.3").login("victim")).status).toBe(200);
+  });
+
+  it("stop many guesses at once, under whichever name of the account", async () => {
+    await from("10.0.4.1").register("target");
+    const guesser = from("10.0.4.2");
+    const names = ["target", "target@example.com", "TARGET@example.com"];
+    const guess = (name = "target") => guesser.login(name, "wrong password");
+    const statuses = (await Promise.all([...names, ...names].map(guess))).map(({ status }) => status).sort();
+    expect(statuses).toEqual([400, 400, 400, 429, 429, 429]);
+  });
+
+  it("count a whole IPv6 network as one address", async () => {
+    const statuses: number[] = [];
+    for (let i = 1; i <= 5; i++) statuses.push((await from(`2001:db8:1:2::${i}`).register(`six-${++user}`)).status);
+    expect(statuses).toEqual([201, 201, 201, 201, 429]);
+    expect((await from("2001:db8:1:3::1").register(`six-${++user}`)).status).toBe(201);
   });
 
   it("forget the failures of who gets it right", async () => {

@@ -56,7 +56,7 @@ describe("a session of the old server, which has no handle", () => {
     const session = await chat.session(user, null);
     expect(await tryOut(session)).toBe("connected");
     await pause(2);
-    await chat.services.users.endOldTokens(user.id);
+    await chat.services.users.loggedOut(user.id);
     expect(await tryOut(session)).toBe("Session authentication required");
     expect(await tryOut(await chat.session(user))).toBe("connected");
   });

@@ -39,9 +39,9 @@ export function adminRoutes({ guard, moderation, gate, links }: Options): Router
       const { reason, duration } = readBody(req.body, ban);
       const id = idOf(req);
       const user = await moderation.ban(standing, id, { reason, ...(duration ? { durationSeconds: duration } : {}) });
-      await gate.endAll(id);
       const payload = { message: "Account is banned", reason, expires: user.banExpires };
       await links.disconnectUser(id, { name: "banned", payload });
+      await gate.endAll(id);
       res.json({ message: "User banned", user });
     }),
   );

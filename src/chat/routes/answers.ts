@@ -33,6 +33,7 @@ function requestProblem(error: unknown): { status: number; code: string; message
 /** Turns what went wrong into an answer; only what is nobody's fault but ours is a 500, and only that is logged as an error. */
 export function errorAnswers(log: Log): ErrorRequestHandler {
   return (error, req, res, next) => {
+    if (res.writableEnded) return log.debug({ err: error, path: req.path }, "a request went on after it was answered");
     if (res.headersSent) return next(error);
     if (error instanceof InvalidBody) return void res.status(400).json(error.answer);
     if (error instanceof RefusedError) return sendError(res, error.status, error.code, error.message);

@@ -1,4 +1,4 @@
-import { Router } from "express";
+import { type RequestHandler, Router } from "express";
 import { refuse } from "../services/errors.ts";
 import type { Channels, Message, Messages, Role } from "../services/types.ts";
 import type { Guard } from "./guard.ts";
@@ -8,6 +8,8 @@ interface Options {
   guard: Guard;
   channels: Channels;
   messages: Messages;
+  /** Counts the channels that a request makes. */
+  making: RequestHandler;
 }
 
 const newChannel = {
@@ -20,7 +22,7 @@ function entry({ id, author, room, text, type, target, timestamp }: Message) {
   return { id, author, room, text, type, target, timestamp };
 }
 
-export function channelRoutes({ guard, channels, messages }: Options): Router {
+export function channelRoutes({ guard, channels, messages, making }: Options): Router {
   const router = Router();
 
   async function mayRead(room: string, role: Role): Promise<void> {
@@ -38,6 +40,7 @@ export function channelRoutes({ guard, channels, messages }: Options): Router {
 
   router.post(
     "/channels",
+    making,
     guard.user(async (req, res, { standing }) => {
       const { description, ...input } = readBody(req.body, newChannel);
       const made = { ...input, ...(description ? { description } : {}), createdBy: standing.nickname };

@@ -78,7 +78,14 @@ export function createChatHttp(options: ChatHttpOptions): Express {
       cookie: { name: config.SESSION_COOKIE, options: cookie },
     }),
   );
-  api.use(channelRoutes({ guard, channels: services.channels, messages: services.messages }));
+  api.use(
+    channelRoutes({
+      guard,
+      channels: services.channels,
+      messages: services.messages,
+      making: limited(limits.channels, byUser(tokens)),
+    }),
+  );
   api.use(userRoutes({ guard, users: services.users }));
   api.use("/admin", adminRoutes({ guard, moderation: services.moderation, gate, links }));
 

@@ -8,11 +8,13 @@ export interface DoorLimits {
   register?: Limiter;
   login?: Limiter;
   loginFailures?: Limiter;
+  channels?: Limiter;
 }
 
 const words = "Too many requests, please try again later";
 
-function tell(res: Response, { limit, remaining, resetSeconds }: Allowance): void {
+function tell(res: Response, { limit, remaining, resetSeconds, windowSeconds }: Allowance): void {
+  res.set("RateLimit-Policy", `${limit};w=${windowSeconds}`);
   res.set("RateLimit-Limit", String(limit));
   res.set("RateLimit-Remaining", String(Math.max(0, remaining)));
   res.set("RateLimit-Reset", String(Math.max(0, Math.ceil(resetSeconds))));
@@ -35,7 +37,21 @@ export function limited(limiter: Limiter | undefined, keyOf: (req: Request) => s
   };
 }
 
-export const byAddress = (req: Request): string => req.ip ?? "unknown";
+/** Of an IPv6 address its network: whoever has one address of a /64 has them all. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!plain.includes(":")) return plain;
+  const [head = "", tail = ""] = plain.split("%")[0]?.split("::") ?? [];
+  const [left, right] = [head, tail].map((part) => part.split(":").filter(Boolean));
+  const gap = plain.includes("::") ? Math.max(0, 8 - (left?.length ?? 0) - (right?.length ?? 0)) : 0;
+  const groups = [...(left ?? []), ...Array<string>(gap).fill("0"), ...(right ?? [])];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":")}::/64`;
+}
+
+export const byAddress = (req: Request): string => networkOf(req.ip ?? "unknown");
 
 /** Per user when a token says who; the signature is enough here, and costs no store. */
 export function byUser(tokens: Tokens): (req: Request) => string {

@@ -25,45 +25,55 @@ export function logoutRoutes({ guard, gate, users, links, cookie }: Options): Ro
     return true;
   }
 
-  /** A token of the old server has no session to end: the time of its user's logout kills it. */
-  async function endTokenSession({ standing, session }: Caller): Promise<void> {
+  /** Sessions first, sockets at once after them, the status last: whatever fails then, nobody is left connected. */
+  async function logOut(req: Request, res: Response, { standing, session }: Caller) {
+    const { id } = standing;
+    // Sockets go as soon as their session does, so they are counted before.
+    const disconnectedCount = await links.countUser(id);
     if (session) await gate.end(session.sid, session.handle);
-    else await users.endOldTokens(standing.id);
+    const cookieSession = await endCookieSession(req, res, id);
+    await links.disconnectUser(id);
+    await users.loggedOut(id);
+    return { disconnectedCount, cookieSession };
   }
 
   router.post(
     "/logout",
     guard.user(async (req, res, caller) => {
-      const { id } = caller.standing;
-      await endTokenSession(caller);
-      await endCookieSession(req, res, id);
-      await users.setStatus([{ id, status: "offline", lastActive: new Date() }]);
-      const disconnectedCount = await links.disconnectUser(id);
+      const { disconnectedCount } = await logOut(req, res, caller);
       res.json({ success: true, message: "Logged out successfully", disconnectedCount });
     }),
   );
 
-  router.post("/logout_session", async (req, res) => {
+  async function endSessionOfBrowser(req: Request, res: Response): Promise<boolean> {
     const { userId, handle } = req.session;
-    const sessionDestroyed = await endCookieSession(req, res);
+    const ended = await endCookieSession(req, res);
     // A session of the old server has no handle that its sockets could be found by.
-    if (sessionDestroyed && handle) await links.disconnectSession(handle);
-    else if (sessionDestroyed && userId) await links.disconnectUser(userId);
+    if (ended && handle) await links.disconnectSession(handle);
+    else if (ended && userId) await links.disconnectUser(userId);
+    return ended;
+  }
+
+  router.post("/logout_session", async (req, res) => {
+    const sessionDestroyed = await endSessionOfBrowser(req, res);
     const message = sessionDestroyed ? "Session logged out" : "No active session";
     res.json({ success: true, message, type: "session_logout", sessionDestroyed });
   });
 
-  router.post(
-    "/logout_complete",
-    guard.user(async (req, res, caller) => {
-      const { id } = caller.standing;
-      await endTokenSession(caller);
-      const session = await endCookieSession(req, res, id);
-      await users.setStatus([{ id, status: "offline", lastActive: new Date() }]);
-      await links.disconnectUser(id);
-      res.json({ success: true, message: "Complete logout processed", type: "complete_logout", jwt: true, session });
-    }),
-  );
+  /** Whichever of token and cookie is there; a token that is there must be alive. */
+  const withToken = guard.user(async (req, res, caller) => {
+    const { cookieSession } = await logOut(req, res, caller);
+    completed(res, true, cookieSession);
+  });
+  router.post("/logout_complete", async (req, res, next) => {
+    if (req.headers.authorization) return withToken(req, res, next);
+    const session = await endSessionOfBrowser(req, res);
+    completed(res, false, session);
+  });
 
   return router;
+}
+
+function completed(res: Response, jwt: boolean, session: boolean): void {
+  res.json({ success: true, message: "Complete logout processed", type: "complete_logout", jwt, session });
 }

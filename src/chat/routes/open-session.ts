@@ -43,6 +43,7 @@ export function createOpenSession({ gate, tokens, links, ttlSeconds }: Options) 
     await gate.bind(handle, req.sessionID, account.id, expires);
     if (former.authenticated) await gate.end(former.sid, same ? undefined : former.handle);
     if (former.handle && !same) await links.disconnectSession(former.handle);
+    else if (former.userId && !same) await links.disconnectUser(former.userId);
     links.loggedIn(account.id);
 
     return {

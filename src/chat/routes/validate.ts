@@ -49,7 +49,9 @@ const good = <T>(value: T) => ({ value });
 export function textField(label: string, min: number, max: number, { trim = false } = {}): Check<string> {
   return (raw) => {
     if (typeof raw !== "string") return bad(`${label} must be text`);
-    const value = trim ? raw.trim() : raw;
+    // MongoDB stores no lone surrogates; what is answered must equal what is stored.
+    const whole = Buffer.from(raw).toString();
+    const value = trim ? whole.trim() : whole;
     const length = [...value.trim()].length;
     return length >= min && value.length <= max
       ? good(value)

@@ -1,21 +1,29 @@
 import type { Model } from "mongoose";
 import type { Clock } from "../../kernel/clock.ts";
+import { UnavailableError } from "../../kernel/errors.ts";
 import { duplicateKey } from "../../mongo/errors.ts";
 import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
-import type { Passwords } from "./passwords.ts";
+import type { Passwords, StillWanted } from "./passwords.ts";
 import { isBanned, toAccount } from "./records.ts";
 import type { Accounts } from "./types.ts";
 
 export function createAccounts(users: Model<UserRecord>, passwords: Passwords, clock: Clock): Accounts {
-  /** An identifier is a nickname as typed or an e-mail in any case; the nickname wins if it is both. */
-  async function find(identifier: string): Promise<UserRecord | undefined> {
-    const email = identifier.trim().toLowerCase();
-    const found = await users
-      .find({ $or: [{ nickname: identifier }, { email }] })
-      .limit(2)
+  /** An identifier is a nickname or an e-mail in any case; two people may answer to one, as nickname and as e-mail. */
+  function find(identifier: string): Promise<UserRecord[]> {
+    const trimmed = identifier.trim();
+    const names = { $in: [...new Set([identifier, trimmed])] };
+    return users
+      .find({ $or: [{ nickname: names }, { email: trimmed.toLowerCase() }] })
+      .limit(3)
       .lean<UserRecord[]>();
-    return found.find((user) => user.nickname === identifier) ?? found[0];
+  }
+
+  /** Whoever of them has this password; with nobody to ask it takes as long. */
+  async function whose(found: UserRecord[], password: string, wanted: StillWanted): Promise<UserRecord | undefined> {
+    for (const user of found) if (await passwords.matches(password, user.password, wanted)) return user;
+    if (found.length === 0) await passwords.matches(password, undefined, wanted);
+    return undefined;
   }
 
   async function assertFree(nickname: string, email: string): Promise<void> {
@@ -25,15 +33,17 @@ export function createAccounts(users: Model<UserRecord>, passwords: Passwords, c
   }
 
   return {
-    async register({ nickname, email, password }) {
+    async register({ nickname, email, password }, wanted = always) {
       const lower = email.toLowerCase();
       await assertFree(nickname, lower);
+      const hashed = await passwords.hash(password, wanted);
+      if (!wanted()) throw new UnavailableError("Nobody waits for this registration any more");
       const now = new Date(clock.now());
       try {
         const user = await users.create({
           nickname,
           email: lower,
-          password: await passwords.hash(password),
+          password: hashed,
           role: "member",
           status: "online",
           createdAt: now,
@@ -47,10 +57,13 @@ export function createAccounts(users: Model<UserRecord>, passwords: Passwords, c
         throw error;
       }
     },
-    async login(identifier, password) {
-      const user = await find(identifier);
-      const right = await passwords.matches(password, user?.password);
-      if (!user || !right) return null;
+    async keyOf(identifier) {
+      const [user] = await find(identifier);
+      return user ? user._id.toHexString() : identifier.trim().toLowerCase();
+    },
+    async login(identifier, password, wanted = always) {
+      const user = await whose(await find(identifier), password, wanted);
+      if (!user || !wanted()) return null;
       if (isBanned(user, clock.now()))
         return { kind: "banned", reason: user.banReason ?? "", expires: user.banExpires ?? null };
       const now = new Date(clock.now());
@@ -60,5 +73,6 @@ export function createAccounts(users: Model<UserRecord>, passwords: Passwords, c
   };
 }
 
+const always: StillWanted = () => true;
 const nicknameTaken = () => refuse.duplicate("Nickname already taken", "NICKNAME_TAKEN");
 const emailTaken = () => refuse.duplicate("Email already registered", "EMAIL_TAKEN");

@@ -1,44 +1,22 @@
 // Letters of other alphabets and digits that read like a Latin letter of the one reserved name.
-const lookalikes: Record<string, string> = {
-  ѕ: "s",
-  ꮪ: "s",
-  "5": "s",
-  $: "s",
-  ꜱ: "s",
-  ƽ: "s",
-  տ: "s",
-  у: "y",
-  ү: "y",
-  γ: "y",
-  υ: "y",
-  ʏ: "y",
-  ყ: "y",
-  ỿ: "y",
-  ɣ: "y",
-  т: "t",
-  τ: "t",
-  ᴛ: "t",
-  "7": "t",
-  "+": "t",
-  е: "e",
-  є: "e",
-  ε: "e",
-  ҽ: "e",
-  "3": "e",
-  ᴇ: "e",
-  ℮: "e",
-  ə: "e",
-  м: "m",
-  μ: "m",
-  ᴍ: "m",
-  ʍ: "m",
+const alike: Record<string, string> = {
+  s: "ѕꮪꜱƽտʂşșśšꓢᏚⲥςßƨ5$§",
+  y: "уүγυʏყỿɣꓬᎩⲩƴɏ¥ÿү",
+  t: "тτᴛ7+ꓔᎢⲧŧƭțţ†",
+  e: "еєεҽ3ᴇ℮əꓰᎬⲉɛɇęėёэ€",
+  m: "мμᴍʍꓟᎷⲙɱӎ",
 };
+const lookalikes = new Map(
+  Object.entries(alike).flatMap(([letter, others]) =>
+    [...others.toLowerCase()].map((other) => [other, letter] as const),
+  ),
+);
 
 /** True for the name of the author of system lines in any case, spelling or alphabet that reads the same. */
 export function readsAsSystem(nickname: string): boolean {
   const plain = nickname.normalize("NFKD").toLowerCase();
-  const letters = [...plain].map((letter) => lookalikes[letter] ?? letter).join("");
-  return letters.replace(/[^\p{L}\p{N}]/gu, "") === "system";
+  const letters = [...plain].map((letter) => lookalikes.get(letter) ?? letter).join("");
+  return letters.replace(/[^\p{L}\p{N}]/gu, "").replaceAll("rn", "m") === "system";
 }
 
 /** Characters that cannot be seen could make two people look like one. */

@@ -57,11 +57,12 @@ export function toChannelAccess(channel: ChannelRecord): ChannelAccess {
 export function toMessage(message: MessageRecord): Message {
   return {
     id: message._id.toHexString(),
-    author: message.author,
+    // A client crashes on an empty author.
+    author: message.author || "System",
     room: message.channel,
     text: message.text,
     type: message.type ?? "public",
     target: message.target ?? null,
-    timestamp: message.timestamp,
+    timestamp: message.timestamp ?? message._id.getTimestamp(),
   };
 }

@@ -72,14 +72,17 @@ export interface Users {
   /** Everybody who is marked online and not among `ids` becomes offline; how many were. */
   offlineExcept(ids: string[]): Promise<number>;
   touch(id: string, at: Date): Promise<void>;
-  /** Tokens of the old server, which name no session, die: those issued until now. */
-  endOldTokens(id: string): Promise<void>;
+  /** Offline, and the tokens and sessions of the old server, which have no handle, die: those from before now. */
+  loggedOut(id: string): Promise<void>;
 }
 
 export interface Accounts {
-  register(input: { nickname: string; email: string; password: string }): Promise<Account>;
+  /** `wanted`: false once nobody waits any more; what is not done by then is not begun. */
+  register(input: { nickname: string; email: string; password: string }, wanted?: () => boolean): Promise<Account>;
+  /** What failures of this identifier are counted under: one account, by whichever of its names. */
+  keyOf(identifier: string): Promise<string>;
   /** null: unknown user or wrong password, not told apart, in equal time. */
-  login(identifier: string, password: string): Promise<LoginResult | null>;
+  login(identifier: string, password: string, wanted?: () => boolean): Promise<LoginResult | null>;
 }
 
 export type LoginResult =
@@ -131,6 +134,8 @@ export interface ChatServices {
 
 /** How the routes reach the sockets of the chat without knowing Socket.IO. */
 export interface SocketLinks {
+  /** The user's sockets on every instance. */
+  countUser(userId: string): Promise<number>;
   /** Cuts every socket of the user, on every instance; answers how many. `event`: sent first. */
   disconnectUser(userId: string, event?: { name: "banned"; payload: unknown }): Promise<number>;
   /** Cuts the sockets that were opened with this session; answers how many. */

@@ -40,8 +40,10 @@ export function createUsers(users: Model<UserRecord>, clock: Clock): Users {
     async touch(id, at) {
       await users.updateOne({ _id: new Types.ObjectId(id) }, { $max: { lastActive: at } });
     },
-    async endOldTokens(id) {
-      await users.updateOne({ _id: new Types.ObjectId(id) }, { $set: { sessionsEndedAt: new Date(clock.now()) } });
+    async loggedOut(id) {
+      const now = new Date(clock.now());
+      const left = { status: "offline" as const, lastActive: now, sessionsEndedAt: now };
+      await users.updateOne({ _id: new Types.ObjectId(id) }, { $set: left });
     },
   };
 }

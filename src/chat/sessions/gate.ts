@@ -16,6 +16,8 @@ function asChatSession(data: SessionData | null): ChatSession | null {
   return session?.authenticated === true && typeof session.userId === "string" ? (session as ChatSession) : null;
 }
 
+const sweepMs = 1_500;
+
 export function createSessionGate({ store, db, collection }: Options): SessionGate {
   const handles = createHandles(db);
   const documents = db.collection<{ _id: string; session: unknown }>(collection);
@@ -32,12 +34,16 @@ export function createSessionGate({ store, db, collection }: Options): SessionGa
     await destroySession(store, sid);
   }
 
-  /** Sessions without a handle can only be told by what is in them; connect-mongo keeps that as text or as an object. */
+  /**
+   * Sessions without a handle can only be told by what is in them; connect-mongo keeps that as text or as an object. It is a
+   * walk through all of them, so it may give up: they are dead already by the time in their user's record.
+   */
   async function withoutHandle(userId: string): Promise<string[]> {
     const named = new RegExp(`"userId":"${userId}"`);
     const found = await documents
-      .find({ $or: [{ session: named }, { "session.userId": userId }] }, { projection: { _id: 1 } })
-      .toArray();
+      .find({ $or: [{ session: named }, { "session.userId": userId }] }, { projection: { _id: 1 }, maxTimeMS: sweepMs })
+      .toArray()
+      .catch(() => []);
     return found.map((document) => document._id);
   }
 
@@ -52,7 +58,11 @@ export function createSessionGate({ store, db, collection }: Options): SessionGa
     async bySid(sid) {
       return asChatSession(await readSession(store, sid));
     },
-    bind: handles.bind,
+    async bind(handle, sid, userId, expires) {
+      const before = await handles.bind(handle, sid, userId, expires);
+      // Two logins at once with one cookie: the one that lost must not live on beside a logout.
+      if (before && before !== sid) await destroySession(store, before);
+    },
     end,
     async endAll(userId) {
       const known = await handles.ofUser(userId);

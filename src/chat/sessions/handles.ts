@@ -12,7 +12,8 @@ export interface Handles {
   /** The sid as this process last knew it; may be out of date, so the session itself must confirm the handle. */
   hint(handle: string): string | undefined;
   lookUp(handle: string): Promise<string | null>;
-  bind(handle: string, sid: string, userId: string, expires: Date): Promise<void>;
+  /** Answers the sid that carried it until now. */
+  bind(handle: string, sid: string, userId: string, expires: Date): Promise<string | undefined>;
   remove(handle: string): Promise<void>;
   ofUser(userId: string): Promise<{ handle: string; sid: string }[]>;
 }
@@ -31,8 +32,10 @@ export function createHandles(db: Db): Handles {
       return record?.sid ?? null;
     },
     async bind(handle, sid, userId, expires) {
-      await records.updateOne({ _id: handle }, { $set: { sid, userId, expires } }, { upsert: true });
+      const now = { $set: { sid, userId, expires } };
+      const before = await records.findOneAndUpdate({ _id: handle }, now, { upsert: true, returnDocument: "before" });
       hints.set(handle, sid);
+      return before?.sid;
     },
     async remove(handle) {
       await records.deleteOne({ _id: handle });
