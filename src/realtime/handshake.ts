@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Socket } from "socket.io";
 import { readSession } from "../chat/sessions/store-calls.ts";
 import type { ChatSession, SessionGate } from "../chat/sessions/types.ts";
+import { withBudget } from "../kernel/budget.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { sameText, signedSid } from "./cookies.ts";
@@ -119,6 +120,6 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
       next(refused);
     };
     const timer = setTimeout(() => end(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
-    enter(socket).then(() => end(), end);
+    withBudget(() => enter(socket)).then(() => end(), end);
   };
 }

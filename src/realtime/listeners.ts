@@ -1,3 +1,4 @@
+import { withBudget } from "../kernel/budget.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Events } from "../kernel/events.ts";
@@ -99,7 +100,7 @@ export function createListeners(options: Options): (guest: Guest) => void {
     for (const [event, listener] of Object.entries(inOrder))
       socket.on(event, (payload: unknown) => {
         work.add(
-          () => carryOut(guest, event, listener, payload),
+          () => withBudget(() => carryOut(guest, event, listener, payload)),
           (error) => fail(guest, event, listener.failure, error),
         );
       });
