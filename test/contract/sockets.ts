@@ -495,7 +495,10 @@ export function socketContract(setting: string, mongoUrl: string, env: () => Pro
         b.forget();
         b.socket.connect();
         const history = await b.hears("history");
-        expect(b.heard.map(({ event }) => event)).toEqual(["connect", "online_users", "history"]);
+        const events = b.heard.map(({ event }) => event);
+        expect(events[1]).toBe("online_users");
+        // The list of the whole room may follow at any time.
+        expect(events.filter((event) => event !== "online_users")).toEqual(["connect", "history"]);
         expect(history.at(-1)).toMatchObject({ text: "while you were away" });
         a.emit("message", { text: "welcome back" });
         await b.hears("message", ({ text }) => text === "welcome back");
