@@ -22,7 +22,7 @@ export interface Attachment {
   readonly open: number;
   /** Asks every server for a sign of life and for its signs; a `full` one for everything. */
   beat(full: boolean): Promise<void>;
-  end(why: string): void;
+  end(why: string, error?: unknown): void;
 }
 
 export interface AttachOptions {
@@ -38,7 +38,7 @@ export interface AttachOptions {
   /** Aborted when the attempt, or later all of it, must end. */
   signal: AbortSignal;
   /** Called at once, before anybody else can notice. */
-  onEnd(why: string): void;
+  onEnd(why: string, error: unknown): void;
 }
 
 interface Server {
@@ -59,12 +59,13 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
   let over = signal.aborted;
   let settled = false;
 
-  function end(why: string): void {
+  function end(why: string, error?: unknown): void {
     if (over) return;
     over = true;
     signal.removeEventListener("abort", onAbort);
-    if (settled) options.onEnd(why);
+    if (settled) options.onEnd(why, error);
     own.abort();
+    discovery.close();
     for (const one of opened) one.destroy();
   }
   const onAbort = () => end("it was closed");
@@ -81,7 +82,7 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
       routed: kind === "cluster",
       deadlines,
       slots,
-      onLost: (error) => end(describeLoss(error)),
+      onLost: (error) => end(describeLoss(error), error),
       onStranger: () => recheck(),
     };
     const main = await openLane(shards, {
@@ -144,7 +145,7 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
         const seen = await beat(server.client, server.signs.canaryKey, full);
         if (!over) note(server, seen);
       } catch (error) {
-        end(judge(error, false).words);
+        end(judge(error, false).words, error);
       } finally {
         main.line.done(wait);
       }

@@ -84,7 +84,10 @@ export function openConnection(address: HostPort, access: Access, options: OpenO
     client.connect().then(
       () => {
         settle();
-        if (ended) return client.destroy();
+        if (ended) {
+          client.destroy();
+          return reject(lost ? lost.error : new LinkError("the connection was lost at once"));
+        }
         resolve({
           client,
           address,
@@ -98,7 +101,7 @@ export function openConnection(address: HostPort, access: Access, options: OpenO
       (error: unknown) => {
         settle();
         destroy();
-        reject(error);
+        reject(lost ? lost.error : error);
       },
     );
   });

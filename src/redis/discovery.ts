@@ -1,5 +1,6 @@
 import type { HostPort } from "../config/kinds.ts";
 import { withLimit } from "../kernel/limit.ts";
+import { pause } from "../kernel/pause.ts";
 import { type Client, type Connection, openConnection } from "./connection.ts";
 import { LinkError } from "./failure.ts";
 import { type Access, addressOf, type Topology } from "./topology.ts";
@@ -16,6 +17,7 @@ export interface Discovery {
   find(signal: AbortSignal): Promise<Shard[]>;
   /** Asks again while connected; undefined when there is nothing to ask, or nobody answers. */
   recheck(via: readonly Client[], signal: AbortSignal): Promise<Shard[] | undefined>;
+  /** Lets go of every connection; the next question opens others. */
   close(): void;
 }
 
@@ -80,6 +82,10 @@ export function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopo
     turn += 1;
     const address = sentinels[turn % sentinels.length] as HostPort;
     const connection = await openConnection(address, sentinelAccess, { timeoutMs, signal });
+    if (signal.aborted) {
+      connection.destroy();
+      throw new LinkError("the attempt was given up");
+    }
     connection.onLost(() => {
       if (watched === connection) watched = undefined;
     });
@@ -175,7 +181,12 @@ async function slotsOf(client: Client, asked: HostPort): Promise<{ shards: Shard
 const covered = (shards: readonly Shard[]) =>
   shards.reduce((sum, { slots }) => sum + slots.reduce((part, [from, to]) => part + to - from + 1, 0), 0);
 
-/** Asks the nodes of a cluster in turn, beginning with another one each time. */
+const uncovered = Symbol("slots that nobody serves");
+
+/** The next node is asked although the one before has not answered yet: it may be frozen. */
+const NEXT_AFTER_MS = 50;
+
+/** Asks the nodes of a cluster in turn, beginning with another one each time; the first that can tell is believed. */
 export function viaCluster(seeds: HostPort[], access: Access, timeoutMs: number): Discovery {
   let nodes = seeds;
   let turn = 0;
@@ -185,22 +196,33 @@ export function viaCluster(seeds: HostPort[], access: Access, timeoutMs: number)
     nodes = [...seeds, ...found.filter((node) => !known.has(addressOf(node)))];
   };
 
+  async function ask(address: HostPort, afterMs: number, signal: AbortSignal) {
+    await pause(afterMs, signal);
+    const found = await askOnce(address, access, timeoutMs / 2, signal, (client) => slotsOf(client, address));
+    if (covered(found.shards) === 16_384) return found;
+    throw new LinkError("not every slot of the cluster is served", { cause: uncovered });
+  }
+
   return {
-    async find(signal) {
+    async find(parent) {
       turn += 1;
-      let cause: unknown;
-      for (let index = 0; index < nodes.length && !signal.aborted; index += 1) {
-        const address = nodes[(turn + index) % nodes.length] as HostPort;
-        try {
-          const found = await askOnce(address, access, timeoutMs / 2, signal, (client) => slotsOf(client, address));
-          learn(found.nodes);
-          if (covered(found.shards) === 16_384) return found.shards;
-          cause = new LinkError("not every slot of the cluster is served");
-        } catch (error) {
-          cause = error;
-        }
+      const own = new AbortController();
+      const abort = () => own.abort();
+      parent.addEventListener("abort", abort, { once: true });
+      const inTurn = nodes.map((_, index) => nodes[(turn + index) % nodes.length] as HostPort);
+      try {
+        const found = await Promise.any(
+          inTurn.map((address, index) => ask(address, index * NEXT_AFTER_MS, own.signal)),
+        );
+        learn(found.nodes);
+        return found.shards;
+      } catch (error) {
+        const causes: unknown[] = error instanceof AggregateError ? error.errors : [error];
+        throw causes.find((cause) => cause instanceof LinkError && cause.cause === uncovered) ?? causes[0];
+      } finally {
+        abort();
+        parent.removeEventListener("abort", abort);
       }
-      throw cause ?? new LinkError("the attempt was given up");
     },
     async recheck(via) {
       turn += 1;

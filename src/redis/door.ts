@@ -75,9 +75,9 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
   let started = false;
   let closed = false;
 
-  function failed(name: string, failure: Failure): void {
+  function failed(attachment: Attachment, name: string, failure: Failure): void {
     if (failure.answer.reason === "failed") complain(name, failure.answer.error);
-    supervisor?.note(failure);
+    supervisor?.note(failure, attachment);
   }
 
   function mainWay(attachment: Attachment): Way {
@@ -88,7 +88,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
       expired(ms) {
         if (ms >= deadlineMs && breaker.expired()) attachment.end("too many replies in a row were late");
       },
-      failed,
+      failed: (name, failure) => failed(attachment, name, failure),
     };
   }
 
@@ -100,7 +100,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
 
   function heavyWay(attachment: Attachment): Way {
     const { line, run, recycle } = attachment.heavy.next();
-    return { line, run, expired: recycle, failed };
+    return { line, run, expired: recycle, failed: (name, failure) => failed(attachment, name, failure) };
   }
 
   function send<T>(

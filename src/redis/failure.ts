@@ -78,6 +78,12 @@ export function describeLoss(error: unknown): string {
   return "the connection was lost";
 }
 
+/** The error as the log may have it: one that repeats a greeting would repeat the password, and our own is in words already. */
+export function traceOf(error: unknown): Error | undefined {
+  if (!(error instanceof Error) || error instanceof LinkError) return undefined;
+  return error instanceof ErrorReply && /unknown command/i.test(error.message) ? undefined : error;
+}
+
 /** A connection that we gave up ourselves; its message holds no address. */
 export class LinkError extends Error {}
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
+import { traceOf } from "./failure.ts";
 import type { DoorEvents, RedisState } from "./types.ts";
 
 /** The state of the door: one event and one line in the log for each change, none for a new reason of the same state. */
@@ -8,7 +9,8 @@ export interface Status {
   readonly state: RedisState;
   readonly reason: string;
   readonly since: number;
-  set(state: RedisState, reason: string): void;
+  /** `error`: what is behind the reason, for the log alone. */
+  set(state: RedisState, reason: string, error?: unknown): void;
 }
 
 const rank: Record<RedisState, number> = { up: 0, recovering: 1, degraded: 1, down: 2, disabled: 3 };
@@ -36,14 +38,15 @@ export function createStatus(
     get since() {
       return since;
     },
-    set(to, why) {
+    set(to, why, error) {
       reason = why;
       if (to === state) return;
       const from = state;
       state = to;
       since = clock.now();
       const worse = rank[to] > rank[from] || to === "degraded";
-      log[worse ? "warn" : "info"]({ from, to, reason: why }, words[to]);
+      const trace = traceOf(error);
+      log[worse ? "warn" : "info"]({ from, to, reason: why, ...(trace && { err: trace }) }, `${words[to]} (${why})`);
       try {
         events.emit("state", { from, to, reason: why, at: since });
       } catch (error) {

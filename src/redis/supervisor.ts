@@ -18,8 +18,8 @@ export interface Supervisor {
   run(): void;
   /** Ends when everything is closed. */
   stop(): Promise<void>;
-  /** What a call learned of the server. */
-  note(failure: Failure): void;
+  /** What a call over the attachment learned of the server. */
+  note(failure: Failure, attachment: Attachment): void;
 }
 
 interface SupervisorOptions {
@@ -34,7 +34,11 @@ interface SupervisorOptions {
 const BEAT_MS = 500;
 /** A server that takes writes again must do so for so many heartbeats. */
 const GOOD_BEATS = 2;
+/** Between two heartbeats out of turn. */
+const LOOK_MS = 100;
 const DENIED_MS = 10_000;
+/** At the start, servers that do not answer for so long are out. */
+const SILENCE_MS = 700;
 const STABLE_MS = 10_000;
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
@@ -46,6 +50,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let running: AbortController | undefined;
   let ended = Promise.resolve();
   let goodBeats = 0;
+  let looking = false;
+  let lookAt = 0;
   let denied = { words: "", until: 0 };
 
   function degrade(words: string): void {
@@ -79,6 +85,16 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     return () => clearInterval(timer);
   }
 
+  /** A heartbeat out of turn; many refused writes at once are one reason for it. */
+  function lookAgain(attachment: Attachment): void {
+    if (looking || performance.now() < lookAt) return;
+    looking = true;
+    lookAt = performance.now() + LOOK_MS;
+    void attachment.beat(true).finally(() => {
+      looking = false;
+    });
+  }
+
   /** Runs the stages until they are through; false when the attachment was lost over it. */
   async function recover(attachment: Attachment, lost: AbortSignal): Promise<boolean> {
     const signs = compare(known, attachment.signs);
@@ -105,11 +121,11 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const attachment = await attach({
       ...attachOptions,
       signal,
-      onEnd(why) {
+      onEnd(why, error) {
         if (trusted) known = trusted.signs;
         attached = trusted = undefined;
         breaker.trip();
-        if (!signal.aborted) status.set("down", why);
+        if (!signal.aborted) status.set("down", why, error);
         lost.abort();
       },
     });
@@ -132,10 +148,14 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   async function supervise(signal: AbortSignal): Promise<void> {
+    const patience = setTimeout(() => {
+      if (!attached && status.state === "recovering") status.set("down", "no server has answered yet");
+    }, SILENCE_MS).unref();
+    signal.addEventListener("abort", () => clearTimeout(patience), { once: true });
     while (!signal.aborted) {
       const begun = performance.now();
       await once(signal).catch((error: unknown) => {
-        if (!signal.aborted) status.set("down", describeLoss(error));
+        if (!signal.aborted) status.set("down", describeLoss(error), error);
       });
       // From one beginning to the next: an attempt that took its whole time is not punished with a pause as well.
       await pause(backoff.next() - (performance.now() - begun), signal);
@@ -162,15 +182,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       running = undefined;
       return ended;
     },
-    note(failure) {
-      if (failure.verdict === "fine") return;
-      if (failure.verdict === "unusable") {
-        attached?.end(failure.words);
-        return;
-      }
+    note(failure, attachment) {
+      if (failure.verdict === "fine" || attachment !== attached) return;
+      if (failure.verdict === "unusable") return attachment.end(failure.words, failure.answer.error);
       if (failure.verdict === "denied") denied = { words: failure.words, until: performance.now() + DENIED_MS };
       degrade(failure.words);
-      if (attachOptions.kind === "sentinel") void attached?.beat(true);
+      if (attachOptions.kind === "sentinel") lookAgain(attachment);
     },
   };
 }
