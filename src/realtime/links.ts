@@ -76,7 +76,11 @@ export function createLinks(options: Options): Links {
     const strangers = sockets.filter(({ member }) => member.nickname !== nickname || member.role !== role);
     if (strangers.length === 0) return;
     const member = { userId: id, nickname, role };
-    for (const guest of strangers) guests.update(guest, member);
+    for (const guest of strangers) {
+      guests.update(guest, member);
+      // Its client comes back at once, and is told at the door of the room that it is closed.
+      if (role !== "admin" && guest.room?.adminsOnly.read) cut(guest, memory);
+    }
     presence.updated(member);
   }
 

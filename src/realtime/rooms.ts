@@ -1,4 +1,4 @@
-import type { Channels, Messages } from "../chat/services/types.ts";
+import type { ChannelAccess, Channels, Messages } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -56,10 +56,10 @@ export function createRooms(options: Options): Rooms {
   }
 
   /** Between leaving and being a member nothing is awaited, so a socket that disconnects is in one room or in none. */
-  async function enter(guest: Guest, id: string, adminsWrite: boolean): Promise<boolean> {
+  async function enter(guest: Guest, { id, adminsOnly }: ChannelAccess): Promise<boolean> {
     if (guest.room?.id === id) return false;
     leave(guest);
-    guest.room = { id, adminsWrite };
+    guest.room = { id, adminsOnly };
     roomList.expect(guest);
     const joining = guest.socket.join(textRoom(id));
     const arriving = presence.joined(id, guest.member, guest.socket.id);
@@ -72,7 +72,7 @@ export function createRooms(options: Options): Rooms {
     const channel = await channels.byId(room);
     if (!channel || (channel.adminsOnly.read && guest.member.role !== "admin")) throw refusal.noChannel(room);
     if (!guest.socket.connected) return;
-    const arrived = await enter(guest, channel.id, channel.adminsOnly.write);
+    const arrived = await enter(guest, channel);
     if (arrived && !silent) await say(channel.id, joinLine(guest.member.nickname));
     await roomList.sendTo(guest, channel.id);
     await history(guest);

@@ -42,8 +42,8 @@ export function createTalk(options: Options): Talk {
   return {
     async message(guest, text) {
       if (!guest.room || text === "") return;
-      const { id: room, adminsWrite } = guest.room;
-      await mayWrite(guest, adminsWrite);
+      const { id: room, adminsOnly } = guest.room;
+      await mayWrite(guest, adminsOnly.write);
       delivery.publish(await messages.add({ author: guest.member.nickname, room, text, type: "public" }));
       statuses.active(guest.member.userId);
     },
@@ -52,8 +52,8 @@ export function createTalk(options: Options): Talk {
       if (to === nickname) throw refusal.toSelf();
       if (!guest.room) throw refusal.notInRoom(to);
       if (text === "") return;
-      const { id: room, adminsWrite } = guest.room;
-      await mayWrite(guest, adminsWrite);
+      const { id: room, adminsOnly } = guest.room;
+      await mayWrite(guest, adminsOnly.write);
       const target = await presence.named(room, to);
       if (!target) throw refusal.notInRoom(to);
       const message = { author: nickname, room, text, type: "private" as const, target: target.nickname };

@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { Db } from "mongodb";
 import type { ServerOptions, Socket } from "socket.io";
-import type { ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
+import type { ChannelAccess, ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
@@ -29,7 +29,7 @@ export interface Guest {
   /** The session as stored; another one when the same user logs in again and the handle goes over. */
   sid: string;
   member: Member;
-  room: { readonly id: string; readonly adminsWrite: boolean } | null;
+  room: { readonly id: string; readonly adminsOnly: ChannelAccess["adminsOnly"] } | null;
   voice: string | null;
 }
 

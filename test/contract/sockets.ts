@@ -202,6 +202,12 @@ export function socketContract(setting: string, mongoUrl: string, env: () => Pro
         await admin.join(room);
         admin.emit("message", { text: "by an admin" });
         await admin.hears("message", ({ text }) => text === "by an admin");
+        await setUser(ann, { role: "member" });
+        // Who acts is looked at again when the last look is a second old.
+        await until(async () => {
+          admin.emit("message", { text: "by nobody special" });
+          return admin.all("disconnect").length > 0;
+        });
       });
     });
 
