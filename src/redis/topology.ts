@@ -66,26 +66,31 @@ function access(database: number, secure: boolean, ca: string | undefined, usern
   };
 }
 
-function fromUrl(text: string, ca: string | undefined): Topology {
+/** What the URL leaves out is taken from the variables beside it: a password is often kept apart, in a file. */
+function fromUrl(text: string, config: RedisConfig, ca: string | undefined): Topology {
   const wrong = () =>
     new ConfigError("REDIS_URL: got a value it cannot use; it takes redis://user:password@host:6379/0.");
   let url: URL;
+  let username: string;
+  let password: string;
   try {
     url = new URL(text);
+    username = decodeURIComponent(url.username);
+    password = decodeURIComponent(url.password);
   } catch {
     throw wrong();
   }
-  const database = Number(url.pathname.slice(1) || "0");
+  const database = Number(url.pathname.slice(1) || config.REDIS_DB);
   if (!url.hostname || !Number.isInteger(database)) throw wrong();
   return {
     kind: "single",
     address: { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || "6379") },
     access: access(
       database,
-      url.protocol === "rediss:",
+      url.protocol === "rediss:" || config.REDIS_TLS,
       ca,
-      decodeURIComponent(url.username),
-      decodeURIComponent(url.password),
+      username || config.REDIS_USERNAME,
+      password || config.REDIS_PASSWORD,
     ),
   };
 }
@@ -104,7 +109,7 @@ export function topologyOf(config: RedisConfig): Topology {
       access: access(db, tls, ca, user, password),
       sentinelAccess: access(0, tls, ca, "", config.REDIS_SENTINEL_PASSWORD),
     };
-  if (config.REDIS_URL) return fromUrl(config.REDIS_URL, ca);
+  if (config.REDIS_URL) return fromUrl(config.REDIS_URL, config, ca);
   if (config.REDIS_HOST)
     return {
       kind: "single",

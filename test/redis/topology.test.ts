@@ -22,6 +22,16 @@ describe("where Redis is, from configuration alone", () => {
     expect(of({ REDIS_URL: "redis://[::1]:6380" })).toMatchObject({ address: { host: "::1", port: 6380 } });
   });
 
+  it("a URL, and beside it what the URL leaves out", () => {
+    const beside = { REDIS_USERNAME: "u", REDIS_PASSWORD: "p", REDIS_DB: "2", REDIS_TLS: "true" };
+    expect(of({ REDIS_URL: "redis://h", ...beside })).toMatchObject({
+      access: { username: "u", password: "p", database: 2, tls: {} },
+    });
+    expect(of({ REDIS_URL: "redis://own:secret@h/0", ...beside })).toMatchObject({
+      access: { username: "own", password: "secret", database: 0 },
+    });
+  });
+
   it("host, port, user, password, database, TLS", () => {
     const env = { REDIS_HOST: "h", REDIS_PORT: "7", REDIS_USERNAME: "u", REDIS_PASSWORD: "p", REDIS_DB: "2" };
     expect(of({ ...env, REDIS_TLS: "true" })).toEqual({
@@ -58,6 +68,7 @@ describe("where Redis is, from configuration alone", () => {
     const wrong = () => of({ REDIS_URL: "redis://u:geheim@host/notanumber" });
     expect(wrong).toThrow(/^REDIS_URL: /);
     expect(wrong).not.toThrow(/geheim/);
+    expect(() => of({ REDIS_URL: "redis://:100%@host" })).toThrow(/^REDIS_URL: got a value it cannot use/);
     expect(() => of({ REDIS_URL: "rediss://h", REDIS_CA_FILE: "/nowhere.pem" })).toThrow(/^REDIS_CA_FILE: .*PEM/);
   });
 });
