@@ -1,10 +1,10 @@
 import { isIP } from "node:net";
-import { createClient, type RedisClientType } from "redis";
+import { RedisClient } from "redis";
 import type { HostPort } from "../config/kinds.ts";
 import { LinkError } from "./failure.ts";
 import type { Access } from "./topology.ts";
 
-export type Client = RedisClientType;
+export type Client = ReturnType<typeof createClient>;
 
 /** One TCP connection, used once: when it is lost, another one is opened, so that no state of the old one lingers. */
 export interface Connection {
@@ -23,6 +23,9 @@ export interface OpenOptions {
 }
 
 const QUEUE = 5_000;
+
+/** `createClient` builds the class of all commands anew for each address, which holds up the event loop for some 20 ms. */
+const createClient = RedisClient.factory();
 
 function clientFor(address: HostPort, access: Access, { timeoutMs, name = "sluice" }: OpenOptions): Client {
   const tls = access.tls && {
