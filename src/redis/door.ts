@@ -42,12 +42,8 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
   const deadlines = createDeadlines();
   const breaker = createBreaker();
   const recovery = createRecovery();
-  const caller = createCaller({
-    events,
-    breaker,
-    budgetMs: config.REDIS_REQUEST_BUDGET,
-    onListenerError: (error) => log.error({ err: error }, "a listener of the Redis door threw"),
-  });
+  const onListenerError = (error: unknown) => log.error({ err: error }, "a listener of the Redis door threw");
+  const caller = createCaller({ events, breaker, budgetMs: config.REDIS_REQUEST_BUDGET, onListenerError });
   const complain = createComplaints(log);
   const subscriber = createSubscriber({ deadlines, patienceMs, backoffMaxMs, log });
   const discovery = topology.kind === "none" ? undefined : discoveryFor(topology, connectMs);
@@ -70,6 +66,13 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
           status,
           breaker,
           backoffMaxMs,
+          onAttempt(attempt) {
+            try {
+              events.emit("attempt", attempt);
+            } catch (error) {
+              onListenerError(error);
+            }
+          },
           log,
         });
   let started = false;

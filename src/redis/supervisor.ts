@@ -28,6 +28,8 @@ interface SupervisorOptions {
   status: Status;
   breaker: Breaker;
   backoffMaxMs: number;
+  /** One for each attempt to connect. */
+  onAttempt(attempt: { ok: boolean; reason: string }): void;
   log: Log;
 }
 
@@ -42,7 +44,7 @@ const SILENCE_MS = 700;
 const STABLE_MS = 10_000;
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const { attachOptions, recovery, status, breaker, log } = options;
+  const { attachOptions, recovery, status, breaker, onAttempt, log } = options;
   const backoff = createBackoff({ maxMs: options.backoffMaxMs });
   let known: readonly ServerSigns[] = [];
   let attached: Attachment | undefined;
@@ -130,6 +132,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       },
     });
     attached = attachment;
+    onAttempt({ ok: true, reason: "" });
     const ended = new Promise((resolve) => lost.signal.addEventListener("abort", resolve, { once: true }));
     const unwatch = watch(attachment);
     try {
@@ -155,7 +158,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     while (!signal.aborted) {
       const begun = performance.now();
       await once(signal).catch((error: unknown) => {
-        if (!signal.aborted) status.set("down", describeLoss(error), error);
+        if (signal.aborted) return;
+        onAttempt({ ok: false, reason: describeLoss(error) });
+        status.set("down", describeLoss(error), error);
       });
       // From one beginning to the next: an attempt that took its whole time is not punished with a pause as well.
       await pause(backoff.next() - (performance.now() - begun), signal);

@@ -112,6 +112,8 @@ export type DoorEvents = {
   unavailable: { name: string; reason: UnavailableReason; unknownOutcome: boolean; error?: Error };
   /** One per call that gave an answer. */
   answered: { name: string; seconds: number };
+  /** One per attempt to connect, when it has ended; none for one that was given up because nobody wants Redis any more. */
+  attempt: { ok: boolean; reason: string };
 };
 
 /** A snapshot for the health page; no address, no secret. */

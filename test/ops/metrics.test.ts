@@ -35,6 +35,7 @@ describe("the metrics of an instance", () => {
       'chat_redis_errors_total{kind="deadline"} 0',
       "chat_redis_unknown_outcomes_total 0",
       'chat_redis_state_changes_total{to="down"} 0',
+      "chat_redis_connect_failures_total 0",
       'db_query_duration_seconds_count{query_type="findAndModify"} 0',
       "chat_redis_disabled 0",
       "chat_rollout_last_change_timestamp_seconds 0",
@@ -151,6 +152,10 @@ describe("the metrics of an instance", () => {
     try {
       await until(async () => (await instance.metric("chat_redis_up")) === 0);
       expect(await instance.metric('chat_redis_state_changes_total{to="down"}')).toBeGreaterThan(0);
+      await until(async () => Number(await instance.metric("chat_redis_connect_failures_total")) > 0);
+      expect(await instance.metric("chat_redis_connect_attempts_total")).toBeGreaterThan(
+        Number(await instance.metric("chat_redis_connect_failures_total")),
+      );
       const { reason } = (await instance.door.call("greeting.read", (c) => c.get("cache:greeting"))) as {
         reason: string;
       };

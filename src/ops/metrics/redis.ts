@@ -118,6 +118,16 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
     help: "How often Redis came into a state, as this instance sees it.",
     labels: { to: states },
   });
+  const attempts = counter({
+    registry,
+    name: "chat_redis_connect_attempts_total",
+    help: "Attempts to connect to Redis that have ended, well or not.",
+  });
+  const failures = counter({
+    registry,
+    name: "chat_redis_connect_failures_total",
+    help: "Attempts to connect to Redis that failed.",
+  });
   const ends = [
     door.events.on("answered", ({ name, seconds }) => {
       count(name, "ok");
@@ -129,6 +139,10 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
       if (unknownOutcome) unknown.inc();
     }),
     door.events.on("state", ({ to }) => changes.inc({ to })),
+    door.events.on("attempt", ({ ok }) => {
+      attempts.inc();
+      if (!ok) failures.inc();
+    }),
   ];
   return () => {
     for (const end of ends) end();
