@@ -1,10 +1,10 @@
 import { isIP } from "node:net";
-import { RedisClient } from "redis";
+import { RedisClient, type RedisClientOptions, type RedisClientType } from "redis";
 import type { HostPort } from "../config/kinds.ts";
 import { LinkError } from "./failure.ts";
 import type { Access } from "./topology.ts";
 
-export type Client = ReturnType<typeof createClient>;
+export type Client = RedisClientType;
 
 /** One TCP connection, used once: when it is lost, another one is opened, so that no state of the old one lingers. */
 export interface Connection {
@@ -25,7 +25,8 @@ export interface OpenOptions {
 const QUEUE = 5_000;
 
 /** `createClient` builds the class of all commands anew for each address, which holds up the event loop for some 20 ms. */
-const createClient = RedisClient.factory();
+// Of its type only the modules are missing, which nobody here uses and the package has no name for.
+const createClient = RedisClient.factory() as unknown as (options: RedisClientOptions) => Client;
 
 function clientFor(address: HostPort, access: Access, { timeoutMs, name = "sluice" }: OpenOptions): Client {
   const tls = access.tls && {
