@@ -107,7 +107,23 @@ describe("a door that is not let in", () => {
     await one.is("down");
     expect((await one.door.health()).reason).toMatch(reason);
     expect(one.log.lines).toHaveLength(1);
+    expect(one.log.lines[0]?.message).toMatch(reason);
     await expectNoSecret(one);
+  });
+
+  it("leaves the error itself to the log, but for one that repeats the password", async () => {
+    const nobody = open({ REDIS_URL: "redis://127.0.0.1:1" });
+    await nobody.is("down");
+    expect(nobody.log.lines[0]?.fields).toMatchObject({ err: { code: "ECONNREFUSED" } });
+    const old = await startRedisServer({ args: ["--rename-command", "HELLO", ""] });
+    try {
+      const one = open({ REDIS_URL: old.url, REDIS_PASSWORD: SECRET });
+      await one.is("down");
+      expect(one.log.lines[0]?.message).toMatch(/does not know a command/);
+      await expectNoSecret(one);
+    } finally {
+      await old.close();
+    }
   });
 
   it("is let in with host, password and database", async () => {

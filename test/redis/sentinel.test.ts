@@ -9,6 +9,7 @@ import { until } from "../support/until.ts";
 
 /** The promise is 2 s; the rest is for a busy machine. */
 const BACK_WITHIN_MS = 2_000 + 1_000;
+const TOLD_WITHIN_MS = 1_000 + 500;
 const ANSWERED_WITHIN_MS = 100 + 100;
 
 let group: SentinelGroup;
@@ -73,6 +74,56 @@ describe("over sentinels", () => {
     } finally {
       group.signalSentinel(0, "SIGCONT");
     }
+  });
+
+  it("says within a second of the start that all of them are silent", async () => {
+    for (const index of [0, 1, 2]) group.signalSentinel(index, "SIGSTOP");
+    try {
+      const one = open();
+      const elapsed = stopwatch();
+      await one.is("down");
+      expect(elapsed()).toBeLessThan(TOLD_WITHIN_MS);
+    } finally {
+      for (const index of [0, 1, 2]) group.signalSentinel(index, "SIGCONT");
+    }
+  });
+
+  it("lets go of the sentinels, too, when it is switched off and when it is closed", async () => {
+    const held = async () => {
+      const lists = group.sentinelPorts.map((port) => ask(port, ["CLIENT", "LIST"]));
+      return (await Promise.all(lists)).filter((list) => String(list).includes("name=sluice ")).length;
+    };
+    const one = open();
+    await one.is("up");
+    await until(async () => (await held()) > 0);
+    await one.door.disable(true, "an operator said so");
+    await until(async () => (await held()) === 0);
+    await one.door.disable(false, "and on again");
+    await one.is("up");
+    await until(async () => (await held()) > 0);
+    await one.close();
+    await until(async () => (await held()) === 0);
+  });
+
+  it("does not ask the servers once more for each write that is refused", async () => {
+    const one = open();
+    await one.is("up");
+    const master = await group.master();
+    const infos = async () =>
+      Number(/cmdstat_info:calls=(\d+)/.exec(String(await master.ask("INFO", "commandstats")))?.[1]);
+    await master.ask("CONFIG", "SET", "min-replicas-to-write", "9");
+    try {
+      await one.is("degraded");
+      const before = await infos();
+      const flood = Array.from({ length: 500 }, () => one.door.call("flood", (redis) => redis.incr("cache:flood")));
+      const answers = await Promise.all(flood);
+      expect(answers.filter((answer) => !answer.ok && answer.reason === "refused").length).toBeGreaterThan(100);
+      await one.door.call("after", (redis) => redis.ping());
+      expect((await infos()) - before).toBeLessThan(20);
+    } finally {
+      await master.ask("CONFIG", "SET", "min-replicas-to-write", "0");
+    }
+    await one.is("up");
   });
 
   it("says what is wrong: no such master, no sentinel", async () => {
