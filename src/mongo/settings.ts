@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import { SluiceError } from "../kernel/errors.ts";
@@ -51,7 +52,8 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
     adopted++;
     current = readSettings(document, before);
     changedAt = document.changedAt;
-    if (before.revision === current.revision) return;
+    // A restored backup may hold other values under the revision that is known.
+    if (isDeepStrictEqual(before, current)) return;
     log.info({ before, after: current }, `Settings of revision ${current.revision} are in force`);
     try {
       events.emit("change", { before, after: current });

@@ -39,16 +39,15 @@ export function followKillSwitch({ settings, door, config, log }: KillSwitchOpti
   };
   if (forced)
     log.warn({}, "Redis is switched off by DISABLE_REDIS, whatever the settings say, until a restart without it");
-  follow();
-  const unfollow = settings.events.on("change", ({ before, after }) => {
-    if (before.redisDisabled === after.redisDisabled) return;
-    if (forced)
-      return log.warn(
-        { redisDisabled: after.redisDisabled },
-        "DISABLE_REDIS keeps Redis off; the change of the kill switch waits for a restart",
-      );
-    wanted = after.redisDisabled;
-    follow();
+  // At once: the door is started right after this, and must not connect first.
+  turning = turn();
+  const unfollow = settings.events.on("change", ({ before }) => {
+    const { redisDisabled } = settings.current;
+    if (!forced) {
+      wanted = redisDisabled;
+      follow();
+    } else if (before.redisDisabled !== redisDisabled)
+      log.warn({ redisDisabled }, "DISABLE_REDIS keeps Redis off; the change of the kill switch waits for a restart");
   });
   return {
     get by() {

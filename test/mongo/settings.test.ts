@@ -188,6 +188,17 @@ function common(mongo: () => MongoLink) {
     expect(settings.current.redisDisabled).toBe(true);
   });
 
+  it("tells of other values that came under the same revision", async () => {
+    const settings = instance(mongo());
+    await settings.loaded;
+    await settings.change({ redisDisabled: true }, operator);
+    const changes: boolean[] = [];
+    settings.events.on("change", ({ after }) => changes.push(after.redisDisabled));
+    await documents().updateOne({ _id: "settings" }, { $set: { redisDisabled: false } });
+    await until(() => !settings.current.redisDisabled);
+    expect(changes).toEqual([false]);
+  });
+
   it("survives a listener that throws", async () => {
     const settings = instance(mongo());
     await settings.loaded;
