@@ -20,7 +20,7 @@ export interface Line {
   now(): number;
   /** How long the oldest has been waiting; 0 when nobody is. */
   age(): number;
-  /** Ends the line: the time of everybody in it is up now. */
+  /** Ends the line: the time of everybody in it is up now, and of whoever comes later at once. */
   clear(): void;
 }
 
@@ -95,23 +95,29 @@ export function createDeadlines(): Deadlines {
     let last: Wait | undefined;
     let size = 0;
     let stuck: Wait | undefined;
+    let over = false;
 
     const line: Line & { judge(): void } = {
       get size() {
         return size;
       },
       add(ms, onDue) {
-        if (size === 0 && !lines.has(line)) lines.add(line);
-        if (!timer) start();
         const wait: Wait = {
           since: awake,
           due: awake + ms + TICK_MS,
           onDue,
           expired: false,
-          left: false,
+          left: over,
           before: last,
           after: undefined,
         };
+        if (over) {
+          // In its own turn: the caller must have the wait before it is told.
+          queueMicrotask(() => expire(wait));
+          return wait;
+        }
+        if (size === 0) lines.add(line);
+        if (!timer) start();
         if (last) last.after = wait;
         else first = wait;
         last = wait;
@@ -131,6 +137,7 @@ export function createDeadlines(): Deadlines {
       now: () => awake,
       age: () => (first ? awake - first.since : 0),
       clear() {
+        over = true;
         const waits: Wait[] = [];
         for (let wait = first; wait; wait = wait.after) waits.push(wait);
         first = last = stuck = undefined;

@@ -63,7 +63,9 @@ async function split(routes: Routes, name: Name, keys: Key[]): Promise<unknown> 
   const groups = new Map<number, number[]>();
   keys.forEach((key, index) => {
     const slot = slotOf(key);
-    groups.set(slot, [...(groups.get(slot) ?? []), index]);
+    const group = groups.get(slot);
+    if (group) group.push(index);
+    else groups.set(slot, [index]);
   });
   const parts = await Promise.all(
     [...groups].map(async ([slot, indexes]) => ({

@@ -87,6 +87,17 @@ describe("deadlines", () => {
     expect(line.size).toBe(0);
   });
 
+  it("let nobody into a line that has ended", async () => {
+    const line = deadlines().line();
+    line.clear();
+    const told = vi.fn();
+    const wait = line.add(10_000, told);
+    expect(line.size).toBe(0);
+    await until(() => told.mock.calls.length > 0);
+    expect(line.done(wait)).toBe(false);
+    expect(told).toHaveBeenCalledOnce();
+  });
+
   it("bound a promise", async () => {
     const { within } = deadlines();
     await expect(within(1_000, Promise.resolve(7), () => new Error("late"))).resolves.toBe(7);
