@@ -53,7 +53,7 @@ const because = (reason: string) => (plain.test(reason) ? ` (${reason})` : "");
 
 const ms = (seconds: number) => Math.round(seconds * 1e5) / 100;
 
-function redisFigures({ state, role, version, connections, memory, responseTime, waiting }: RedisHealth) {
+function redisFigures({ state, role, connections, memory, responseTime, waiting }: RedisHealth) {
   const status = statusOf[state];
   const known = (id: string, value: number | undefined, unit?: string): Figure[] =>
     value === undefined ? [] : [{ id, value, ...(unit && { unit }), status }];
@@ -67,10 +67,8 @@ function redisFigures({ state, role, version, connections, memory, responseTime,
       ...known("server_limit", connections.serverLimit),
       ...known("waiting_commands", waiting),
     ],
-    "redis:role": [
-      { ...(role && { value: role }), status },
-      ...(version ? [{ id: "version", value: version, status }] : []),
-    ],
+    // Not its version: the page is for everybody, and known holes go by versions.
+    "redis:role": [{ ...(role && { value: role }), status }],
     "redis:memory": [...known("used", memory?.used, "bytes"), ...known("limit", memory?.max, "bytes")],
   } satisfies Record<string, Figure[]>;
 }

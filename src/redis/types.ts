@@ -71,7 +71,7 @@ export type Commands = Pick<
 >;
 
 export interface CallOptions {
-  /** Instead of the configured deadline. */
+  /** Instead of the configured deadline. On the main lane a reply overdue by REDIS_WATCHDOG ends everything all the same. */
   deadlineMs?: number;
   /** `heavy`: long or big commands, on connections of their own. */
   lane?: "main" | "heavy";

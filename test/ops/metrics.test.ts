@@ -38,6 +38,9 @@ describe("the metrics of an instance", () => {
       "chat_redis_connect_failures_total 0",
       'db_query_duration_seconds_count{query_type="findAndModify"} 0',
       "chat_redis_disabled 0",
+      'chat_redis_commands_total{name="session.get",result="ok"} 0',
+      'chat_redis_command_duration_seconds_count{name="limit.count"} 0',
+      'chat_mongo_errors_total{collection="messages",command="insert"} 0',
       "chat_rollout_last_change_timestamp_seconds 0",
       "chat_settings_revision 0",
     ])

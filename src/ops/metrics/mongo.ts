@@ -6,6 +6,9 @@ import { tally } from "./tally.ts";
 
 const queries = ["find", "aggregate", "count", "distinct", "findAndModify", "insert", "update", "delete", "getMore"];
 const known = new Set(queries);
+/** What every server asks sooner or later, whose series are there before it does. */
+const collections = ["channels", "messages", "users", "sessions", "session_handles", "sluice_settings"];
+const usual = ["find", "insert", "update", "delete"];
 
 /** What this instance asks of MongoDB. */
 export function mongoMetrics({ monitor, probe }: { monitor: MongoMonitor; probe: Sampler<number> }): Theme {
@@ -20,6 +23,9 @@ export function mongoMetrics({ monitor, probe }: { monitor: MongoMonitor; probe:
       string,
       { labels: { collection: string; command: string }; asked: number; failed: number }
     >();
+    for (const collection of collections)
+      for (const command of usual)
+        counts.set(`${collection} ${command}`, { labels: { collection, command }, asked: 0, failed: 0 });
     const read = (figure: "asked" | "failed") => () =>
       [...counts.values()].map(({ labels, [figure]: sum }) => [labels, sum] as const);
     sums({

@@ -11,7 +11,13 @@ export interface RedisSource {
 }
 
 const states: RedisState[] = ["up", "degraded", "down", "recovering", "disabled"];
-const reasons: UnavailableReason[] = ["disabled", "down", "deadline", "budget", "refused", "failed"];
+const errors: UnavailableReason[] = ["down", "deadline", "budget", "refused", "failed"];
+const reasons: UnavailableReason[] = ["disabled", ...errors];
+/** The calls of a server, whose series are there before the first of them is made. */
+const callNames = [
+  ...["session.get", "session.lease", "session.fill", "session.put", "session.touch", "session.drop"],
+  ...["limit.count", "limit.look", "limit.forget", "adapter.publish", "adapter.numsub"],
+];
 const breakers = ["closed", "half_open", "open"] as const;
 const breakerOf: Record<RedisState, (typeof breakers)[number] | undefined> = {
   up: "closed",
@@ -76,8 +82,8 @@ function server(registry: Registry, { door }: RedisSource): void {
 }
 
 function traffic(registry: Registry, { door }: RedisSource): () => void {
-  const calls = new Map<string, Record<string, number>>();
   const none = Object.fromEntries(["ok", ...reasons].map((result) => [result, 0]));
+  const calls = new Map<string, Record<string, number>>(callNames.map((name) => [name, { ...none }]));
   const count = (name: string, result: string) => {
     const results = calls.get(name) ?? { ...none };
     results[result] = (results[result] ?? 0) + 1;
@@ -99,13 +105,14 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
     name: "chat_redis_command_duration_seconds",
     help: "Time until Redis answered a call.",
     label: "name",
+    known: callNames,
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
   });
-  const errors = counter({
+  const unanswered = counter({
     registry,
     name: "chat_redis_errors_total",
     help: "Calls to Redis without an answer that may be used, by kind.",
-    labels: { kind: reasons },
+    labels: { kind: errors },
   });
   const unknown = counter({
     registry,
@@ -135,7 +142,7 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
     }),
     door.events.on("unavailable", ({ name, reason, unknownOutcome }) => {
       count(name, reason);
-      errors.inc({ kind: reason });
+      if (reason !== "disabled") unanswered.inc({ kind: reason });
       if (unknownOutcome) unknown.inc();
     }),
     door.events.on("state", ({ to }) => changes.inc({ to })),
