@@ -51,13 +51,13 @@ export class RolloutStore extends Store {
     if (id === undefined) return;
     const asking = this.#reads.ask(id, begun);
     if (!asking) {
-      this.#read(callback, () => this.#reads.get(id));
+      this.#read(id, callback, () => this.#reads.get(id));
       return;
     }
     asking.then((asked) => {
       const session = this.#reads.hit(id, asked, begun);
       if (session) call(callback, null, session);
-      else this.#read(callback, () => this.#reads.get(id, asked));
+      else this.#read(id, callback, () => this.#reads.get(id, asked));
     });
   }
 
@@ -128,10 +128,10 @@ export class RolloutStore extends Store {
     }
   }
 
-  #read(callback: Callback<SessionData | null>, work: () => Promise<SessionData | null>): void {
+  #read(id: string, callback: Callback<SessionData | null>, work: () => Promise<SessionData | null>): void {
     this.#answer("read a session", callback, async () => {
       const session = await work();
-      if (!session) this.events.emit("missing", { at: this.parts.clock.now() });
+      if (!session) this.events.emit("missing", { id, at: this.parts.clock.now() });
       return session;
     });
   }

@@ -53,8 +53,8 @@ export type Comparison = "same" | "absent" | "old epoch" | "skipped" | "differen
 export type SessionEvents = {
   operation: { op: Operation; store: "redis" | "mongo"; result: OperationResult; seconds: number };
   fallback: { reason: FallbackReason };
-  /** A cookie with a valid signature named a session that does not exist: many of them are logouts. */
-  missing: { at: number };
+  /** A cookie with a valid signature named a session that does not exist: many are logouts. `id`: never to be logged. */
+  missing: { id: string; at: number };
   /** `bumped`: by this instance. */
   epoch: { epoch: number; bumped: boolean; reason: string };
   compared: { result: Comparison };

@@ -3,7 +3,7 @@ import type { Log } from "../../kernel/log.ts";
 import type { SettingsStore } from "../../mongo/settings-types.ts";
 import type { SessionEventSource } from "../types.ts";
 import { isConflict, shareOf } from "./change.ts";
-import { createWindow } from "./window.ts";
+import { createSightings, createWindow } from "./window.ts";
 
 export type StepDownCause = "errors" | "latency" | "missing";
 
@@ -14,7 +14,7 @@ export interface StepDownLimits {
   readonly errors: number;
   /** 5 % of the answers of Redis may take longer. */
   readonly latencyMs: number;
-  /** Percent of all reads with a valid signature that may find no session. */
+  /** So many cookies with a valid signature may find no session, in percent of all reads. */
   readonly missing: number;
 }
 
@@ -49,8 +49,16 @@ const percentOf = (part: number, whole: number) => (whole === 0 ? 0 : (part * 10
  */
 export function createStepDown({ settings, events, limits, who, log, onStep }: StepDownOptions): StepDown {
   const { windowMs } = limits;
-  const window = createWindow<"bucket" | "failed" | "answered" | "slow" | "reads" | "missing">(windowMs);
+  const window = createWindow<"bucket" | "failed" | "answered" | "slow" | "reads">(windowMs);
+  // By session: whoever shows one old cookie again and again must not turn the dial.
+  const lost = createSightings(windowMs);
   let working: Promise<void> | undefined;
+
+  /** What was counted at one position says nothing of another. */
+  function clear(): void {
+    window.clear();
+    lost.clear();
+  }
 
   const leave = [
     events.on("operation", ({ op, store, result, seconds }) => {
@@ -66,9 +74,8 @@ export function createStepDown({ settings, events, limits, who, log, onStep }: S
       window.add("bucket");
       window.add("failed");
     }),
-    events.on("missing", () => window.add("missing")),
-    // What was counted before says nothing of the new position.
-    settings.events.on("change", () => window.clear()),
+    events.on("missing", ({ id }) => lost.see(id)),
+    settings.events.on("change", clear),
   ];
 
   function trouble(): { cause: StepDownCause; words: string } | undefined {
@@ -79,9 +86,9 @@ export function createStepDown({ settings, events, limits, who, log, onStep }: S
     const [slow, answered] = [window.sum("slow"), window.sum("answered")];
     if (slow >= fewest && percentOf(slow, answered) > slowShare)
       return { cause: "latency", words: `${slow} of ${answered} answers took over ${limits.latencyMs} ms ${over}` };
-    const [missing, reads] = [window.sum("missing"), window.sum("reads")];
+    const [missing, reads] = [lost.size, window.sum("reads")];
     if (missing >= fewest && percentOf(missing, reads) > limits.missing)
-      return { cause: "missing", words: `${missing} of ${reads} valid cookies found no session ${over}` };
+      return { cause: "missing", words: `${missing} valid cookies found no session in ${reads} reads ${over}` };
     return undefined;
   }
 
@@ -92,7 +99,7 @@ export function createStepDown({ settings, events, limits, who, log, onStep }: S
     const { ramp, ...rest } = sessions;
     const percent = lower(rest.percent);
     const why = `stepped down by itself: ${found.words}`;
-    window.clear();
+    clear();
     try {
       await settings.change({ sessions: { ...rest, percent } }, { who, why }, revision);
     } catch (error) {

@@ -33,3 +33,36 @@ export function createWindow<K extends string>(ms: number, parts = 10, now = () 
     },
   };
 }
+
+/** How many different names were seen within the last `ms`. */
+export interface Sightings {
+  see(name: string): void;
+  readonly size: number;
+  clear(): void;
+}
+
+const mostNames = 10_000;
+
+export function createSightings(ms: number, now = () => performance.now()): Sightings {
+  /** Oldest first. */
+  const seen = new Map<string, number>();
+  function forget(): void {
+    const since = now() - ms;
+    for (const [name, at] of seen) {
+      if (at > since && seen.size <= mostNames) return;
+      seen.delete(name);
+    }
+  }
+  return {
+    see(name) {
+      seen.delete(name);
+      seen.set(name, now());
+      forget();
+    },
+    get size() {
+      forget();
+      return seen.size;
+    },
+    clear: () => seen.clear(),
+  };
+}

@@ -27,9 +27,10 @@ describe("the dial that steps down by itself", () => {
     events.emit("fallback", { reason });
     mongo();
   };
-  const missing = () => {
+  let cookies = 0;
+  const missing = (id = `s${++cookies}`) => {
     events.emit("operation", { op: "get", store: "mongo", result: "missing", seconds: 0.004 });
-    events.emit("missing", { at: Date.now() });
+    events.emit("missing", { id, at: Date.now() });
   };
   const at = (percent: number, more = {}) =>
     settings.change({ sessions: { mode: "serve", percent, oldServers: true, ...more } }, by);
@@ -80,24 +81,24 @@ describe("the dial that steps down by itself", () => {
 
   it("does so when sessions are missing", async () => {
     times(300, () => hit());
-    times(30, missing);
+    times(30, () => missing());
     await until(() => steps.length > 0);
     expect(steps).toEqual([["missing", 50, 25]]);
   });
 
   it("counts anew at each position, down to none", async () => {
     for (const percent of [25, 10, 5, 1, 0]) {
-      times(30, missing);
+      times(30, () => missing());
       await until(() => settings.current.sessions.percent === percent);
     }
     steps = [];
-    times(100, missing);
+    times(100, () => missing());
     await stays();
   });
 
   it("ends a ramp", async () => {
     await at(50, { ramp: { to: 100, step: 10, everyMs: 60_000, next: new Date(Date.now() + 60_000) } });
-    times(30, missing);
+    times(30, () => missing());
     await until(() => steps.length > 0);
     expect(settings.current.sessions).toEqual({ mode: "serve", percent: 25, oldServers: true });
   });
@@ -113,7 +114,8 @@ describe("the dial that steps down by itself", () => {
         times(30, () => fallback("deadline"));
       },
     ],
-    ["a handful of reads", () => times(19, missing)],
+    ["one old cookie that is shown again and again", () => times(500, () => missing("the same"))],
+    ["a handful of reads", () => times(19, () => missing())],
   ])("does not for %s", async (_, act) => {
     act();
     await stays();
@@ -122,14 +124,14 @@ describe("the dial that steps down by itself", () => {
 
   it("does not where Redis answers nothing", async () => {
     await at(50, { mode: "shadow" });
-    times(100, missing);
+    times(100, () => missing());
     await stays();
   });
 
   it("is one step, when several instances see the same", async () => {
     const other = await openSettings(link);
     const second = createStepDown({ settings: other, events, limits, who: "sluice at two", log: createRecorder() });
-    times(100, missing);
+    times(100, () => missing());
     await until(() => settings.current.sessions.percent < 50 && other.current.sessions.percent < 50);
     await second.close();
     await other.close();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createWindow } from "../../../src/sessions/dial/window.ts";
+import { createSightings, createWindow } from "../../../src/sessions/dial/window.ts";
 
 describe("a sliding window of sums", () => {
   let now = 0;
@@ -31,5 +31,22 @@ describe("a sliding window of sums", () => {
     window.add("a");
     window.clear();
     expect(window.sum("a")).toBe(0);
+  });
+});
+
+describe("sightings", () => {
+  it("counts each name once, while it was seen lately, and never more than there is room for", () => {
+    let now = 0;
+    const seen = createSightings(1_000, () => now);
+    for (const name of ["a", "b", "a"]) seen.see(name);
+    expect(seen.size).toBe(2);
+    now = 600;
+    seen.see("a");
+    now = 1_100;
+    expect(seen.size).toBe(1);
+    for (let n = 0; n < 20_000; n += 1) seen.see(`n${n}`);
+    expect(seen.size).toBe(10_000);
+    seen.clear();
+    expect(seen.size).toBe(0);
   });
 });
