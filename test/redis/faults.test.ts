@@ -15,11 +15,13 @@ const ANSWERED_WITHIN_MS = 100 + 100;
 function traffic({ door }: OpenedDoor) {
   let slowest = 0;
   let going = true;
+  let asked = 0;
   const last: Record<string, boolean> = {};
   const ask = async (name: string, command: () => Promise<{ ok: boolean }>) => {
     while (going) {
       const elapsed = stopwatch();
       last[name] = (await command()).ok;
+      asked += 1;
       slowest = Math.max(slowest, elapsed());
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -31,6 +33,7 @@ function traffic({ door }: OpenedDoor) {
   return {
     last,
     slowest: () => slowest,
+    asked: () => asked,
     async stop() {
       going = false;
       await done;
@@ -51,6 +54,22 @@ async function withKit(run: (kit: FaultKit & { opened: OpenedDoor }) => Promise<
   }
 }
 
+/** Until the door has written to the canary twice more. */
+async function heartbeats(server: RedisServer): Promise<void> {
+  const count = async () => Number(await server.ask("HGET", "cache:sluice:canary", "count"));
+  const before = await count();
+  await until(async () => (await count()) > before + 1);
+}
+
+/** Until so many more attempts to connect have failed. */
+async function attempts({ door }: OpenedDoor, more: number): Promise<void> {
+  let failed = 0;
+  const leave = door.events.on("attempt", ({ ok }) => {
+    if (!ok) failed += 1;
+  });
+  await until(() => failed >= more).finally(leave);
+}
+
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.concurrent("while Redis is in trouble", () => {
@@ -61,14 +80,15 @@ describe.concurrent("while Redis is in trouble", () => {
       await is("up");
       const calls = traffic(opened);
       await until(() => calls.last.read && calls.last.write);
-      await sleep(600);
+      await heartbeats(server);
       const [seen, told] = [changes.length, signs.length];
 
       const sinceTrouble = stopwatch();
       await fault.begin({ server, proxy });
       await is(fault.during);
       expect(sinceTrouble()).toBeLessThan(TOLD_WITHIN_MS);
-      await sleep(700);
+      const asked = calls.asked();
+      await until(() => calls.asked() > asked + 100);
       expect(door.state).toBe(fault.during);
       await until(() => calls.last.read === (fault.during === "degraded") && !calls.last.write);
       expect((await door.health()).reason).not.toMatch(/127\.0\.0\.1|\d{5}|other/);
@@ -99,7 +119,7 @@ describe.concurrent("while Redis is in trouble", () => {
       const elapsed = stopwatch();
       expect(await door.call("get", (redis) => redis.get("cache:a"))).toMatchObject({ reason: "down" });
       expect(elapsed()).toBeLessThan(50);
-      await sleep(1_500);
+      await attempts(opened, 3);
       expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
       await server.start();
       const sinceWell = stopwatch();
@@ -137,7 +157,7 @@ describe.concurrent("while Redis is in trouble", () => {
       server.freeze();
       opened.door.start();
       await opened.is("down");
-      await sleep(500);
+      await attempts(opened, 1);
       server.thaw();
       const sinceWell = stopwatch();
       await opened.is("up");
@@ -174,7 +194,7 @@ describe.concurrent("while Redis is in trouble", () => {
       const { door, is, changes, signs } = opened;
       door.start();
       await is("up");
-      await sleep(600);
+      await heartbeats(server);
       const [seen, told] = [changes.length, signs.length];
       await trouble(server);
       const elapsed = stopwatch();
@@ -191,7 +211,7 @@ describe.concurrent("while Redis is in trouble", () => {
       opened.door.start();
       await opened.is("up");
       const restore = await server.snapshot();
-      await sleep(700);
+      await heartbeats(server);
       const told = opened.signs.length;
       await restore();
       await until(() => opened.signs.length > told);
