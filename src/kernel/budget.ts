@@ -8,7 +8,7 @@ export interface Budget {
   end(now: number): void;
 }
 
-const requests = new AsyncLocalStorage<Budget>();
+const requests = new AsyncLocalStorage<Budget | undefined>();
 
 function createBudget(): Budget {
   let spent = 0;
@@ -30,6 +30,11 @@ function createBudget(): Budget {
 /** Runs `request`; everything it awaits shares one budget. Within another one, it shares that. */
 export function withBudget<T>(request: () => T): T {
   return requests.getStore() ? request() : requests.run(createBudget(), request);
+}
+
+/** For what must be done however long the request has waited already; it has its own deadlines. */
+export function withoutBudget<T>(work: () => T): T {
+  return requests.getStore() ? requests.run(undefined, work) : work();
 }
 
 /** The budget of the request that runs now; none outside of one. */

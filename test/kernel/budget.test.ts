@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { currentBudget, withBudget } from "../../src/kernel/budget.ts";
+import { currentBudget, withBudget, withoutBudget } from "../../src/kernel/budget.ts";
 
 describe("the budget of a request", () => {
   it("does not exist outside of one", () => {
@@ -19,6 +19,18 @@ describe("the budget of a request", () => {
     const budgets = [withBudget(currentBudget), withBudget(currentBudget)];
     expect(budgets[0]).toBeDefined();
     expect(budgets[0]).not.toBe(budgets[1]);
+  });
+
+  it("does not bind what must be done all the same, and binds again afterwards", async () => {
+    await withBudget(async () => {
+      const mine = currentBudget();
+      await withoutBudget(async () => {
+        await Promise.resolve();
+        expect(currentBudget()).toBeUndefined();
+      });
+      expect(currentBudget()).toBe(mine);
+    });
+    expect(withoutBudget(() => "done")).toBe("done");
   });
 
   it("counts waits that overlap once, and what is still under way", () => {

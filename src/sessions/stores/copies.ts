@@ -1,4 +1,5 @@
-import type { Answer, CallOptions, RedisDoor } from "../../redis/types.ts";
+import { withoutBudget } from "../../kernel/budget.ts";
+import type { Answer, CallOptions, RedisDoor, Script } from "../../redis/types.ts";
 import { expiryText } from "../copy.ts";
 import { fillCopy, putCopy, settleCopy, shortenCopy, touchCopy } from "../scripts.ts";
 import type { Version } from "../version.ts";
@@ -39,12 +40,14 @@ export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions)
   const keyOf = (id: string) => prefix + id;
   const keysOf = (id: string) => [keyOf(id), `{${keyOf(id)}}:fill`];
   const life = (ms: number) => String(Math.min(Math.ceil(ms), LONGEST_MS));
+  // A copy that is not put right makes every copy old: a request that has waited long for others is no reason for that.
+  const write = <T>(script: Script, id: string, args: string[]) =>
+    withoutBudget(() => door.script<T>(script, keysOf(id), args, options));
 
   return {
     keyOf,
     get: (id) => door.call("session.get", (redis) => redis.get(prefix + id), options),
-    put: (id, copy, version, lifeMs, born) =>
-      door.script<Put>(putCopy, keysOf(id), [copy, version, life(lifeMs), born ? "1" : "0"], options),
+    put: (id, copy, version, lifeMs, born) => write<Put>(putCopy, id, [copy, version, life(lifeMs), born ? "1" : "0"]),
     async lease(id, token) {
       const [, key = ""] = keysOf(id);
       const setting = { condition: "NX", expiration: { type: "PX", value: leaseMs } } as const;
@@ -54,11 +57,11 @@ export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions)
     fill: (id, token, copy, lifeMs) => door.script<Fill>(fillCopy, keysOf(id), [token, copy, life(lifeMs)], options),
     async touch(id, lifeMs, seen, mongoExpires) {
       const until = mongoExpires === undefined ? "" : expiryText(mongoExpires);
-      const answer = await door.script<number>(touchCopy, keysOf(id), [life(lifeMs), seen ?? "", until], options);
+      const answer = await write<number>(touchCopy, id, [life(lifeMs), seen ?? "", until]);
       return answer.ok ? { ok: true, value: answer.value === 1 } : answer;
     },
-    drop: (id) => door.call("session.drop", (redis) => redis.del(keysOf(id)), options),
-    settle: (id, version) => door.script<number>(settleCopy, keysOf(id), [version], options),
-    shorten: (id, lifeMs) => door.script<number>(shortenCopy, keysOf(id), [life(lifeMs)], options),
+    drop: (id) => withoutBudget(() => door.call("session.drop", (redis) => redis.del(keysOf(id)), options)),
+    settle: (id, version) => write<number>(settleCopy, id, [version]),
+    shorten: (id, lifeMs) => write<number>(shortenCopy, id, [life(lifeMs)]),
   };
 }
