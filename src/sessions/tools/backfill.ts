@@ -36,6 +36,7 @@ export interface Backfilled {
 type Outcome = "copied" | "outrun" | "foreign" | "gone" | "unportable";
 
 const portion = 100;
+const againMs = 50;
 const defaultRate = 2_500;
 // Each begins when the epoch was raised during the one before, which made its copies old.
 const mostRounds = 3;
@@ -84,13 +85,18 @@ export async function backfillSessions(box: Toolbox, options: BackfillOptions = 
     if (again) later.push(...late, ...taken);
   }
 
-  /** Those that were written or read just then, a second time. */
+  /** Those that were written or read just then: again in a moment, and once more when a lease that was left is gone. */
   async function copyLater(): Promise<void> {
-    if (later.length > 0) await pause(box.leaseMs, signal);
-    for (let some = later.splice(0, portion); some.length > 0 && !signal.aborted; some = later.splice(0, portion)) {
-      await pace(some.length);
-      counts.outrun -= some.length;
-      await copy(some, false);
+    for (const [waitMs, last] of [[againMs, false] as const, [box.leaseMs, true] as const]) {
+      const ids = later.splice(0);
+      if (ids.length === 0 || signal.aborted) return;
+      await pause(waitMs, signal);
+      counts.outrun -= ids.length;
+      for (let at = 0; at < ids.length; at += portion) {
+        const some = ids.slice(at, at + portion);
+        await pace(some.length);
+        await copy(some, !last);
+      }
     }
   }
 

@@ -1,0 +1,162 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Log } from "../../src/kernel/log.ts";
+import { until } from "../../test/support/until.ts";
+import { createClient } from "./client.ts";
+import { mint } from "./people.ts";
+import type { Healthy, Phase } from "./plan.ts";
+import { between, countReads, type Reads, shareOfRedis } from "./reads.ts";
+import { type Stage, setStage } from "./stage.ts";
+import { createTally, faults, type Tally } from "./tally.ts";
+import { startTraffic, type Traffic } from "./traffic.ts";
+
+/** The judge asks for ended sessions all the time, which must not be taken for logouts. */
+export const drillEnvironment = { SESSION_STEP_DOWN_MISSING: "100", INSTANCE_REPORT: "250ms" };
+
+export interface DrillOptions {
+  mongoUrl: string;
+  plan: readonly Phase[];
+  sessions: number;
+  /** Requests a second. */
+  rate: number;
+  /** What an old server did must be true on the new ones after so long. */
+  graceMs: number;
+  /** How many times as much is written and ended as people usually do. */
+  eventful?: number;
+  /** Of the reads in the bucket that Redis must answer in a healthy phase. */
+  leastFromRedis: number;
+  /** For the servers. */
+  env?: Record<string, string>;
+  log: Log;
+  say(line: string): void;
+}
+
+export interface PhaseReport {
+  readonly name: string;
+  readonly percent: number;
+  readonly seconds: number;
+  readonly requests: number;
+  readonly faults: number;
+  /** Of a healthy phase. */
+  readonly reads?: Reads & { share: number };
+}
+
+export interface DrillReport {
+  readonly ok: boolean;
+  readonly phases: readonly PhaseReport[];
+  readonly tally: Tally;
+  readonly sessions: number;
+  /** How many were looked at in the end, one by one. */
+  readonly audited: number;
+  /** Why it failed. */
+  readonly failures: readonly string[];
+  readonly seconds: number;
+}
+
+const rechecked = 150;
+const why = ["--reason", "a drill", "--who", "drill"];
+
+/** All servers agree, and read the bucket from Redis as far as they have one. */
+async function settled({ sluice }: Stage): Promise<void> {
+  let seen: unknown;
+  const well = async () => {
+    const { json } = await sluice("status");
+    seen = json;
+    return json.converged && json.instances.length === 3 && json.instances.every(isWell);
+  };
+  await until(well, {
+    timeoutMs: 30_000,
+    everyMs: 100,
+    describe: () => `the servers to be well: ${JSON.stringify(seen)}`,
+  });
+}
+
+const isWell = ({ reading, streamLive }: { reading: string; streamLive: boolean }) => reading === "redis" && streamLive;
+
+async function turn({ sluice }: Stage, percent: number, force: boolean): Promise<void> {
+  const done = await sluice("dial", "set", String(percent), ...why, ...(force ? ["--force"] : []));
+  if (done.code !== 0) throw new Error(`the dial was refused: ${done.aside || JSON.stringify(done.json)}`);
+  if (done.json.changed && done.json.follow !== 3) throw new Error(`only ${done.json.follow} servers follow the dial`);
+}
+
+export async function performDrill(options: DrillOptions): Promise<DrillReport> {
+  const { mongoUrl, plan, sessions, rate, graceMs, eventful = 1, leastFromRedis, env = {}, log, say } = options;
+  const begun = performance.now();
+  const seconds = (since: number) => (performance.now() - since) / 1_000;
+  const tally = createTally();
+  const failures: string[] = [];
+  const phases: PhaseReport[] = [];
+  const faultsSoFar = () => faults.reduce((sum, fault) => sum + tally[fault], 0);
+  const stage = await setStage(mongoUrl, env);
+  const client = createClient();
+  let traffic: Traffic | undefined;
+
+  let restore: (() => Promise<void>) | undefined;
+
+  async function healthy({ percent, seconds: length, remember }: Healthy): Promise<Reads> {
+    await turn(stage, percent, false);
+    await settled(stage);
+    const filled = await stage.sluice("sessions", "backfill", "--rate", "4000");
+    if (filled.code !== 0) throw new Error(`the backfill failed: ${filled.aside || JSON.stringify(filled.json)}`);
+    if (remember) restore = await stage.redis.snapshot();
+    const before = await countReads(stage.servers);
+    await pause(length * 1_000);
+    return between(before, await countReads(stage.servers));
+  }
+
+  async function perform(phase: Phase): Promise<void> {
+    const [since, requests, known] = [performance.now(), tally.requests, faultsSoFar()];
+    const close = (name: string, percent: number, reads?: Reads) => {
+      const counts = { requests: tally.requests - requests, faults: faultsSoFar() - known };
+      const share = reads ? { reads: { ...reads, share: shareOfRedis(reads) } } : {};
+      phases.push({ name, percent, seconds: seconds(since), ...counts, ...share });
+      const redis =
+        reads && percent > 0 ? `, ${(shareOfRedis(reads) * 100).toFixed(1)} % of the bucket from Redis` : "";
+      say(`${name}, ${percent} %: ${counts.requests} requests, ${counts.faults} faults${redis}`);
+    };
+    if (phase.kind === "fault") {
+      const turnIt = () => turn(stage, phase.to, true);
+      await phase.act({ redis: stage.redis, turn: turnIt, restore: async () => restore?.() });
+      await settled(stage);
+      await pause(graceMs);
+      await traffic?.recheck(rechecked);
+      return close(`Redis: ${phase.name}`, phase.to);
+    }
+    const reads = await healthy(phase);
+    close("healthy", phase.percent, reads);
+    const share = shareOfRedis(reads);
+    const bucket = reads.redis + reads.bucketByMongo;
+    if (share < leastFromRedis)
+      failures.push(
+        `only ${(share * 100).toFixed(1)} % of the bucket's ${bucket} reads at ${phase.percent} % were answered by Redis (the others: ${JSON.stringify(reads.why)})`,
+      );
+    const inBucket = reads.all === 0 ? 0 : (bucket / reads.all) * 100;
+    if (Math.abs(inBucket - phase.percent) > 15)
+      failures.push(`${inBucket.toFixed(1)} % of the reads were in the bucket of ${phase.percent} %`);
+  }
+
+  try {
+    say(`3 servers, an old one and a Redis run (${seconds(begun).toFixed(1)} s)`);
+    const people = await mint(sessions, stage.urls, stage.secrets, log);
+    say(`${people.length} sessions are there (${seconds(begun).toFixed(1)} s)`);
+    traffic = startTraffic({ stage, people, client, tally, rate, graceMs, eventful, random: Math.random });
+    for (const phase of plan) await perform(phase);
+    await traffic.stop();
+    const audited = await traffic.audit();
+    say(`${audited} sessions were looked at one by one`);
+    for (const fault of faults) if (tally[fault] > 0) failures.push(`${fault}: ${tally[fault]}`);
+    const { json } = await stage.sluice("history", "--limit", "1000");
+    for (const line of json as { who: string; why: string }[])
+      if (line.who !== "drill") failures.push(`the dial was turned by ${line.who}: ${line.why}`);
+    for (const { process, output } of stage.servers)
+      if (process.exitCode !== null) failures.push(`a server has ended:\n${output().slice(-2_000)}`);
+    const result = { phases, tally, sessions: people.length, audited, failures, seconds: seconds(begun) };
+    return { ok: failures.length === 0, ...result };
+  } catch (error) {
+    for (const { output } of stage.servers) log.error({}, output().slice(-3_000));
+    throw error;
+  } finally {
+    await traffic?.stop();
+    client.close();
+    await stage.close();
+  }
+}

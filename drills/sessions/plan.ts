@@ -1,0 +1,120 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { RedisServer } from "../../test/support/redis-server.ts";
+
+/** All is well; most of the bucket's reads must be answered by Redis. */
+export interface Healthy {
+  readonly kind: "healthy";
+  readonly percent: number;
+  readonly seconds: number;
+  /** Redis' state of now is remembered for later. */
+  readonly remember?: boolean;
+}
+
+/** Something is done to Redis, and the dial is turned meanwhile. */
+export interface Fault {
+  readonly kind: "fault";
+  readonly name: string;
+  readonly to: number;
+  act(stage: FaultStage): Promise<void>;
+}
+
+export type Phase = Healthy | Fault;
+
+export interface FaultStage {
+  readonly redis: RedisServer;
+  turn(): Promise<void>;
+  /** Restarts Redis with what was remembered. */
+  restore(): Promise<void>;
+}
+
+export interface Durations {
+  readonly healthySeconds: number;
+  /** How long Redis stays as it is made, before and after the dial is turned. */
+  readonly faultSeconds: number;
+}
+
+function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
+  const wait = () => pause(faultSeconds * 1_000);
+  return {
+    healthy: (percent: number, remember = false): Healthy => ({ kind: "healthy", percent, seconds, remember }),
+    killed: (to: number): Fault => ({
+      kind: "fault",
+      name: "killed, and started anew",
+      to,
+      async act({ redis, turn }) {
+        await redis.kill();
+        await wait();
+        await turn();
+        await wait();
+        await redis.start();
+      },
+    }),
+    frozen: (to: number): Fault => ({
+      kind: "fault",
+      name: "frozen, and thawed",
+      to,
+      async act({ redis, turn }) {
+        redis.freeze();
+        await wait();
+        await turn();
+        await wait();
+        redis.thaw();
+      },
+    }),
+    flushed: (to: number): Fault => ({
+      kind: "fault",
+      name: "flushed",
+      to,
+      async act({ redis, turn }) {
+        await redis.ask("FLUSHALL");
+        await turn();
+        await wait();
+      },
+    }),
+    restored: (to: number): Fault => ({
+      kind: "fault",
+      name: "restarted with an old state",
+      to,
+      async act({ restore, turn }) {
+        await Promise.all([restore(), turn()]);
+        await wait();
+      },
+    }),
+    frozenThenKilled: (to: number): Fault => ({
+      kind: "fault",
+      name: "frozen, and killed",
+      to,
+      async act({ redis, turn }) {
+        redis.freeze();
+        await wait();
+        await turn();
+        await redis.kill();
+        await redis.start();
+      },
+    }),
+  };
+}
+
+/** 0 → 10 → 50 → 100 → 50 → 0, with a fault of Redis at each turn. */
+export function wholePlan(durations: Durations): Phase[] {
+  const { healthy, killed, frozen, flushed, restored, frozenThenKilled } = phases(durations);
+  return [
+    healthy(0),
+    healthy(10),
+    killed(50),
+    healthy(50),
+    frozen(100),
+    flushed(100),
+    healthy(100, true),
+    restored(50),
+    healthy(50),
+    frozenThenKilled(0),
+    healthy(0),
+  ];
+}
+
+/** The turns that are worst. */
+export function shortPlan(durations: Durations): Phase[] {
+  const { healthy, frozen, restored } = phases(durations);
+  return [frozen(100), healthy(100, true), restored(50), healthy(0)];
+}

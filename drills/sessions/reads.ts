@@ -1,0 +1,49 @@
+import type { Chat } from "../../test/support/chat.ts";
+
+/** What the servers counted of their reads of sessions, all together. */
+export interface Reads {
+  /** Answered by Redis. */
+  readonly redis: number;
+  /** In the bucket, and answered by MongoDB all the same. */
+  readonly bucketByMongo: number;
+  readonly all: number;
+  /** Why MongoDB answered in the bucket. */
+  readonly why: Readonly<Record<string, number>>;
+}
+
+type Counted = Omit<Reads, "bucketByMongo">;
+
+const operation = /^chat_session_operations_total\{op="get",store="(\w+)",result="(\w+)"\} (\S+)$/gm;
+const fallback = /^chat_session_fallbacks_total\{reason="(\w+)"\} (\S+)$/gm;
+
+async function readsOf({ url }: Chat): Promise<Counted> {
+  const page = await (await fetch(`${url}/metrics`)).text();
+  let [redis, missed, all] = [0, 0, 0];
+  for (const [, store, result, sum] of page.matchAll(operation)) {
+    all += Number(sum);
+    if (store === "redis") redis += Number(sum);
+    else if (result === "miss") missed += Number(sum);
+  }
+  const fallbacks = [...page.matchAll(fallback)].map(([, reason = "", sum]) => [reason, Number(sum)] as const);
+  return { redis, all, why: { miss: missed, ...Object.fromEntries(fallbacks) } };
+}
+
+/** The second less the first. */
+export function between(before: Counted, after: Counted): Reads {
+  const reasons = Object.entries(after.why).map(([name, sum]) => [name, sum - (before.why[name] ?? 0)] as const);
+  const why = Object.fromEntries(reasons.filter(([, sum]) => sum > 0));
+  const bucketByMongo = Object.values(why).reduce((total, sum) => total + sum, 0);
+  return { redis: after.redis - before.redis, all: after.all - before.all, bucketByMongo, why };
+}
+
+export async function countReads(servers: readonly Chat[]): Promise<Counted> {
+  const counts = await Promise.all(servers.map(readsOf));
+  const sum = (of: (reads: Counted) => number) => counts.reduce((total, reads) => total + of(reads), 0);
+  const reasons = Object.keys(counts[0]?.why ?? {});
+  const why = Object.fromEntries(reasons.map((name) => [name, sum((reads) => reads.why[name] ?? 0)]));
+  return { redis: sum(({ redis }) => redis), all: sum(({ all }) => all), why };
+}
+
+/** Of the reads in the bucket, those that Redis answered; 1 when there were none. */
+export const shareOfRedis = ({ redis, bucketByMongo }: Reads): number =>
+  redis + bucketByMongo === 0 ? 1 : redis / (redis + bucketByMongo);

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { plainLog } from "../../src/cli/desk.ts";
+import { runProgram } from "../../src/cli/program.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { type Chat, startChat } from "../../test/support/chat.ts";
+import { root } from "../../test/support/files.ts";
+import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
+import { until } from "../../test/support/until.ts";
+import { cookieName, type Secrets } from "./people.ts";
+
+/** The processes of the drill. */
+export interface Stage {
+  readonly servers: readonly Chat[];
+  readonly old: { url: string };
+  readonly redis: RedisServer;
+  readonly secrets: Secrets;
+  readonly urls: { mongo: string; redis: string };
+  /** The operator's door; answers its JSON, and the exit code. */
+  // biome-ignore lint/suspicious/noExplicitAny: the answer of a command
+  sluice(...args: string[]): Promise<{ code: number; json: any; aside: string }>;
+  close(): Promise<void>;
+}
+
+async function startOldServer(env: Record<string, string>): Promise<{ url: string; process: ChildProcess }> {
+  const { PATH = "", HOME = "" } = process.env;
+  const script = join(root, "drills/sessions/old-server.ts");
+  const child = spawn(process.execPath, ["--import", "tsx", script], {
+    cwd: root,
+    env: { PATH, HOME, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const url = await until(() => /old server at (\S+)/.exec(text)?.[1], {
+    timeoutMs: 30_000,
+    describe: "the old server",
+  });
+  return { url, process: child };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, "exit");
+  child.kill("SIGTERM");
+  await exit;
+}
+
+export async function setStage(mongo: string, env: Record<string, string>): Promise<Stage> {
+  const secrets = { jwt: randomBytes(24).toString("hex"), session: randomBytes(24).toString("hex") };
+  const redis = await startRedisServer();
+  const urls = { mongo, redis: redis.url };
+  const closing: (() => Promise<unknown>)[] = [() => redis.close()];
+  const close = async () => {
+    redis.thaw();
+    for (const step of closing.reverse()) await step();
+  };
+  const databases = { MONGODB_URL: mongo, REDIS_URL: redis.url, SESSION_SECRET: secrets.session };
+
+  async function sluice(...args: string[]) {
+    let [text, aside] = ["", ""];
+    const code = await runProgram([...args, "--json"], {
+      config: () => loadConfig({ NODE_ENV: "test", ...databases }),
+      print(line) {
+        text += line;
+      },
+      aside(more) {
+        aside += more;
+      },
+      terminal: false,
+      log: plainLog(() => {}),
+      signal: new AbortController().signal,
+    });
+    return { code, json: text ? JSON.parse(text) : undefined, aside };
+  }
+
+  try {
+    const common = { ...databases, JWT_SECRET: secrets.jwt, SESSION_COOKIE: cookieName, ...env };
+    const names = ["one", "two", "three"];
+    // The first one brings the database up to date.
+    const first = await startChat({ env: { ...common, SERVER_ID: "one" } });
+    closing.push(() => first.stop());
+    const rest = await Promise.all(
+      names.slice(1).map((name) => startChat({ env: { ...common, SERVER_ID: name, MIGRATE_ON_START: "false" } })),
+    );
+    for (const chat of rest) closing.push(() => chat.stop());
+    const old = await startOldServer({
+      MONGODB_URL: mongo,
+      SESSION_SECRET: secrets.session,
+      SESSION_COOKIE: cookieName,
+    });
+    closing.push(() => end(old.process));
+    return { servers: [first, ...rest], old, redis, secrets, urls, sluice, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { drillEnvironment, performDrill } from "../../drills/sessions/perform.ts";
+import { shortPlan } from "../../drills/sessions/plan.ts";
+import { reportLines } from "../../drills/sessions/report.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { createRecorder } from "../support/recorder.ts";
+
+describe("sessions on their way to Redis and back", () => {
+  const url = mongoUrl("drill-sessions");
+  afterAll(() => dropDatabase(url));
+
+  it("are not lost, revived or mixed up while Redis freezes and forgets", { timeout: 120_000 }, async () => {
+    const log = createRecorder();
+    const report = await performDrill({
+      mongoUrl: url,
+      plan: shortPlan({ healthySeconds: 1.5, faultSeconds: 0.5 }),
+      sessions: 300,
+      rate: 80,
+      graceMs: 1_000,
+      eventful: 2,
+      leastFromRedis: 0.9,
+      // Other tests use the same processors: an answer of Redis may take a while, and is an answer all the same.
+      env: { ...drillEnvironment, REDIS_DEADLINE: "400ms", REDIS_REQUEST_BUDGET: "800ms", REDIS_WATCHDOG: "600ms" },
+      log,
+      say: () => {},
+    });
+    expect(report.failures, `${reportLines(report).join("\n")}\n${JSON.stringify(log.lines)}`).toEqual([]);
+    const { logouts, oldLogouts, oldWrites, loginsAgain, races } = report.tally;
+    expect(Math.min(logouts + oldLogouts + races, oldWrites, loginsAgain)).toBeGreaterThan(0);
+    expect(report.audited).toBe(300);
+  });
+});
