@@ -37,7 +37,7 @@ export const cookieName = "chatSession";
 const dayMs = 86_400_000;
 const atOnce = 100;
 
-export function signedCookie(sid: string, secret: string): string {
+function signedCookie(sid: string, secret: string): string {
   const signature = createHmac("sha256", secret).update(sid).digest("base64").replace(/=+$/, "");
   return `${cookieName}=${encodeURIComponent(`s:${sid}.${signature}`)}`;
 }

@@ -30,7 +30,7 @@ export interface DrillOptions {
   say(line: string): void;
 }
 
-export interface PhaseReport {
+interface PhaseReport {
   readonly name: string;
   readonly percent: number;
   readonly seconds: number;

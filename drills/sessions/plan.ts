@@ -11,7 +11,7 @@ export interface Healthy {
 }
 
 /** Something is done to Redis, and the dial is turned meanwhile. */
-export interface Fault {
+interface Fault {
   readonly kind: "fault";
   readonly name: string;
   readonly to: number;
@@ -20,7 +20,7 @@ export interface Fault {
 
 export type Phase = Healthy | Fault;
 
-export interface FaultStage {
+interface FaultStage {
   readonly redis: RedisServer;
   turn(): Promise<void>;
   /** Restarts Redis with what was remembered. */

@@ -113,7 +113,7 @@ describe("the backfill", () => {
       if (!raised) epoch.renew("a test", "now");
       raised = true;
     };
-    const done = await backfill({ rate: 100, onProgress });
+    const done = await backfill({ rate: 150, onProgress });
     expect(done.rounds).toBe(2);
     expect(await verify()).toMatchObject({ complete: true });
   });
