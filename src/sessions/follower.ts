@@ -126,6 +126,8 @@ export function createFollower(options: FollowerOptions): Follower {
     const drop = (change: Change) => start(put(change, () => copies.drop(id)));
     if (seen.operationType === "delete") {
       events.emit("ended", { id });
+      // Whoever was making it may only now write its first copy.
+      afterwards(id, () => put("settled", () => copies.drop(id)));
       return drop("deleted");
     }
     const { v, expires, fields = [] } = seen;

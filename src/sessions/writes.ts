@@ -31,7 +31,8 @@ function refused(error: unknown): boolean {
 }
 
 export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
-  const { bucket, clock, codec, copies, deadlines, dial, documents, events, trust, ttlSeconds, options } = parts;
+  const { bucket, clock, codec, copies, deadlines, dial, documents, events, timing, trust } = parts;
+  const { ttlSeconds, options } = parts;
   const touchAfterMs = (options.touchAfter ?? 0) * 1_000;
   const inTurn = createTurns(deadlines, parts.operationMs);
 
@@ -67,6 +68,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
   }
 
   async function set(id: string, session: SessionData): Promise<OperationResult> {
+    const begun = performance.now();
     const redis = trust.writes();
     const { value: epoch } = trust.epoch;
     const encoded = await codec.encode(session);
@@ -87,6 +89,8 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     const copy = copyOf(encoded, expires, epoch, version);
     const born = written.born && isBorn(session) && inBucket(id);
     await leg(id, copy ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id));
+    // Had it been ended meanwhile, the others would no longer look after a copy that came so late.
+    if (born && performance.now() - begun > timing.settle) await leg(id, copies.drop(id));
     return "ok";
   }
 

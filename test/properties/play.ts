@@ -1,34 +1,22 @@
 import { isDeepStrictEqual } from "node:util";
 import type { SessionData, Store } from "express-session";
-import { readCopy } from "../../src/sessions/copy.ts";
 import { type Stored, sessionOf } from "../support/store-calls.ts";
-import {
-  type Command,
-  type Op,
-  type Outage,
-  places,
-  type Simple,
-  type StockOp,
-  shortPlaces,
-  type Turn,
-  words,
-} from "./commands.ts";
-import { gated, type Run } from "./gate.ts";
+import { type Op, places, type Simple, type StockOp, shortPlaces, type Turn } from "./commands.ts";
 import { type Act, createOracle } from "./oracle.ts";
 import { type Held, lagMs, type Member, operationMs, type World } from "./world.ts";
 
 const dayMs = 86_400_000;
-const shortMs = 4_000;
+export const shortMs = 4_000;
 const hungMs = operationMs + 2_000;
 
 export interface Tally {
   commands: number;
   /** How often each fault fell between two legs of an operation. */
   between: Record<string, number>;
-  legs: number;
+  rough: number;
 }
 
-interface Life {
+export interface Life {
   readonly lifeMs: number;
   /** When its life was renewed last, for certain, and at the latest. */
   sure: number;
@@ -36,9 +24,8 @@ interface Life {
 }
 
 const plain = (session: unknown) => JSON.parse(JSON.stringify(session)) as Stored;
-const moment = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Plays one sequence of commands on the world, and says what is wrong with what was answered. */
+/** Does single commands on the world, and throws when an answer is wrong. */
 export function createPlay(world: World, prefix: string, tally: Tally) {
   const oracle = createOracle(lagMs);
   const contents = new Map<string, Stored>();
@@ -46,6 +33,7 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
   const slots = Array.from({ length: places }, (_, s) => `${prefix}-s${s}-0`);
   const everUsed = new Set(slots);
   let written = 0;
+  let moved = 0;
   let skewed = false;
 
   const lifeOf = (s: number) => (s >= places - shortPlaces ? shortMs : dayMs);
@@ -182,7 +170,10 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
     const { store, held, name } = member;
     const sid = slots[op.s] ?? "";
     switch (op.do) {
-      case "get": {
+      case "get":
+      case "cold get": {
+        // As when Redis had to make room.
+        if (op.do === "cold get") await world.redis.ask("DEL", `session:${sid}`).catch(() => {});
         const from = world.now();
         const got = await attempted(
           `${name} get ${sid}`,
@@ -291,25 +282,16 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
         return;
       case "redis is remembered":
         return world.remember();
+      case "all is well":
+        return world.heal();
     }
   }
 
-  async function begin(outage: Outage): Promise<() => Promise<void>> {
-    if (outage === "mongodb is down") {
-      world.mongoDown();
-      return async () => world.mongoUp();
-    }
-    if (outage === "redis is frozen") {
-      world.redis.freeze();
-      return async () => world.redis.thaw();
-    }
-    if (outage === "redis is full") {
-      await world.redis.fill();
-      return () => world.redis.relieve();
-    }
-    await world.redis.ask("SAVE");
-    await world.redis.kill();
-    return () => world.redis.restart({ keepData: true }).catch(() => world.redisStarts("empty"));
+  async function move(s: number): Promise<void> {
+    moved += 1;
+    const letters = [...world.members.keys()];
+    await operate({ do: "born", at: letters[moved % letters.length] ?? "A", s });
+    await operate({ do: "get", at: letters[(moved + 1) % letters.length] ?? "A", s });
   }
 
   function simply(one: Simple): Promise<void> {
@@ -317,180 +299,30 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
     return "s" in one ? operate(one as Op) : turn(one as Turn);
   }
 
-  const name = (one: Simple) =>
-    one.do === "redis restarts" ? `redis restarts ${one.how}` : one.do === "copy" ? "backfill step" : one.do;
+  return {
+    simply,
+    operate,
+    over,
+    asked,
+    judge: oracle.judge,
+    life: (sid: string) => lives.get(sid),
+    get skewed() {
+      return skewed;
+    },
+    sids: () => [...everUsed],
 
-  const queues = (op: Op, other: Simple) =>
-    op.do !== "get" && op.do !== "copy" && "at" in other && "s" in other && other.at === op.at && other.s === op.s;
-
-  async function between(command: Command & { do: "between" }): Promise<void> {
-    let release = () => {};
-    let arrived = () => {};
-    const held = new Promise<void>((resolve) => {
-      arrived = resolve;
-    });
-    let open = false;
-    const enter = (run: Run): Promise<void> => {
-      if (open || run.legs + 1 < command.leg) return Promise.resolve();
-      arrived();
-      return new Promise<void>((resolve) => {
-        const before = release;
-        release = () => {
-          before();
-          resolve();
-        };
-      });
-    };
-    const { run, done } = gated(words(command.op), enter, () => operate(command.op));
-    const finished = done.then(moment).then(moment);
-    finished.catch(() => {});
-    await Promise.race([held, finished.catch(() => {})]);
-    const count = (what: string) => {
-      if (run.legs > 0) tally.between[what] = (tally.between[what] ?? 0) + 1;
-    };
-    const restore: (() => Promise<void>)[] = [];
-    const after: Promise<void>[] = [];
-    try {
-      if (command.outage) {
-        restore.push(await begin(command.outage));
-        count(command.outage);
-      }
-      for (const one of command.commands) {
-        count(name(one));
-        if (command.outage?.startsWith("redis") && one.do.startsWith("redis")) continue;
-        const doing = simply(one);
-        // Writes of one session on one instance wait for each other.
-        if (queues(command.op, one)) after.push(doing);
-        else await doing;
-      }
-    } finally {
-      open = true;
-      release();
-      const crashed = command.commands.some((one) => one.do === "crash" && one.at === command.op.at);
-      // A process that died never answers.
-      if (!crashed) await done.finally(async () => Promise.all(restore.map((one) => one())));
-      else await Promise.all(restore.map((one) => one()));
-      await Promise.all(after);
-    }
-  }
-
-  async function together({ ops, order }: Command & { do: "together" }): Promise<void> {
-    const waiting: { run: Run; go: () => void }[] = [];
-    const enter = (run: Run) => new Promise<void>((go) => waiting.push({ run, go }));
-    let left = ops.length;
-    const runs = ops.map((op) => {
-      const one = gated(
-        words(op),
-        (run) => (left > 0 || waiting.length > 0 ? enter(run) : Promise.resolve()),
-        () => operate(op),
-      );
-      const settled = one.done.finally(() => {
-        left -= 1;
-      });
-      settled.catch(() => {});
-      return { ...one, settled };
-    });
-    for (let step = 0, idle = 0; left > 0 || waiting.length > 0 || idle < 2; step += 1) {
-      await moment();
-      if (runs.some(({ run }) => run.active > 0)) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        continue;
-      }
-      const [next] = waiting.splice((order[step % order.length] ?? 0) % Math.max(waiting.length, 1), 1);
-      if (next) {
-        tally.legs += 1;
-        const others = runs.filter(({ run }) => run !== next.run && run.legs > 0);
-        for (const { run } of others)
-          if (waiting.some((one) => one.run === run)) {
-            const what = next.run.name.replace(/^\w+:? /, "").replace(/ s\d.*/, "");
-            const known = `${what.replace("sets", "set")} elsewhere`;
-            tally.between[known] = (tally.between[known] ?? 0) + 1;
-          }
-        next.go();
-        idle = 0;
-      } else if (left === 0) idle += 1;
-      else await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-    await Promise.all(runs.map(({ settled }) => settled));
-  }
-
-  async function during({ outage, commands }: Command & { do: "during" }): Promise<void> {
-    const restore = await begin(outage);
-    try {
-      for (const one of commands) if (!outage.startsWith("redis") || !one.do.startsWith("redis")) await simply(one);
-    } finally {
-      await restore();
-    }
-  }
-
-  async function perform(command: Command): Promise<void> {
-    try {
-      if (command.do === "during") await during(command);
-      else if (command.do === "between") await between(command);
-      else if (command.do === "together") await together(command);
-      else await simply(command);
-    } catch (error) {
-      throw new Error(`${words(command)}: ${(error as Error).message}`);
-    }
-  }
-
-  /** Everything is well again, and soon all that can be asked say the same. */
-  async function settle(): Promise<void> {
-    await world.heal();
-    const sids = [...everUsed].slice(-16);
-    const begun = world.now();
-    for (const sid of sids) {
-      for (;;) {
-        const answers: (string | null)[] = [];
-        const from = world.now();
-        for (const member of world.members.values()) {
-          const got = await asked<SessionData | null>(`get ${sid}`, (done) => member.store.get(sid, done));
-          answers.push(((got as Stored | null | undefined)?.value as string) ?? null);
-        }
-        const stocks = await asked<SessionData | null>(`stock get ${sid}`, (done) => world.stock.get(sid, done));
-        answers.push(((stocks as Stored | null | undefined)?.value as string) ?? null);
-        const agreed = new Set(answers).size === 1;
-        const short = lives.get(sid)?.lifeMs === shortMs;
-        if (agreed) {
-          const [value = null] = answers;
-          const { may } = over(sid, from, world.now());
-          const verdict = oracle.judge(sid, { by: "anybody", from, to: world.now(), value }, may || (skewed && short));
-          if (verdict && from - begun > lagMs) wrong(`all are shown of ${sid}: ${verdict}`);
-          if (!verdict) break;
-        }
-        if (short && !agreed && over(sid, from, world.now()).may) break;
-        if (from - begun > lagMs + 500)
-          wrong(`${lagMs} ms after all was well, ${sid} is shown as ${answers.join(", ")}`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      await ends(sid);
-    }
-    if (world.doubled.length > 0) wrong(`answered twice: ${world.doubled.join(", ")}`);
-  }
-
-  /** Both stores let it end at about the same time. */
-  async function ends(sid: string): Promise<void> {
-    const life = lives.get(sid);
-    if (skewed || !life) return;
-    const key = `session:${sid}`;
-    const [text, left] = [await world.redis.ask("GET", key), Number(await world.redis.ask("PTTL", key))];
-    const document = await world.client
-      .db()
-      .collection("sessions")
-      .findOne({ _id: sid as never });
-    const copy = typeof text === "string" ? readCopy(text) : undefined;
-    if (!copy || !document || copy.epoch !== world.at("A").store.parts.trust.epoch.value) return;
-    const apart = Math.abs(Date.now() + left - (document.expires as Date).getTime());
-    if (left > 0 && apart > life.lifeMs / 10 + 1_000) wrong(`${sid} ends ${apart} ms apart in the two stores`);
-  }
-
-  /** Every place has a session, and Redis copies of all of them. */
-  async function start(): Promise<void> {
-    for (let s = 0; s < places; s += 1) {
-      await operate({ do: "born", at: s % 2 === 0 ? "A" : "B", s });
-      await operate({ do: "get", at: "A", s });
-    }
-  }
-
-  return { begin: start, perform, settle };
+    /** Every place has a session, and Redis copies of all of them. */
+    async begin(): Promise<void> {
+      for (let s = 0; s < places; s += 1) await move(s);
+      await world.remember();
+    },
+    /** Leaves the session as it is until the end, where it is looked at again; another one takes its place. */
+    move,
+    /** What everybody says of the session now, each to be judged. */
+    async probe(s: number): Promise<void> {
+      for (const letter of world.members.keys()) await operate({ do: "get", at: letter, s });
+    },
+  };
 }
+
+export type Play = ReturnType<typeof createPlay>;

@@ -3,14 +3,12 @@ import mongoose from "mongoose";
 import type { RolloutStore } from "../../src/sessions/store.ts";
 import { createMongoStore } from "../../src/sessions/stores/mongo.ts";
 import type { SessionMode } from "../../src/sessions/types.ts";
+import { gateDb, gateDoor, type Life } from "../support/gate.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { type Instance, startInstance } from "../support/session-store.ts";
 import type { Stored } from "../support/store-calls.ts";
 import { until } from "../support/until.ts";
-import { gateDb, gateDoor, type Life } from "./gate.ts";
-
-export type Db = mongoose.mongo.Db;
 
 /** What an instance has read or saved last of a session, as the object that a request would hold. */
 export interface Held {
@@ -33,9 +31,18 @@ export interface Member {
   skewed: boolean;
 }
 
-/** Faster than in the product, so that a run sees many epochs; what one knows, all know within `lagMs` all the same. */
-export const timing = { epochPoll: 40, epochTrust: 150, bumpEvery: 150, settle: 120, doubt: 300 };
-export const lagMs = 1_500;
+/** All faster than in the product, and what one knows, all know that much sooner. */
+export const timing = {
+  epochPoll: 25,
+  epochTrust: 100,
+  bumpEvery: 80,
+  behind: 420,
+  settle: 50,
+  doubt: 250,
+  lease: 3_000,
+  floor: 150,
+};
+export const lagMs = 600;
 export const operationMs = 4_000;
 
 const STEP_MS = 20;
@@ -132,20 +139,25 @@ export async function startWorld(mongoUrl: string) {
     now: awake.now,
     start,
     at(letter: string): Member {
-      const member = members.get(letter);
-      if (!member) throw new Error(`there is no instance ${letter}`);
+      const member = members.get(letter) ?? members.get("A");
+      if (!member) throw new Error("there is no instance");
       return member;
     },
     each: (letter: string): Member[] => (letter === "all" ? [...members.values()] : [world.at(letter)]),
 
     /** The process dies where it stands: what it has sent is done, what it would have done next is not. */
     async crash(letter: string): Promise<void> {
-      const { life, instance } = world.at(letter);
+      const { life, instance, name } = world.at(letter);
       life.dead = true;
       void instance.door.close();
       void instance.client.close(true);
       void instance.store.close();
-      await start(letter);
+      await start(name.slice(0, 1));
+    },
+    async stop(letter: string): Promise<void> {
+      const member = members.get(letter);
+      members.delete(letter);
+      await member?.instance.close();
     },
     setDial(letter: string, change: { mode?: SessionMode; percent?: number }): void {
       if (letter === "all") dial = { ...dial, ...change };
@@ -178,6 +190,13 @@ export async function startWorld(mongoUrl: string) {
       await redis.relieve();
       await Promise.all([...members.values()].map(({ instance }) => instance.door.disable(false, "healed")));
       world.setDial("all", { mode: "serve", percent: 100 });
+      await world.trusting();
+    },
+    /** As well as the dials and switches let it be. */
+    async restored(): Promise<void> {
+      await until(() => [...members.values()].every(({ store }) => store.parts.trust.doubt() !== "epoch"));
+    },
+    async trusting(): Promise<void> {
       for (const { instance } of members.values()) await instance.trusting();
     },
     setClock(letter: string, ms: number): void {
@@ -185,8 +204,10 @@ export async function startWorld(mongoUrl: string) {
       member.clock = ms;
       member.skewed ||= ms !== 0;
     },
-    /** As `heal`, and no instance is left that remembers another time. */
-    async begin(): Promise<void> {
+    /** As `heal`, and no instance is left that remembers another time. `alone`: there is but one. */
+    async begin(alone: boolean): Promise<void> {
+      if (alone) await world.stop("B");
+      else if (!members.has("B")) await start("B");
       await world.heal();
       const skewed = [...members].filter(([, member]) => member.skewed);
       for (const [letter] of skewed) await world.crash(letter);
@@ -201,7 +222,6 @@ export async function startWorld(mongoUrl: string) {
       await proxy.close();
       await redis.close();
     },
-    until,
   };
   for (const letter of ["A", "B"]) await start(letter);
   await client.connect();

@@ -11,6 +11,8 @@ import { createRecorder } from "./recorder.ts";
 import { callsOf, type StoreCalls } from "./store-calls.ts";
 import { until } from "./until.ts";
 
+export type Db = mongoose.mongo.Db;
+
 /** One instance: a store with its own door to Redis, its own link to MongoDB and its own dial. */
 export interface Instance {
   readonly store: RolloutStore;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RedisDoor } from "../../src/redis/types.ts";
-import type { Db } from "./world.ts";
+import type { Db } from "./session-store.ts";
 
 /** An operation of a store, whose calls to the servers (its legs) go through a gate one by one. */
 export interface Run {

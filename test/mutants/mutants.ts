@@ -1,0 +1,135 @@
+/** A deliberate bug: in `file`, `find` (there exactly once) becomes `replace`. The suites must notice. */
+export interface Mutant {
+  name: string;
+  file: string;
+  find: string;
+  replace: string;
+  /** Instead of the properties: what notices it sooner. */
+  suite?: string;
+}
+
+const behaviour = "test/sessions/rollout.test.ts";
+
+export const mutants: Mutant[] = [
+  {
+    name: "a save brings a destroyed session back",
+    file: "src/sessions/stores/documents.ts",
+    find: "{ _id: id, v: older }, writing(content, version), {",
+    replace: "{ _id: id, v: older }, writing(content, version), { upsert: true,",
+  },
+  {
+    name: "Redis is written before MongoDB",
+    file: "src/sessions/writes.ts",
+    find: "    const write = base ?",
+    replace: `    if (redis) {
+      const early = parts.versions.next(base?.version, true);
+      const text = copyOf(encoded, expires, epoch, early);
+      if (text) await leg(id, copies.put(id, text, early, expires - clock.now(), false));
+    }
+    const write = base ?`,
+  },
+  {
+    name: "the epoch is never raised",
+    file: "src/sessions/epoch.ts",
+    find: "    renew(why, urgency) {",
+    replace: "    renew(why, urgency) {\n      if (value > 0) return;",
+  },
+  {
+    name: "copies of any epoch are believed",
+    file: "src/sessions/copy.ts",
+    find: "return this.#text.startsWith(epoch, this.#epochAt);",
+    replace: "return epoch !== this.#text;",
+  },
+  {
+    name: "a copy ends when the cookie in it says",
+    file: "src/sessions/reads.ts",
+    find: "const expiresOf = ({ expires }: SessionDocument) => expires?.getTime() ??",
+    replace:
+      "const expiresOf = ({ session: text }: SessionDocument) => Date.parse(JSON.parse(String(text)).cookie.expires) ||",
+    suite: behaviour,
+  },
+  {
+    name: "a fill needs no lease",
+    file: "src/sessions/scripts.ts",
+    find: 'if redis.call("GET", KEYS[2]) ~= ARGV[1] then return "late" end\n',
+    replace: "",
+  },
+  {
+    name: "a save leaves the lease of a fill",
+    file: "src/sessions/scripts.ts",
+    find: 'redis.call("DEL", KEYS[2])\nlocal head, version = mark(KEYS[1])\nif not head and ARGV[4]',
+    replace: "local head, version = mark(KEYS[1])\nif not head and ARGV[4]",
+  },
+  {
+    name: "a destroy leaves the lease of a fill",
+    file: "src/sessions/stores/copies.ts",
+    find: "redis.del(keysOf(id))",
+    replace: "redis.del(prefix + id)",
+  },
+  {
+    name: "an older save replaces a newer copy",
+    file: "src/sessions/scripts.ts",
+    find: 'if version and not older(version, ARGV[2]) then return "newer" end\n',
+    replace: "",
+  },
+  {
+    name: "a save makes a copy where there is none",
+    file: "src/sessions/scripts.ts",
+    find: 'if not head and ARGV[4] ~= "1" then return "absent" end\n',
+    replace: "",
+  },
+  {
+    name: "the change stream is ignored",
+    file: "src/sessions/follower.ts",
+    find: '    if (typeof id !== "string") return;',
+    replace: "    if (id) return;",
+  },
+  {
+    name: "writes of a crashed instance are never looked after",
+    file: "src/sessions/follower.ts",
+    find: "    if (v !== undefined) {",
+    replace: "    if (v !== undefined) return;\n    if (v !== undefined) {",
+  },
+  {
+    name: "a write without Redis does not say so",
+    file: "src/sessions/version.ts",
+    find: 'redis ? "" : NO_REDIS',
+    replace: 'redis ? "" : ""',
+  },
+  {
+    name: "what was seen is forgotten",
+    file: "src/sessions/floors.ts",
+    find: "      return floor === undefined || atLeast(copy.version, floor);",
+    replace: "      return floor === undefined || floor !== copy.version || true;",
+  },
+  {
+    name: "what an old server writes back is not looked up",
+    file: "src/sessions/stores/documents.ts",
+    find: "    return oldServers() && (await",
+    replace: '    return id === "" && oldServers() && (await',
+  },
+  {
+    name: "touches never reach MongoDB",
+    file: "src/sessions/writes.ts",
+    find: "return Math.abs(expires - base.expires) >= most;",
+    replace: "return Math.abs(expires - base.expires) >= most * 1e9;",
+  },
+  {
+    name: "a fill carries the epoch known at its end",
+    file: "src/sessions/reads.ts",
+    find: "? fill(id, token, epoch, now)",
+    replace: "? fill(id, token, trust.epoch.value || epoch, now)",
+  },
+  {
+    name: "a session written past us counts as ours",
+    file: "src/sessions/version.ts",
+    find: "return stored.h === hash && version !== UNWRITTEN ? version :",
+    replace: "return hash && version !== UNWRITTEN ? version :",
+  },
+  {
+    name: "the stream may be behind",
+    file: "src/sessions/trust.ts",
+    find: '    if (!follower?.live) return "stream";\n',
+    replace: "",
+  },
+];
