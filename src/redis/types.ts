@@ -110,8 +110,8 @@ export type DoorEvents = {
   state: { from: RedisState; to: RedisState; reason: string; at: number };
   /** One per call that gave no answer. */
   unavailable: { name: string; reason: UnavailableReason; unknownOutcome: boolean; error?: Error };
-  /** One per call that gave an answer. */
-  answered: { name: string; seconds: number };
+  /** One per call that gave an answer; `seconds` when it was timed, which one in several is. */
+  answered: { name: string; seconds: number | undefined };
   /** One per attempt to connect, when it has ended; none for one that was given up because nobody wants Redis any more. */
   attempt: { ok: boolean; reason: string };
 };
