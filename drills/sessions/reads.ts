@@ -6,7 +6,8 @@ export interface Reads {
   readonly redis: number;
   /** In the bucket, and answered by MongoDB all the same. */
   readonly bucketByMongo: number;
-  readonly all: number;
+  /** Those that found a session: of the others nobody knows whether they were in the bucket. */
+  readonly found: number;
   /** Why MongoDB answered in the bucket. */
   readonly why: Readonly<Record<string, number>>;
 }
@@ -18,14 +19,14 @@ const fallback = /^chat_session_fallbacks_total\{reason="(\w+)"\} (\S+)$/gm;
 
 async function readsOf({ url }: Chat): Promise<Counted> {
   const page = await (await fetch(`${url}/metrics`)).text();
-  let [redis, missed, all] = [0, 0, 0];
-  for (const [, store, result, sum] of page.matchAll(operation)) {
-    all += Number(sum);
+  let [redis, missed, found] = [0, 0, 0];
+  for (const [, store, result = "", sum] of page.matchAll(operation)) {
+    if (["hit", "miss"].includes(result)) found += Number(sum);
     if (store === "redis") redis += Number(sum);
     else if (result === "miss") missed += Number(sum);
   }
   const fallbacks = [...page.matchAll(fallback)].map(([, reason = "", sum]) => [reason, Number(sum)] as const);
-  return { redis, all, why: { miss: missed, ...Object.fromEntries(fallbacks) } };
+  return { redis, found, why: { miss: missed, ...Object.fromEntries(fallbacks) } };
 }
 
 /** The second less the first. */
@@ -33,7 +34,7 @@ export function between(before: Counted, after: Counted): Reads {
   const reasons = Object.entries(after.why).map(([name, sum]) => [name, sum - (before.why[name] ?? 0)] as const);
   const why = Object.fromEntries(reasons.filter(([, sum]) => sum > 0));
   const bucketByMongo = Object.values(why).reduce((total, sum) => total + sum, 0);
-  return { redis: after.redis - before.redis, all: after.all - before.all, bucketByMongo, why };
+  return { redis: after.redis - before.redis, found: after.found - before.found, bucketByMongo, why };
 }
 
 export async function countReads(servers: readonly Chat[]): Promise<Counted> {
@@ -41,7 +42,7 @@ export async function countReads(servers: readonly Chat[]): Promise<Counted> {
   const sum = (of: (reads: Counted) => number) => counts.reduce((total, reads) => total + of(reads), 0);
   const reasons = Object.keys(counts[0]?.why ?? {});
   const why = Object.fromEntries(reasons.map((name) => [name, sum((reads) => reads.why[name] ?? 0)]));
-  return { redis: sum(({ redis }) => redis), all: sum(({ all }) => all), why };
+  return { redis: sum(({ redis }) => redis), found: sum(({ found }) => found), why };
 }
 
 /** Of the reads in the bucket, those that Redis answered; 1 when there were none. */

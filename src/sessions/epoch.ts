@@ -65,6 +65,7 @@ export function createEpoch(options: EpochOptions): Epoch {
   let readAt = unmeasured;
   let changedAt = unmeasured;
   let answersSince = unmeasured;
+  let lookedAt = unmeasured;
   let failing = false;
   let closed = false;
   let reading: Promise<void> | undefined;
@@ -156,6 +157,7 @@ export function createEpoch(options: EpochOptions): Epoch {
   }
 
   async function work(): Promise<void> {
+    lookedAt = performance.now();
     if (!wanted()) return;
     await refresh();
     if (failing || due.size === 0 || raiseIn() > 0) return;
@@ -166,7 +168,9 @@ export function createEpoch(options: EpochOptions): Epoch {
   function schedule(): void {
     if (closed) return;
     clearTimeout(timer);
-    const ms = wanted() && due.size > 0 && !failing ? Math.max(0, raiseIn()) : timing.epochPoll;
+    // From the beginning of the last look on: a slow one must not put off the next, or what is known gets stale between.
+    const nextLook = Math.max(0, lookedAt + timing.epochPoll - performance.now());
+    const raising = wanted() && due.size > 0 && !failing ? Math.max(0, raiseIn()) : nextLook;
     timer = setTimeout(
       () => {
         working = work().finally(() => {
@@ -174,7 +178,7 @@ export function createEpoch(options: EpochOptions): Epoch {
           schedule();
         });
       },
-      Math.min(ms, timing.epochPoll),
+      Math.min(raising, nextLook),
     );
     timer.unref();
   }
