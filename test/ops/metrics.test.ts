@@ -75,7 +75,8 @@ describe("the metrics of an instance", () => {
     expect(await instance.metric('chat_redis_commands_total{name="greeting.read",result="failed"}')).toBe(1);
     expect(await instance.metric('chat_redis_commands_total{name="greeting.write",result="deadline"}')).toBe(0);
     expect(await instance.metric('chat_redis_errors_total{kind="failed"}')).toBe(1);
-    const timed = () => instance.metric('chat_redis_command_duration_seconds_count{name="greeting.read"}');
+    const timed = async () =>
+      (await instance.metric('chat_redis_command_duration_seconds_count{name="greeting.read"}')) ?? Number.NaN;
     const before = await timed();
     for (let call = 0; call < 14; call++)
       await instance.door.call("greeting.read", (commands) => commands.get("cache:greeting"));
