@@ -1,8 +1,8 @@
 import type { Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
+import { createEpoch, type Epoch } from "../mongo/epoch.ts";
 import type { RedisDoor, Unavailable } from "../redis/types.ts";
-import { createEpoch, type Epoch } from "./epoch.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import type { Copies } from "./stores/copies.ts";
 import type { Documents } from "./stores/documents.ts";
@@ -41,6 +41,8 @@ export interface TrustOptions {
   followAlways: boolean;
 }
 
+export const epochCollection = (collection: string) => `${collection}_epoch`;
+
 // Among the first, so that others find sessions in order when their turn comes.
 const ORDER = 10;
 const SAY_MS = 250;
@@ -58,6 +60,9 @@ export function createTrust(options: TrustOptions): Trust {
 
   const epoch = createEpoch({
     ...options,
+    collection: epochCollection(options.collection),
+    of: "sessions",
+    onChange: (change) => events.emit("epoch", change),
     wanted: used,
     useful: () => used() && door.state === "up" && follower?.live === true,
     onDue: reconsider,

@@ -30,7 +30,7 @@ export const mutants: Mutant[] = [
   },
   {
     name: "the epoch is never raised",
-    file: "src/sessions/epoch.ts",
+    file: "src/mongo/epoch.ts",
     find: "    renew(why, urgency) {",
     replace: "    renew(why, urgency) {\n      if (value > 0) return;",
   },

@@ -5,9 +5,9 @@ import { type Clock, systemClock } from "../../kernel/clock.ts";
 import { UnavailableError } from "../../kernel/errors.ts";
 import type { Answer, RedisDoor } from "../../redis/types.ts";
 import { type Codec, type CodecOptions, createCodec } from "../codec.ts";
-import { epochCollection } from "../epoch.ts";
 import { type Copies, createCopies } from "../stores/copies.ts";
 import { endedCollection, type SessionDocument } from "../stores/documents.ts";
+import { epochCollection } from "../trust.ts";
 import { createVersions, type Versions } from "../version.ts";
 
 /** How far a tool has come. */

@@ -1,9 +1,8 @@
 import type { Collection, Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
-import { within } from "../mongo/bounded.ts";
-import { duplicateKey } from "../mongo/errors.ts";
-import type { SessionEventSource, Timing } from "./types.ts";
+import { within } from "./bounded.ts";
+import { duplicateKey } from "./errors.ts";
 
 interface EpochDocument {
   _id: "epoch";
@@ -37,13 +36,29 @@ export interface Epoch {
   close(): Promise<void>;
 }
 
+/** How soon things happen, in ms. */
+export interface EpochTiming {
+  /** Between two looks at it. */
+  readonly epochPoll: number;
+  /** A look counts for so long. */
+  readonly epochTrust: number;
+  /** Between two bumps, in the whole fleet. */
+  readonly bumpEvery: number;
+  /** A write that MongoDB neither took nor refused may still happen for so long after MongoDB answers again. */
+  readonly doubt: number;
+}
+
 export interface EpochOptions {
   db: Db;
+  /** Of its own: nothing else is kept there. */
   collection: string;
+  /** What the copies are of, for the log. */
+  of: string;
   clock: Clock;
-  timing: Timing;
+  timing: EpochTiming;
   log: Log;
-  events: SessionEventSource;
+  /** Another one is known; `bumped`: made here. */
+  onChange: (change: { epoch: number; bumped: boolean; reason: string }) => void;
   /** Whether Redis is used at all; while not, nothing is asked. */
   wanted: () => boolean;
   /** Whether this instance could read from Redis but for the epoch. */
@@ -54,11 +69,10 @@ export interface EpochOptions {
 
 const deadlineMs = 2_000;
 const unmeasured = Number.NEGATIVE_INFINITY;
-export const epochCollection = (collection: string) => `${collection}_epoch`;
 
 export function createEpoch(options: EpochOptions): Epoch {
-  const { clock, timing, log, events, wanted, useful } = options;
-  const collection: Collection<EpochDocument> = options.db.collection(epochCollection(options.collection));
+  const { of, clock, timing, log, onChange, wanted, useful } = options;
+  const collection: Collection<EpochDocument> = options.db.collection(options.collection);
   const due = new Map<Urgency, { since: number; whys: Set<string> }>();
   let value = 0;
   let text = "0 ";
@@ -91,7 +105,7 @@ export function createEpoch(options: EpochOptions): Epoch {
       value = read;
       text = `${read} `;
       changedAt = performance.now();
-      events.emit("epoch", { epoch: read, bumped: made.here, reason: made.why });
+      onChange({ epoch: read, bumped: made.here, reason: made.why });
     }
     readAt = from;
   }
@@ -117,17 +131,17 @@ export function createEpoch(options: EpochOptions): Epoch {
       return read();
     }
     adopt(raised, from, { at: from, here: true, why });
-    log.debug({ epoch: raised, why }, "A new epoch of sessions: every copy in Redis is read anew from MongoDB");
+    log.debug({ epoch: raised, why }, `A new epoch of ${of}: every copy in Redis is read anew from MongoDB`);
   }
 
   async function attempt(work: () => Promise<void>): Promise<void> {
     try {
       await work();
       if (failing || answersSince === unmeasured) answersSince = performance.now();
-      if (failing) log.info({}, "The epoch of sessions can be read again");
+      if (failing) log.info({}, `The epoch of ${of} can be read again`);
       failing = false;
     } catch (error) {
-      const words = "The epoch of sessions cannot be read; sessions are read from MongoDB until it can";
+      const words = `The epoch of ${of} cannot be read; ${of} are read from MongoDB until it can`;
       if (!failing && !closed) log.warn({ err: error }, words);
       failing = true;
       answersSince = Number.POSITIVE_INFINITY;
