@@ -14,6 +14,7 @@ export interface BackfillOptions extends ToolOptions {
   dryRun?: boolean;
 }
 
+/** What the last round came to: it is the one whose copies are believed. */
 export interface Backfilled {
   readonly sessions: number;
   readonly copied: number;
@@ -29,6 +30,7 @@ export interface Backfilled {
   readonly swept: number;
   /** How many were done by the run before this one, that did not come to its end. */
   readonly resumedAt: number;
+  /** More than one: the epoch was raised meanwhile, which made every copy old, and all were copied again. */
   readonly rounds: number;
   readonly stopped: boolean;
 }
@@ -50,7 +52,8 @@ export async function backfillSessions(box: Toolbox, options: BackfillOptions = 
   const { signal = new AbortController().signal } = options;
   const checkpoint = createCheckpoint(box);
   const pace = createPace(rate, signal);
-  const counts: Record<Outcome, number> = { copied: 0, outrun: 0, foreign: 0, gone: 0, unportable: 0 };
+  const none: Record<Outcome, number> = { copied: 0, outrun: 0, foreign: 0, gone: 0, unportable: 0 };
+  const counts = { ...none };
   const later: string[] = [];
   let leases = 0;
   let walked = 0;
@@ -125,9 +128,11 @@ export async function backfillSessions(box: Toolbox, options: BackfillOptions = 
     if (now === epoch) break;
     epoch = now;
     walked = 0;
+    Object.assign(counts, none);
     await walk(undefined, total, epoch);
   }
   const swept = signal.aborted || dryRun ? 0 : await sweepCopies(box, { rate, signal });
   if (!signal.aborted && !dryRun) await checkpoint.clear();
-  return { sessions: walked, ...counts, swept, resumedAt: resumed?.walked ?? 0, rounds, stopped: signal.aborted };
+  const resumedAt = rounds === 1 ? (resumed?.walked ?? 0) : 0;
+  return { sessions: walked, ...counts, swept, resumedAt, rounds, stopped: signal.aborted };
 }

@@ -13,12 +13,17 @@ import { until } from "../../support/until.ts";
 
 const day = 86_400_000;
 const fast = { rate: 100_000 };
+// Nothing but what a test does is to raise the epoch, however slow the machine is.
+const env = { REDIS_DEADLINE: "10s", REDIS_REQUEST_BUDGET: "10s", REDIS_WATCHDOG: "10s" };
 
 describe("the backfill", () => {
   const mongo = mongoUrl("tools-backfill");
   let redis: RedisServer;
   let server: Instance;
   let tools: OpenToolbox;
+  let test = 0;
+  /** Another one in each test: what is ended is looked after for a while. */
+  const id = (n: number) => `s${test}-${String(n).padStart(4, "0")}`;
   const backfill = (options: BackfillOptions = {}, box = tools.box) => backfillSessions(box, { ...fast, ...options });
   const verify = () => verifySessions(tools.box, { settleMs: 150 });
   const copies = async () => Number(await redis.ask("DBSIZE"));
@@ -26,14 +31,14 @@ describe("the backfill", () => {
 
   async function mint(count: number): Promise<void> {
     const ids = Array.from({ length: count }, (_, n) => n);
-    await Promise.all(ids.map((n) => server.calls.set(`s${String(n).padStart(4, "0")}`, sessionOf(day, { n }))));
-    await until(() => server.store.stats().unsettled === 0);
+    await Promise.all(ids.map((n) => server.calls.set(id(n), sessionOf(day, { n }))));
+    await until(() => server.store.stats().unsettled === 0 && !server.store.stats().epochDue);
   }
   /** The same box, in which something happens before the copy of that session is written. */
-  function beforeCopy(id: string, happens: () => Promise<unknown>): Toolbox {
+  function beforeCopy(wanted: string, happens: () => Promise<unknown>): Toolbox {
     const { box } = tools;
     const fill: Toolbox["copies"]["fill"] = async (one, ...rest) => {
-      if (one === id) await happens();
+      if (one === wanted) await happens();
       return box.copies.fill(one, ...rest);
     };
     return { ...box, copies: { ...box.copies, fill } };
@@ -41,14 +46,14 @@ describe("the backfill", () => {
 
   beforeAll(async () => {
     redis = await startRedisServer();
-    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 0 } });
+    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 0 }, env });
     tools = await openToolbox(mongo, redis.url, { leaseMs: 300 });
     await server.trusting();
   });
   beforeEach(async () => {
     server.dial.set({ percent: 0 });
     await server.calls.clear();
-    await redis.ask("DEL", ...["session:s0000"]);
+    test += 1;
     expect(await keys()).toBe(0);
   });
   afterAll(async () => {
@@ -66,7 +71,7 @@ describe("the backfill", () => {
       .insertOne({ _id: "dead", ...expired() });
     const seen: number[] = [];
     const done = await backfill({ onProgress: ({ done, total }) => seen.push(done / total) });
-    expect(done).toMatchObject({ sessions: 250, copied: 250, rounds: 1, swept: 0, resumedAt: 0, stopped: false });
+    expect(done).toMatchObject({ sessions: 250, copied: 250, swept: 0, resumedAt: 0, stopped: false });
     expect(seen.at(-1)).toBe(1);
     expect(await verify()).toMatchObject({ clean: true, complete: true });
 
@@ -74,14 +79,14 @@ describe("the backfill", () => {
     await client.connect();
     try {
       const stock = callsOf(new RedisStore({ client, prefix: "session:" } as never));
-      expect(await stock.get("s0042")).toMatchObject({ n: 42, cookie: { originalMaxAge: day } });
-      expect(Number(await redis.ask("TTL", "session:s0042"))).toBeGreaterThan(86_300);
+      expect(await stock.get(id(42))).toMatchObject({ n: 42, cookie: { originalMaxAge: day } });
+      expect(Number(await redis.ask("TTL", `session:${id(42)}`))).toBeGreaterThan(86_300);
     } finally {
       client.destroy();
     }
     server.dial.set({ percent: 100 });
     await until(async () => {
-      expect(await server.calls.get("s0042")).toMatchObject({ n: 42 });
+      expect(await server.calls.get(id(42))).toMatchObject({ n: 42 });
       return server.counts("operation", "result")["get redis hit"];
     });
     expect(server.counts("operation", "result")["get mongo miss"]).toBeUndefined();
@@ -114,25 +119,26 @@ describe("the backfill", () => {
       raised = true;
     };
     const done = await backfill({ rate: 150, onProgress });
-    expect(done.rounds).toBe(2);
+    expect(done.rounds).toBeGreaterThan(1);
+    expect(done).toMatchObject({ sessions: 300, copied: 300, resumedAt: 0 });
     expect(await verify()).toMatchObject({ complete: true });
   });
 
   it("never overwrites what is newer than what it has read", async () => {
     await mint(3);
     server.dial.set({ percent: 100 });
-    const box = beforeCopy("s0001", () => server.calls.set("s0001", sessionOf(day, { n: "newer" })));
+    const box = beforeCopy(id(1), () => server.calls.set(id(1), sessionOf(day, { n: "newer" })));
     await backfill({}, box);
-    expect(await server.calls.get("s0001")).toMatchObject({ n: "newer" });
+    expect(await server.calls.get(id(1))).toMatchObject({ n: "newer" });
     expect(await verify()).toMatchObject({ clean: true });
   });
 
   it("never brings back what was destroyed", async () => {
     await mint(3);
-    const box = beforeCopy("s0001", () => server.calls.destroy("s0001"));
+    const box = beforeCopy(id(1), () => server.calls.destroy(id(1)));
     const done = await backfill({}, box);
     expect(done).toMatchObject({ copied: 2, gone: 1 });
-    expect(await redis.ask("EXISTS", "session:s0001")).toBe(0);
+    expect(await redis.ask("EXISTS", `session:${id(1)}`)).toBe(0);
     const sessions = server.client.db().collection<{ _id: string }>("sessions");
     const document = { expires: new Date(Date.now() + day), session: JSON.stringify(sessionOf(day)) };
     await server.client.db().collection<{ _id: string }>("sessions_ended").insertOne({ _id: "s9999" });
@@ -144,7 +150,7 @@ describe("the backfill", () => {
   it("takes away copies of no session, but none that somebody else wrote", async () => {
     await mint(2);
     await backfill();
-    const copy = String(await redis.ask("GET", "session:s0001"));
+    const copy = String(await redis.ask("GET", `session:${id(1)}`));
     await redis.ask("SET", "session:orphan", copy);
     await redis.ask("SET", "session:stock", JSON.stringify(sessionOf(day)));
     expect((await backfill()).swept).toBe(1);
@@ -161,7 +167,7 @@ describe("the backfill", () => {
 
   it("copies those that were busy once more, when they are not", async () => {
     await mint(3);
-    const lease = tools.box.copies.lease("s0002", "somebody");
+    const lease = tools.box.copies.lease(id(2), "somebody");
     expect(await lease).toMatchObject({ ok: true, value: true });
     expect(await backfill()).toMatchObject({ sessions: 3, copied: 3, outrun: 0 });
     expect(await verify()).toMatchObject({ complete: true });
@@ -177,17 +183,17 @@ describe("the backfill", () => {
   it("is right in the end whatever others do meanwhile", { timeout: 40_000 }, async () => {
     await mint(200);
     server.dial.set({ percent: 100 });
-    const last = new Map<string, number>(Array.from({ length: 200 }, (_, n) => [`s${String(n).padStart(4, "0")}`, n]));
+    const last = new Map<string, number>(Array.from({ length: 200 }, (_, n) => [id(n), n]));
     let over = false;
     const worker = async (first: number) => {
       for (let step = first; !over; step += 7) {
-        const id = `s${String(step % 200).padStart(4, "0")}`;
+        const one = id(step % 200);
         if (step % 5 === 0) {
-          await server.calls.destroy(id);
-          last.delete(id);
-        } else if (last.has(id)) {
-          await server.calls.set(id, sessionOf(day, { n: step }));
-          last.set(id, step);
+          await server.calls.destroy(one);
+          last.delete(one);
+        } else if (last.has(one)) {
+          await server.calls.set(one, sessionOf(day, { n: step }));
+          last.set(one, step);
         }
       }
     };
@@ -197,8 +203,8 @@ describe("the backfill", () => {
     await working;
     await until(() => server.store.stats().unsettled === 0);
     expect(await verify()).toMatchObject({ clean: true });
-    for (const [id, n] of last) expect(await server.calls.get(id)).toMatchObject({ n });
-    for (const id of ["s0000", "s0005"]) expect(await server.calls.get(id)).toBeNull();
+    for (const [one, n] of last) expect(await server.calls.get(one)).toMatchObject({ n });
+    for (const n of [0, 5]) expect(await server.calls.get(id(n))).toBeNull();
   });
 });
 
