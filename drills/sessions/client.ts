@@ -15,7 +15,7 @@ export interface Ask {
   body?: object;
 }
 
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 function parsed(text: string): unknown {
   try {

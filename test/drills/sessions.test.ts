@@ -20,12 +20,14 @@ describe("sessions on their way to Redis and back", () => {
       eventful: 3,
       leastFromRedis: 0.9,
       looksAgain: 8,
-      // Other tests use the same processors: an answer of Redis may take a while, and is an answer all the same.
+      // Other tests use the same processors: an answer may take a while, and is an answer all the same.
       env: {
         ...drillEnvironment,
-        REDIS_DEADLINE: "800ms",
-        REDIS_REQUEST_BUDGET: "1600ms",
-        REDIS_WATCHDOG: "1200ms",
+        REDIS_DEADLINE: "400ms",
+        REDIS_REQUEST_BUDGET: "800ms",
+        REDIS_WATCHDOG: "600ms",
+        MONGODB_TIMEOUT: "15s",
+        REQUEST_TIMEOUT: "20s",
         SESSION_STEP_DOWN: "off",
       },
       log,
