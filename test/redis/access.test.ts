@@ -6,19 +6,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { adapterClient } from "../../src/redis/facades/adapter.ts";
 import { createLimiter } from "../../src/redis/limiter.ts";
 import type { Script } from "../../src/redis/types.ts";
+import { rulesOfTheChat } from "../support/deployment.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
 import { cachedRedisServers, redisBinary } from "../support/redis-binary.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
 const SECRET = "geheim-7Q";
-/** What the deployment grants: the product must not need more. */
-const RIGHTS = [
-  "resetchannels ~session:* ~cache:* ~{session:* ~{cache:* &updates:* &socket.io* &socket.io#/#*",
-  "-@all +@connection +@read +@write +@transaction +@pubsub -@dangerous +eval +evalsha +script|load +script|exists",
-  "+info +time +select +client|setname +client|id +cluster|slots",
-].flatMap((line) => line.split(" "));
-
 const opened: OpenedDoor[] = [];
 function open(env: Record<string, string>): OpenedDoor {
   const one = openDoor(env);
@@ -42,9 +36,7 @@ describe("a user with the least rights", async () => {
   it.each(binaries)("can do all that the door does: %s", async (binary) => {
     const server = await startRedisServer({ binary });
     try {
-      await server.ask("ACL", "SETUSER", "sluice", "on", `>${SECRET}`, ...RIGHTS);
-      if (Number((await server.info("redis_version")).split(".")[0]) >= 7)
-        await server.ask("ACL", "SETUSER", "sluice", "-function");
+      await server.ask("ACL", "SETUSER", "sluice", "on", `>${SECRET}`, ...rulesOfTheChat());
       const one = open({ REDIS_URL: `redis://sluice:${SECRET}@127.0.0.1:${server.port}/0` });
       await one.is("up");
       const { door } = one;

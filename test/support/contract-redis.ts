@@ -1,4 +1,5 @@
 import { afterAll, expect, it } from "vitest";
+import { rulesOfTheChat } from "./deployment.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
 
 const huge = "1000000/1h";
@@ -15,15 +16,18 @@ export const redisInEveryRequest = {
   SESSION_STEP_DOWN: "off",
 };
 
-/** A server of the test file's own, and what makes a chat ask it at every turn; to be called where the file begins. */
+/** A server of the test file's own, where the chat has the rights of a deployment, and what makes it ask at every turn. */
 export function contractRedis({ frozen = false } = {}) {
   let server: RedisServer | undefined;
   afterAll(() => server?.close());
   return {
     async env(): Promise<Record<string, string>> {
-      server ??= await startRedisServer();
+      if (!server) {
+        server = await startRedisServer();
+        await server.ask("ACL", "SETUSER", "sluice", "on", ">contract", ...rulesOfTheChat());
+      }
       if (frozen) server.freeze();
-      return { REDIS_URL: server.url, ...redisInEveryRequest };
+      return { REDIS_URL: server.url.replace("//", "//sluice:contract@"), ...redisInEveryRequest };
     },
     /** To be called after the contract: whether Redis answered all along. */
     usedThroughout(calls: number): void {
@@ -31,6 +35,7 @@ export function contractRedis({ frozen = false } = {}) {
         const stats = String(await server?.ask("INFO", "commandstats"));
         const counted = [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].map(([, times]) => Number(times));
         expect(counted.reduce((sum, times) => sum + times, 0)).toBeGreaterThan(calls);
+        expect(await server?.ask("ACL", "LOG")).toEqual([]);
       });
     },
   };

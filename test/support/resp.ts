@@ -33,12 +33,16 @@ const encode = (args: (string | number)[]) =>
   `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(String(arg))}\r\n${arg}\r\n`).join("")}`;
 
 export interface AskOptions {
+  /** With a password; without one it is for the default user. */
+  username?: string | undefined;
   password?: string | undefined;
   timeoutMs?: number;
 }
 
 /** One command over a connection of its own, past everything that is tested; an error reply rejects. */
-export function ask(port: number, args: (string | number)[], { password, timeoutMs = 5_000 }: AskOptions = {}) {
+export function ask(port: number, args: (string | number)[], options: AskOptions = {}) {
+  const { username, password, timeoutMs = 5_000 } = options;
+  const greeting = password ? encode(["AUTH", ...(username ? [username] : []), password]) : "";
   return new Promise<Reply>((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");
     let bytes: Buffer = Buffer.alloc(0);
@@ -52,7 +56,7 @@ export function ask(port: number, args: (string | number)[], { password, timeout
     );
     socket.on("error", fail);
     socket.on("close", () => reject(new Error(`redis on ${port} closed the connection`)));
-    socket.on("connect", () => socket.write((password ? encode(["AUTH", password]) : "") + encode(args)));
+    socket.on("connect", () => socket.write(greeting + encode(args)));
     socket.on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]);
       for (let got = parse(bytes, 0); got; got = parse(bytes, 0)) {

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Makes the passwords and keys of the deployment, one file each, where docker-compose.yml looks for them.
+#   sentinel/make-secrets.sh [folder]     default: secrets
+# What is there already stays. The folder is for you alone; the files in it are read by the users of the containers.
+set -eu
+folder=${1:-secrets}
+mkdir -p "$folder"
+chmod 700 "$folder"
+
+random() {
+  head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+}
+
+keep() {
+  [ ! -e "$folder/$1" ] || return 0
+  (umask 077 && printf %s "$2" >"$folder/$1")
+  chmod 444 "$folder/$1"
+  echo "made $folder/$1"
+}
+
+for name in redis_password redis_replica_password redis_sentinel_password redis_operator_password \
+  mongo_root_password mongo_password session_secret jwt_secret metrics_token ops_token grafana_password; do
+  keep "$name" "$(random 32)"
+done
+# MongoDB takes letters and digits of base64 for the key of a replica set; hexadecimal ones are such.
+keep mongo_keyfile "$(random 256)"
+keep mongodb_url "mongodb://sluice:$(cat "$folder/mongo_password")@mongo:27017/chat?replicaSet=rs0&authSource=chat"
