@@ -10,6 +10,7 @@ import type { Checks } from "./checks.ts";
 import { createHealth, type Phase } from "./health.ts";
 import { followKillSwitch, type KillSwitch } from "./kill-switch.ts";
 import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
+import { loadMetrics } from "./metrics/load.ts";
 import { mongoMetrics } from "./metrics/mongo.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { redisMetrics } from "./metrics/redis.ts";
@@ -70,6 +71,7 @@ export function createOps(options: OpsOptions): Ops {
   health.checks.add("changeStream:lag", () => streamFigures(streams));
   for (const theme of [
     processMetrics({ version }),
+    loadMetrics(),
     redisMetrics({ door, switchedOff: () => killSwitch.by !== null }),
     mongoMetrics(mongo),
     settingsMetrics(settings),

@@ -63,6 +63,17 @@ describe("the metrics of an instance", () => {
     expect(await instance.metric("process_cpu_seconds_total")).toBeGreaterThan(0);
   });
 
+  it("tell how full the instance is, for whatever starts more of them", async () => {
+    const load = (resource: string) => instance.metric(`chat_load_ratio{resource="${resource}"}`);
+    expect(await load("memory")).toBeGreaterThan(0);
+    expect(await load("memory")).toBeLessThan(1);
+    expect(await load("cpu")).toBeGreaterThan(0);
+    const end = performance.now() + 300;
+    while (performance.now() < end);
+    expect(await load("event_loop")).toBeGreaterThan(0.01);
+    expect(await load("event_loop")).toBeLessThanOrEqual(1);
+  });
+
   it("count calls to Redis by name and end, and say how it is", async () => {
     expect(await instance.metric("chat_redis_up")).toBe(1);
     expect(await instance.metric('chat_redis_breaker_state{state="closed"}')).toBe(1);
