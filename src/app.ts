@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { RequestHandler } from "express";
 import { createChatHttp } from "./chat/routes/index.ts";
 import type { DoorLimits } from "./chat/routes/limits.ts";
+import { createFeeds } from "./chat/services/feeds.ts";
 import { createChatServices } from "./chat/services/index.ts";
 import { createSessionGate } from "./chat/sessions/gate.ts";
 import type { Config } from "./config/load.ts";
@@ -169,6 +170,8 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       createServer((req, res) => handle(req, res)),
       closeHttp,
     );
+    const feeds = createFeeds({ db, watch: watchCollection, log });
+    const { topology } = await door.health();
     const realtime = createRealtime({
       server,
       config,
@@ -178,10 +181,12 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       cookie: { name: config.SESSION_COOKIE, secrets: secrets.session },
       db: mongo.db,
       log,
+      ...(topology === "none" ? {} : { others: { door, feeds } }),
       ...(eventLimiter ? { limiter: eventLimiter } : {}),
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
     ops.watchSockets(realtime);
+    for (const [name, stream] of realtime.streams) ops.watchStream(name, stream);
     store.events.on("ended", ({ id }) => void realtime.sessionEnded(id));
 
     const underBudget: RequestHandler = (_req, _res, next) => withBudget(next);

@@ -7,18 +7,18 @@ import { textRoom } from "./channel-rooms.ts";
 import type { Guests } from "./guests.ts";
 import { historyEntry, messagePayload, privatePayload } from "./payloads.ts";
 import { createRecentIds } from "./recent-ids.ts";
-import type { Guest, RealtimeEvents } from "./types.ts";
+import type { Guest, RealtimeEvents, Way } from "./types.ts";
 import { createWindows } from "./windows.ts";
 
 /** Later than this after it was stored no message is expected to arrive from another instance. */
 const lateMs = 30_000;
-const idsRemembered = 20_000;
+const idsRemembered = 50_000;
 
 /** The one way of messages to sockets: on every instance each passes `deliver` once, whoever stored it. */
 export interface Delivery {
   /** Sends a stored message here and to the other instances; of a private one `writer` gets its copy. */
   publish(message: Message, writer?: Guest): void;
-  deliver(message: Message): void;
+  deliver(message: Message, way: Way): void;
   /** Sends `history` as `read` answers it, and then whatever came meanwhile and is not in it. */
   history(guest: Guest, room: string, read: () => Promise<Message[]>): Promise<void>;
   /** Forgets a socket that is gone. */
@@ -50,9 +50,9 @@ export function createDelivery({ io, guests, bus, events, clock }: Options): Del
     if (!windows.takes(guest, message)) sendNow(guest, message);
   }
 
-  function deliver(message: Message): void {
+  function deliver(message: Message, way: Way): void {
     if (!delivered.add(message.id)) return;
-    events.emit("delivered", { type: message.type });
+    events.emit("delivered", { type: message.type, way });
     if (message.type === "private") {
       if (message.target) for (const guest of guests.named(message.target)) send(guest, message);
       return;
@@ -61,11 +61,11 @@ export function createDelivery({ io, guests, bus, events, clock }: Options): Del
     io.local.to(textRoom(message.room)).except(held).emit("message", messagePayload(message));
   }
 
-  bus.onMessage(deliver);
+  bus.onMessage((message) => deliver(message, "redis"));
 
   return {
     publish(message, writer) {
-      deliver(message);
+      deliver(message, "here");
       if (writer) send(writer, message);
       bus.send(message);
     },
@@ -84,9 +84,12 @@ export function createDelivery({ io, guests, bus, events, clock }: Options): Del
       const ids = new Set(shown.map(({ id }) => id));
       const since = clock.now() - lateMs;
       const stillToCome = shown.filter(({ id, timestamp }) => !delivered.has(id) && timestamp.getTime() > since);
+      const [oldest] = shown;
+      const mayBeOverrun = oldest !== undefined && oldest.timestamp.getTime() > since;
       const waited = windows.settle(
         guest,
         stillToCome.map(({ id }) => id),
+        mayBeOverrun ? oldest : undefined,
       );
       for (const message of waited) if (!ids.has(message.id)) sendNow(guest, message);
     },

@@ -1,5 +1,8 @@
+import { LRUCache } from "lru-cache";
+import type { StandingChange } from "../chat/services/feeds.ts";
 import type { SocketLinks, Standing } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Guests } from "./guests.ts";
@@ -23,13 +26,20 @@ interface Options {
   statuses: Statuses;
   memory: Memory;
   voice: Voice;
+  clock: Clock;
   log: Log;
 }
+
+/** Clocks of instances that are this far apart still agree on which sockets an order is about. */
+const skewMs = 5_000;
+const cutsRemembered = 1_000;
 
 export interface Links extends SocketLinks {
   /** What is known of a user now; sockets of one who is banned are cut. */
   recognise(standing: Standing): void;
   sessionEnded(sid: string): Promise<void>;
+  /** A user was changed in the store, by whoever: what an order from another instance would do is done, if none came. */
+  changed(change: StandingChange): void;
 }
 
 /** A client that is cut comes back at once if its session lives, and does not join by itself: its room is remembered. */
@@ -41,7 +51,8 @@ export function cut(guest: Guest, memory: Memory, notice?: Notice): void {
 }
 
 export function createLinks(options: Options): Links {
-  const { gate, guests, orders, presence, standings, statuses, memory, voice, log } = options;
+  const { gate, guests, orders, presence, standings, statuses, memory, voice, clock, log } = options;
+  const lastCuts = new LRUCache<string, number>({ max: cutsRemembered });
 
   function cutAll(name: string, found: Guest[], notice?: Notice): number {
     guests.noteCut(name);
@@ -50,10 +61,13 @@ export function createLinks(options: Options): Links {
     return found.length;
   }
 
-  function cutUser(userId: string, notice?: Notice): number {
+  /** Those that were opened by then: who came back since has logged in again. */
+  function cutUser(userId: string, until: number, notice?: Notice): number {
+    lastCuts.set(userId, clock.now());
     presence.loggedOut(userId);
     statuses.forget(userId);
-    return cutAll(userId, guests.ofUser(userId), notice);
+    const found = guests.ofUser(userId).filter(({ socket }) => socket.handshake.issued <= until);
+    return cutAll(userId, found, notice);
   }
 
   const cutSession = (sessionKey: string) => cutAll(sessionKey, guests.ofSession(sessionKey));
@@ -70,7 +84,8 @@ export function createLinks(options: Options): Links {
   function recognise({ id, nickname, role, banned }: Standing): void {
     const sockets = guests.ofUser(id);
     if (banned) {
-      if (sockets.length > 0) cutUser(id, { name: "banned", payload: { message: "Account is banned" } });
+      if (sockets.length > 0)
+        cutUser(id, Number.POSITIVE_INFINITY, { name: "banned", payload: { message: "Account is banned" } });
       return;
     }
     const strangers = sockets.filter(({ member }) => member.nickname !== nickname || member.role !== role);
@@ -93,8 +108,8 @@ export function createLinks(options: Options): Links {
     }
   }
 
-  function obey(order: Order): number {
-    if (order.kind === "cutUser") return cutUser(order.userId, order.event);
+  function obey(order: Order, at: number): number {
+    if (order.kind === "cutUser") return cutUser(order.userId, at + skewMs, order.event);
     if (order.kind === "cutSession") return cutSession(order.sessionKey);
     if (order.kind === "signal") return Number(voice.receive(order));
     if (order.kind === "refresh") void refresh(order.userId);
@@ -104,7 +119,7 @@ export function createLinks(options: Options): Links {
   orders.onOrder(obey);
 
   async function everywhere(order: Order): Promise<number> {
-    const here = obey(order);
+    const here = obey(order, clock.now());
     return here + (await orders.ask(order));
   }
 
@@ -118,6 +133,14 @@ export function createLinks(options: Options): Links {
     },
     loggedIn: presence.loggedIn,
     recognise,
+    changed({ userId, ban, ended }) {
+      const obeyed = ended !== undefined && (lastCuts.get(userId) ?? 0) > ended.getTime() - skewMs;
+      if (ban) {
+        const payload = { message: "Account is banned", ...ban };
+        cutUser(userId, Number.POSITIVE_INFINITY, { name: "banned", payload });
+      } else if (ended && !obeyed) cutUser(userId, ended.getTime());
+      if (guests.ofUser(userId).length > 0) void refresh(userId);
+    },
     async sessionEnded(sid) {
       try {
         await sessionEnded(sid);

@@ -1,4 +1,6 @@
 import type { Server } from "socket.io";
+import type { Clock } from "../kernel/clock.ts";
+import { clusterPatienceMs } from "./adapter.ts";
 
 /** What one instance asks of all others. */
 export type Order =
@@ -12,32 +14,40 @@ export interface Orders {
   /** How many sockets the other instances say it touched; those that do not answer in time count as none. */
   ask(order: Order): Promise<number>;
   tell(order: Order): void;
-  onOrder(obey: (order: Order) => number): void;
+  /** `at`: when it was given, by the clock of who gave it. A frozen Redis brings it late. */
+  onOrder(obey: (order: Order, at: number) => number): void;
+  /** The others would hear of it now. */
+  readonly live: boolean;
 }
 
-const patienceMs = 300;
+/** A voice signal as old as this is no use to anybody. */
+const staleMs = 10_000;
 
-export function createAdapterOrders(io: Server): Orders {
+export function createAdapterOrders(io: Server, clock: Clock, live: () => boolean): Orders {
   return {
     ask: (order) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, patienceMs, 0);
-        io.serverSideEmit("chat:order", order, (_error: unknown, counts: unknown) => {
+        const timer = setTimeout(resolve, clusterPatienceMs, 0);
+        io.serverSideEmit("chat:order", order, clock.now(), (_error: unknown, counts: unknown) => {
           clearTimeout(timer);
           resolve(Array.isArray(counts) ? counts.reduce((sum: number, n: unknown) => sum + (Number(n) || 0), 0) : 0);
         });
       }),
     tell(order) {
-      io.serverSideEmit("chat:order", order);
+      io.serverSideEmit("chat:order", order, clock.now());
     },
     onOrder(obey) {
-      io.on("chat:order", (order: Order, answer?: (count: number) => void) => {
-        const count = obey(order);
+      io.on("chat:order", (order: Order, at: number, answer?: (count: number) => void) => {
+        const stale = order.kind === "signal" && clock.now() - at > staleMs;
+        const count = stale ? 0 : obey(order, at);
         answer?.(count);
       });
+    },
+    get live() {
+      return live();
     },
   };
 }
 
 /** For the only instance. */
-export const noOrders: Orders = { ask: async () => 0, tell() {}, onOrder() {} };
+export const noOrders: Orders = { ask: async () => 0, tell() {}, onOrder() {}, live: true };

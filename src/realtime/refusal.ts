@@ -24,5 +24,7 @@ export const refusal = {
     new Refusal("TARGET_USER_NOT_IN_ROOM", `User '${nickname}' is not available in this channel`),
   privateFailed: () => new Refusal("PRIVATE_MESSAGE_FAILED", "Failed to send private message"),
   noVoiceChannel: () => new Refusal("VOICE_CHANNEL_NOT_FOUND", "Voice channel not found", "voice_error"),
+  voiceCut: () =>
+    new Refusal("VOICE_UNAVAILABLE", "This user cannot be reached right now, please try again", "voice_error"),
   tooMany: () => new Refusal("RATE_LIMITED", "Too many events, please slow down"),
 };

@@ -3,18 +3,22 @@ import { Server } from "socket.io";
 import { systemClock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import { createEvents } from "../kernel/events.ts";
+import { createClusterAdapter } from "./adapter.ts";
 import { createAdapterBus, noBus } from "./bus.ts";
+import { channelsOf } from "./channel-rooms.ts";
 import { createDelivery } from "./delivery.ts";
 import { sendAway } from "./drain.ts";
 import { createGuests } from "./guests.ts";
 import { createHandshake } from "./handshake.ts";
 import { createLinks } from "./links.ts";
 import { createListeners } from "./listeners.ts";
-import { createAdapterOrders, noOrders } from "./orders.ts";
+import { createAdapterOrders, noOrders, type Orders } from "./orders.ts";
 import { createLocalPresence } from "./presence-local.ts";
+import { refusal } from "./refusal.ts";
 import { createMemory } from "./remember.ts";
 import { createRoomList } from "./room-list.ts";
 import { createRooms } from "./rooms.ts";
+import { createSecondPath } from "./second-path.ts";
 import { createStandings } from "./standings.ts";
 import { createStatuses } from "./statuses.ts";
 import { createTalk } from "./talk.ts";
@@ -27,14 +31,29 @@ const connectTimeoutMs = 10_000;
 /** Not the first request of a connection, but one of a connection that is open already. */
 const isOngoing = (req: IncomingMessage) => /[?&]sid=/.test(req.url ?? "");
 
+/** A voice signal that nobody would hear is refused in words, so that its caller does not wait for an answer. */
+function spoken(orders: Orders): Orders {
+  return {
+    ...orders,
+    get live() {
+      return orders.live;
+    },
+    tell(order) {
+      if (order.kind === "signal" && !orders.live) throw refusal.voiceCut();
+      orders.tell(order);
+    },
+  };
+}
+
 /** The chat's sockets on an HTTP server: who may connect, what they may say, and who hears of it. */
 export function createRealtime(options: RealtimeOptions): Realtime {
-  const { server, config, origins, services, gate, cookie, db, log, adapter, limiter, clock = systemClock } = options;
+  const { server, config, origins, services, gate, cookie, db, log, others, limiter, clock = systemClock } = options;
   const events = createEvents<RealtimeEvents>();
+  const cluster = others && createClusterAdapter(others.door);
   let draining = false;
 
   const io = new Server(server, {
-    ...(adapter ? { adapter } : {}),
+    ...(cluster ? { adapter: cluster.adapter } : {}),
     transports: ["websocket", "polling"],
     cors: { origin: [...origins], credentials: true },
     maxHttpBufferSize: config.SOCKET_PAYLOAD_KB * 1024,
@@ -44,13 +63,13 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     // Refused before the handshake a client is told by the transport, and a balancer may try another instance.
     allowRequest: (req, answer) => (draining && !isOngoing(req) ? answer("draining", false) : answer(null, true)),
   });
-  const bus = adapter ? createAdapterBus(io) : noBus;
-  const orders = adapter ? createAdapterOrders(io) : noOrders;
+  const bus = cluster ? createAdapterBus(io) : noBus;
+  const orders = cluster ? createAdapterOrders(io, clock, () => cluster.live) : noOrders;
 
   const guests = createGuests(config.SOCKETS_PER_USER);
   const standings = createStandings(services.users, clock);
   const presence = createLocalPresence({ graceMs: config.PRESENCE_GRACE, leaseMs: config.PRESENCE_LEASE, clock });
-  const statuses = createStatuses({ users: services.users, presence, alone: !adapter, clock, log });
+  const statuses = createStatuses({ users: services.users, presence, alone: !others, clock, log });
   const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
   const delivery = createDelivery({ io, guests, bus, events, clock });
   const roomList = createRoomList({
@@ -61,12 +80,23 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   });
   const { channels, messages } = services;
   const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
-  const voice = createVoice({ channels, guests, orders });
-  const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, log });
+  const voice = createVoice({ channels, guests, orders: spoken(orders) });
+  const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
   const talk = createTalk({ messages, standings, presence, delivery, statuses, clock, recognise });
   const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
   const listen = createListeners({ rooms, talk, voice, messageLength, limiter, events, clock, log });
+
+  const secondPath =
+    others &&
+    createSecondPath({
+      feeds: others.feeds,
+      rooms: () => channelsOf(io.of("/").adapter.rooms.keys()),
+      deliver: (message) => delivery.deliver(message, "mongodb"),
+      clock,
+      log,
+    });
+  const changes = others?.feeds.standings(links.changed);
 
   const works = new Set<Work>();
 
@@ -100,6 +130,10 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   return {
     links,
     events,
+    streams: new Map([
+      ...(secondPath ? [["messages", secondPath.stream] as const] : []),
+      ...(changes ? [["users", changes] as const] : []),
+    ]),
     stats: () => ({ connections: guests.size, users: guests.users }),
     deliver: delivery.deliver,
     sessionEnded: links.sessionEnded,
@@ -114,6 +148,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       io.local.disconnectSockets(true);
       roomList.close();
       await Promise.all([...works].map((work) => work.idle()));
+      await Promise.all([secondPath?.close(), changes?.close()]);
       await Promise.all([statuses.close(), memory.close()]);
       await presence.close();
       // Not `io.close()`: it would close the HTTP server too, which is not its own.

@@ -1,12 +1,14 @@
 import type { Server as HttpServer } from "node:http";
 import type { Db } from "mongodb";
 import type { ServerOptions, Socket } from "socket.io";
+import type { Feeds } from "../chat/services/feeds.ts";
 import type { ChannelAccess, ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
 import type { Limiter } from "../kernel/limiter.ts";
 import type { Log } from "../kernel/log.ts";
+import type { RedisDoor } from "../redis/types.ts";
 import type { Work } from "./work.ts";
 
 export type SocketAdapter = NonNullable<ServerOptions["adapter"]>;
@@ -33,6 +35,12 @@ export interface Guest {
   voice: string | null;
 }
 
+/** How the instances of one chat reach each other. */
+export interface Others {
+  readonly door: RedisDoor;
+  readonly feeds: Feeds;
+}
+
 /** What of the configuration this room reads; names and units are the configuration's. */
 interface RealtimeConfig {
   readonly SOCKET_PAYLOAD_KB: number;
@@ -57,15 +65,18 @@ export interface RealtimeOptions {
   db: Db;
   log: Log;
   /** Absent: this is the only instance. */
-  adapter?: SocketAdapter;
+  others?: Others;
   /** Absent: events are not limited, only queued. */
   limiter?: Limiter;
   clock?: Clock;
 }
 
+/** Which way a message came to this instance first. */
+export type Way = "here" | "redis" | "mongodb";
+
 export type RealtimeEvents = {
   /** One per message sent to sockets here, whoever stored it. */
-  delivered: { type: Message["type"] };
+  delivered: { type: Message["type"]; way: Way };
   /** A handshake that was turned away, by what the client was told. */
   refused: { reason: string };
   /** An event that was not carried out, for a reason that is not the client's. */
@@ -73,6 +84,8 @@ export type RealtimeEvents = {
   /** An event beyond what its user may send. */
   limited: { event: string };
 };
+
+type Stream = Pick<ReturnType<Feeds["messages"]>, "live" | "lagMs" | "reason">;
 
 interface RealtimeStats {
   connections: number;
@@ -83,8 +96,10 @@ export interface Realtime {
   readonly links: SocketLinks;
   readonly events: Events<RealtimeEvents>;
   stats(): RealtimeStats;
+  /** What is followed in MongoDB, by name; none when this is the only instance. */
+  readonly streams: ReadonlyMap<string, Stream>;
   /** Sends a stored message to the sockets here; a message that was already sent is not sent again. */
-  deliver(message: Message): void;
+  deliver(message: Message, way: Way): void;
   /** A session is gone from the store, whoever ended it: its sockets here go too, unless its handle lives on in another. */
   sessionEnded(sid: string): Promise<void>;
   /** Refuses newcomers, and sends everybody away in waves over `ms`; clients re-join their rooms elsewhere. */

@@ -11,8 +11,8 @@ export interface Windows {
   takes(guest: Guest, message: Message): boolean;
   /** The sockets of a room that must not be sent this message now. */
   heldFrom(message: Message): string[];
-  /** Answers what waited, in order; from now on late deliveries of `shown` are kept back. */
-  settle(guest: Guest, shown: string[]): Message[];
+  /** Answers what waited, in order; late deliveries of `shown`, and of what is older than `oldest`, are kept back now. */
+  settle(guest: Guest, shown: string[], oldest?: Message): Message[];
   /** Answers what waited, in order. */
   close(guest: Guest): Message[];
   readonly size: number;
@@ -22,6 +22,7 @@ interface Window {
   room: string;
   waiting: Message[] | null;
   shown: Set<string>;
+  oldest?: Message | undefined;
   timer?: NodeJS.Timeout;
 }
 
@@ -51,6 +52,7 @@ export function createWindows(lateMs: number): Windows {
       return true;
     }
     const late = window.shown.delete(message.id);
+    if (window.oldest) return late || (message.room === window.room && inOrder(message, window.oldest) < 0);
     if (window.shown.size === 0) remove(guest);
     return late;
   }
@@ -69,13 +71,14 @@ export function createWindows(lateMs: number): Windows {
       if (!inRoom) return [];
       return [...inRoom].filter((guest) => takes(guest, message)).map((guest) => guest.socket.id);
     },
-    settle(guest, shown) {
+    settle(guest, shown, oldest) {
       const window = byGuest.get(guest);
-      const waited = window?.waiting ?? [];
-      if (!window || shown.length === 0) remove(guest);
+      const waited = (window?.waiting ?? []).filter((message) => !oldest || inOrder(message, oldest) >= 0);
+      if (!window || (shown.length === 0 && !oldest)) remove(guest);
       else {
         window.waiting = null;
         window.shown = new Set(shown);
+        window.oldest = oldest;
         window.timer = setTimeout(() => remove(guest), lateMs).unref();
       }
       return waited.sort(inOrder);

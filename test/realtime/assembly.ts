@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { MongoStore } from "connect-mongo";
 import type { SessionData } from "express-session";
+import { createFeeds } from "../../src/chat/services/feeds.ts";
 import { createChatServices } from "../../src/chat/services/index.ts";
 import type { ChatServices } from "../../src/chat/services/types.ts";
 import { createSessionGate } from "../../src/chat/sessions/gate.ts";
@@ -11,8 +12,9 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { Limiter } from "../../src/kernel/limiter.ts";
 import { connectMongo } from "../../src/mongo/connect.ts";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
+import { watchCollection } from "../../src/mongo/watch.ts";
 import { createRealtime } from "../../src/realtime/index.ts";
-import type { SocketAdapter } from "../../src/realtime/types.ts";
+import type { RedisDoor } from "../../src/redis/types.ts";
 import { quick } from "../support/chat.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { createEar, type Ear, open } from "../support/sockets.ts";
@@ -24,12 +26,13 @@ export interface AssemblyOptions {
   env?: Record<string, string>;
   /** Real services, with what the test puts round them. */
   around?: (services: ChatServices) => ChatServices;
-  adapter?: SocketAdapter;
+  /** There are other instances, reached through this and MongoDB. */
+  door?: RedisDoor;
   limiter?: Limiter;
 }
 
 /** The room alone on an HTTP server of its own: real MongoDB, real services, real sockets, no routes. */
-export async function assemble({ mongoUrl, env = {}, around = (s) => s, adapter, limiter }: AssemblyOptions) {
+export async function assemble({ mongoUrl, env = {}, around = (s) => s, door, limiter }: AssemblyOptions) {
   const config = loadConfig({ ...quick, MONGODB_URL: mongoUrl, ...env });
   const log = createRecorder();
   const timeoutMs = config.MONGODB_TIMEOUT;
@@ -54,7 +57,7 @@ export async function assemble({ mongoUrl, env = {}, around = (s) => s, adapter,
     cookie: { name: config.SESSION_COOKIE, secrets: [secret] },
     db: mongo.db,
     log,
-    ...(adapter ? { adapter } : {}),
+    ...(door ? { others: { door, feeds: createFeeds({ db: mongo.db, watch: watchCollection, log }) } } : {}),
     ...(limiter ? { limiter } : {}),
   });
   server.listen(0, "127.0.0.1");

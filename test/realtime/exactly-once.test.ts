@@ -87,9 +87,9 @@ it("shows every message once, however snapshots and deliveries cross", async () 
     const before = readers.map(({ shown }) => shown.histories);
     await soon(120);
     if (readers.some(({ shown }, i) => shown.list.includes(message.id) && shown.histories !== before[i])) betweenLegs++;
-    chat.realtime.deliver(message);
+    chat.realtime.deliver(message, "redis");
     await soon(40);
-    chat.realtime.deliver(message);
+    chat.realtime.deliver(message, "redis");
   }
   const elsewhere = (async () => {
     for (let n = 0; goesOn(); n++) {

@@ -1,6 +1,4 @@
-import { createAdapter } from "@socket.io/redis-adapter";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { adapterClient } from "../../src/redis/facades/adapter.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -18,8 +16,7 @@ async function instance(): Promise<Assembly> {
   const opened = openDoor({ REDIS_URL: redis.url });
   doors.push(opened);
   await opened.is("up");
-  const client = adapterClient(opened.door);
-  return assemble({ mongoUrl: url, adapter: createAdapter(client, client) });
+  return assemble({ mongoUrl: url, door: opened.door });
 }
 
 beforeAll(async () => {
@@ -55,7 +52,7 @@ it("delivers a message once on every instance, whoever stored it and however oft
     await ear.hears("message", ({ text }) => text === "from two");
   }
   const stored = (await one.services.messages.recent("general", "")).find(({ text }) => text === "from one");
-  if (stored) two.realtime.deliver(stored);
+  if (stored) two.realtime.deliver(stored, "mongodb");
   a.emit("message", { text: "last" });
   await b.hears("message", ({ text }) => text === "last");
   expect([count(a, "from one"), count(b, "from one"), count(b, "from two")]).toEqual([1, 1, 1]);

@@ -77,7 +77,7 @@ describe("over a cluster", () => {
     });
   });
 
-  it("carries the adapter of Socket.IO", () => adapterContract({ REDIS_CLUSTER: cluster.address }, "socket.io"));
+  it("carries the adapter of Socket.IO", () => adapterContract({ REDIS_CLUSTER: cluster.address }));
 
   it("follows a slot that moves, in the middle of it and afterwards, without an outage", async () => {
     const { door, changes } = await open();

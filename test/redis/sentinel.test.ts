@@ -62,7 +62,7 @@ describe("over sentinels", () => {
     expect(await master.ask("GET", "cache:a")).toBe("1");
   });
 
-  it("carries the adapter of Socket.IO", () => adapterContract({ REDIS_SENTINEL: group.address }, "socket.io"));
+  it("carries the adapter of Socket.IO", () => adapterContract({ REDIS_SENTINEL: group.address }));
 
   it("is not held up by a frozen sentinel", async () => {
     group.signalSentinel(0, "SIGSTOP");

@@ -1,3 +1,4 @@
+import { withoutBudget } from "../../kernel/budget.ts";
 import type { RedisDoor, Subscription } from "../types.ts";
 
 type RawListener = (message: Buffer, channel: Buffer) => void;
@@ -25,6 +26,8 @@ interface Listening {
   listener: RawListener;
   subscription: Subscription;
 }
+
+const deadlineMs = 200;
 
 const list = (names: string | string[]) => (Array.isArray(names) ? names : [names]);
 
@@ -56,13 +59,16 @@ export function adapterClient(door: RedisDoor): AdapterClient {
 
   /** How many instances listen; Redis out means that only this one is heard. */
   async function subscribers(channel: string): Promise<[string, number]> {
-    const answer = await door.call("adapter.numsub", async (redis) => redis.pubSubNumSub(channel));
+    const ask = () => door.call("adapter.numsub", async (redis) => redis.pubSubNumSub(channel), { deadlineMs });
+    const answer = await withoutBudget(ask);
     return [channel, answer.ok ? Math.max(1, Number(answer.value[channel] ?? 0)) : 1];
   }
 
   const client: AdapterClient = {
     async publish(channel, message) {
-      const answer = await door.call("adapter.publish", (redis) => redis.publish(channel, message));
+      // Nobody waits for it, so it goes out however long the request has waited for Redis already.
+      const send = () => door.call("adapter.publish", (redis) => redis.publish(channel, message));
+      const answer = await withoutBudget(send);
       return answer.ok ? answer.value : 0;
     },
     sSubscribe: async () => {},

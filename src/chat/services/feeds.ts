@@ -1,0 +1,106 @@
+import type { ChangeStreamDocument, Db } from "mongodb";
+import type { Log } from "../../kernel/log.ts";
+import type { WatchCollection, Watcher } from "../../mongo/watch.ts";
+import type { MessageRecord } from "../models/message.ts";
+import type { UserRecord } from "../models/user.ts";
+import { toMessage } from "./records.ts";
+import type { Message } from "./types.ts";
+
+/** What may make somebody's sockets act otherwise, or go. */
+export interface StandingChange {
+  userId: string;
+  /** Banned by this change. */
+  ban?: { reason: string; expires: Date | null };
+  /** Logged out or banned by this change, at that time. */
+  ended?: Date;
+}
+
+/** What others store, told as it is stored; each of them goes on until it is closed. */
+export interface Feeds {
+  messages(tell: (message: Message) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
+  standings(tell: (change: StandingChange) => void): Watcher;
+  /** Of these rooms, stored at `since` or later; of too many the newest, in order. */
+  messagesSince(rooms: string[], since: Date, most: number): Promise<Message[]>;
+}
+
+interface Options {
+  db: Db;
+  watch: WatchCollection;
+  log: Log;
+}
+
+const ofMessage = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
+const ofStanding = ["nickname", "role", "banned", "banExpires", "muteExpires", "sessionsEndedAt"];
+
+const messagePipeline = [
+  { $match: { operationType: "insert" } },
+  { $project: { operationType: 1, fullDocument: { _id: 1, ...ofMessage } } },
+];
+
+const updated = "updateDescription.updatedFields";
+const standingPipeline = [
+  {
+    $match: {
+      $or: [
+        { operationType: "replace" },
+        { "updateDescription.removedFields": { $in: ofStanding } },
+        ...ofStanding.map((field) => ({ [`${updated}.${field}`]: { $exists: true } })),
+      ],
+    },
+  },
+  {
+    $project: {
+      operationType: 1,
+      documentKey: 1,
+      ...Object.fromEntries([...ofStanding, "banReason"].map((field) => [`${updated}.${field}`, 1])),
+    },
+  },
+];
+
+type Changed = Partial<Pick<UserRecord, "banned" | "banReason" | "banExpires" | "sessionsEndedAt">>;
+
+function standingChange(change: ChangeStreamDocument<UserRecord>): StandingChange | undefined {
+  if (change.operationType !== "update" && change.operationType !== "replace") return undefined;
+  const fields: Changed = change.operationType === "update" ? (change.updateDescription?.updatedFields ?? {}) : {};
+  const { banned, banReason, banExpires, sessionsEndedAt } = fields;
+  return {
+    userId: change.documentKey._id.toHexString(),
+    ...(banned ? { ban: { reason: banReason ?? "", expires: banExpires ?? null } } : {}),
+    ...(sessionsEndedAt ? { ended: sessionsEndedAt } : {}),
+  };
+}
+
+export function createFeeds({ db, watch, log }: Options): Feeds {
+  const messages = db.collection<MessageRecord>("messages");
+
+  return {
+    messages: (tell, onLive) =>
+      watch({
+        collection: messages,
+        pipeline: messagePipeline,
+        onChange(change) {
+          if (change.operationType === "insert") tell(toMessage(change.fullDocument));
+        },
+        onLive: (live, reason) => onLive(live, reason !== "afresh"),
+        log,
+      }),
+    standings: (tell) =>
+      watch({
+        collection: db.collection<UserRecord>("users"),
+        pipeline: standingPipeline,
+        onChange(document) {
+          const change = standingChange(document);
+          if (change) tell(change);
+        },
+        log,
+      }),
+    async messagesSince(rooms, since, most) {
+      const newest = await messages
+        .find({ channel: { $in: rooms }, timestamp: { $gte: since } }, { projection: ofMessage })
+        .sort({ timestamp: -1, _id: -1 })
+        .limit(most)
+        .toArray();
+      return newest.reverse().map(toMessage);
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import type { Feeds } from "../chat/services/feeds.ts";
+import type { Message } from "../chat/services/types.ts";
+import type { Clock } from "../kernel/clock.ts";
+import { messageOf } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+
+/**
+ * The way of messages over MongoDB. It is followed while Redis is well, too: Pub/Sub forgets what is published while a
+ * connection is lost, or frozen and not yet known to be, and who published is gone when its process was killed between
+ * the store and the publish. So nothing has to decide when an outage began; whichever way is first delivers.
+ */
+export interface SecondPath {
+  readonly stream: ReturnType<Feeds["messages"]>;
+  close(): Promise<void>;
+}
+
+interface Options {
+  feeds: Pick<Feeds, "messages" | "messagesSince">;
+  /** Those with somebody in them on this instance. */
+  rooms: () => string[];
+  deliver: (message: Message) => void;
+  clock: Clock;
+  log: Log;
+}
+
+/** Without a change stream the rooms are read again so often. */
+const pollMs = 1_000;
+/** A stream that is broken for less goes on where it was, and nothing is missed. */
+const patienceMs = 2_000;
+/** Instances' clocks may differ, and a write may take its time, by this much together. */
+const marginMs = 10_000;
+const mostAtOnce = 2_000;
+/** What is put into the store long after it was said is no news. */
+const newsMs = 10 * 60_000;
+
+export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options): SecondPath {
+  /** What was stored before this has been delivered here, or was not wanted. */
+  let complete = clock.now();
+  let lostAt: number | undefined = clock.now();
+  let owing = false;
+  let reading: Promise<void> | undefined;
+  let failing = false;
+
+  async function readAgain(): Promise<void> {
+    const began = clock.now();
+    try {
+      const active = rooms();
+      const since = new Date(complete - marginMs);
+      if (active.length > 0)
+        for (const message of await feeds.messagesSince(active, since, mostAtOnce)) deliver(message);
+      complete = began;
+      owing = false;
+      failing = false;
+    } catch (error) {
+      if (!failing) log.warn({ err: messageOf(error) }, "Messages of other instances cannot be read; trying again");
+      failing = true;
+    }
+  }
+
+  function begin(): void {
+    reading ??= readAgain().finally(() => {
+      reading = undefined;
+    });
+  }
+
+  const stream = feeds.messages(
+    (message) => {
+      if (message.timestamp.getTime() > clock.now() - newsMs) deliver(message);
+    },
+    (live, whole) => {
+      if (!live) {
+        lostAt ??= clock.now();
+        if (Number.isFinite(stream.lagMs)) complete = Math.max(complete, clock.now() - stream.lagMs);
+        return;
+      }
+      lostAt = undefined;
+      if (whole) return;
+      owing = true;
+      begin();
+    },
+  );
+
+  const timer = setInterval(() => {
+    const blind = lostAt !== undefined && clock.now() - lostAt > patienceMs;
+    if (owing || blind || stream.reason === "no replica set") begin();
+  }, pollMs);
+  timer.unref();
+
+  return {
+    stream,
+    async close() {
+      clearInterval(timer);
+      await Promise.all([stream.close(), reading]);
+    },
+  };
+}
