@@ -174,6 +174,11 @@ export const groups = {
       "1536",
       "Largest socket packet, in kB; larger closes the connection.",
     ),
+    SOCKET_BUFFER_KB: variable(
+      integer(64, 1_048_576),
+      "4096",
+      "What may wait for a client that reads slowly, in kB; more ends its connection.",
+    ),
     SOCKETS_PER_USER: variable(integer(1, 10_000), "20", "Most sockets of one user per process."),
   },
   Chat: {

@@ -4,6 +4,7 @@ import { systemClock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import { createEvents } from "../kernel/events.ts";
 import { createClusterAdapter } from "./adapter.ts";
+import { createBacklog } from "./backlog.ts";
 import { createAdapterBus, noBus } from "./bus.ts";
 import { channelsOf } from "./channel-rooms.ts";
 import { createDelivery } from "./delivery.ts";
@@ -96,6 +97,14 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       clock,
       log,
     });
+  const backlog = createBacklog({
+    guests,
+    limitBytes: config.SOCKET_BUFFER_KB * 1024,
+    onSlow(guest, bytes) {
+      events.emit("slow", { bytes });
+      log.info({ userId: guest.member.userId, bytes }, "A socket was ended: its client does not take what it is sent");
+    },
+  });
   const changes = others?.feeds.standings(links.changed);
 
   const works = new Set<Work>();
@@ -147,6 +156,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       presence.suspend();
       io.local.disconnectSockets(true);
       roomList.close();
+      backlog.close();
       await Promise.all([...works].map((work) => work.idle()));
       await Promise.all([secondPath?.close(), changes?.close()]);
       await Promise.all([statuses.close(), memory.close()]);

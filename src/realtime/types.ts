@@ -44,6 +44,7 @@ export interface Others {
 /** What of the configuration this room reads; names and units are the configuration's. */
 interface RealtimeConfig {
   readonly SOCKET_PAYLOAD_KB: number;
+  readonly SOCKET_BUFFER_KB: number;
   readonly SOCKETS_PER_USER: number;
   readonly MESSAGE_LENGTH: number;
   readonly TTL_SESSIONS: number;
@@ -83,6 +84,8 @@ export type RealtimeEvents = {
   failed: { event: string; error: unknown };
   /** An event beyond what its user may send. */
   limited: { event: string };
+  /** A socket was ended because its client did not take what was sent to it. */
+  slow: { bytes: number };
 };
 
 type Stream = Pick<ReturnType<Feeds["messages"]>, "live" | "lagMs" | "reason">;

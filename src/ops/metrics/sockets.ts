@@ -5,7 +5,7 @@ import { counter, gauge } from "./series.ts";
 /** The sockets of this instance; what the realtime room answers does. */
 export interface Sockets {
   stats(): { connections: number };
-  events: Pick<Events<{ delivered: object }>, "on">;
+  events: Pick<Events<{ delivered: { way: "here" | "redis" | "mongodb" }; slow: object }>, "on">;
 }
 
 /** The sockets of this instance and what they are sent. */
@@ -25,6 +25,26 @@ export function socketMetrics({ stats, events }: Sockets, serverId: string): The
       help: "Messages that this instance has sent to its sockets, whichever instance they came in at.",
       labels: { server_id: [server_id] },
     });
-    return events.on("delivered", () => messages.inc({ server_id }));
+    const arrivals = counter({
+      registry,
+      name: "chat_message_arrivals_total",
+      help: "Messages by the way they came to this instance first: stored here, over Redis, or over MongoDB.",
+      labels: { way: ["here", "redis", "mongodb"] },
+    });
+    const slow = counter({
+      registry,
+      name: "chat_slow_sockets_total",
+      help: "Sockets that were ended because their clients did not take what they were sent.",
+    });
+    const offs = [
+      events.on("delivered", ({ way }) => {
+        messages.inc({ server_id });
+        arrivals.inc({ way });
+      }),
+      events.on("slow", () => slow.inc()),
+    ];
+    return () => {
+      for (const off of offs) off();
+    };
   };
 }
