@@ -98,8 +98,11 @@ export type CacheEvents = {
   error: { cache: string; key: string; what: "read" | "fill" | "push" | "drop"; reason: string };
   /** A hit was compared with MongoDB; `ageMs`: how long it has been seen to differ. */
   audit: { cache: string; key: string; stale: boolean; ageMs: number };
-  /** It has changed here and Redis has it (or has it no longer): derived values are old, others are to be told. */
-  changed: { cache: string; key: string; version: string | undefined };
+  /**
+   * It has changed and Redis has it (or has it no longer): derived values are old. `here`: this instance wrote it, so the
+   * others are to be told; else the change stream brought it, as it does to every instance.
+   */
+  changed: { cache: string; key: string; version: string | undefined; here: boolean };
   /** Everything derived from any cache may be old. */
   cleared: { why: string };
   /** Where caches are read from, whenever that changes. */

@@ -1,0 +1,178 @@
+import type { RedisDoor } from "../redis/types.ts";
+import type { Declaration } from "./declaration.ts";
+import { createFills } from "./fills.ts";
+import { createGone } from "./gone.ts";
+import { createMarks } from "./marks.ts";
+import type { Element, Found } from "./shapes/shape.ts";
+import type { Trust } from "./trust.ts";
+import type { Turnstile } from "./turnstile.ts";
+import type { Cache, CacheEventSource, Read, ReadFrom } from "./types.ts";
+import { createWrites, type Writes } from "./writes.ts";
+
+export interface CacheOptions<Entry, Slice> {
+  declaration: Declaration<Entry, Slice>;
+  door: RedisDoor;
+  trust: Trust;
+  turnstile: Turnstile;
+  events: CacheEventSource;
+  leaseMs: number;
+  waitMs: number;
+  /** The operator's switch. */
+  on: () => boolean;
+  /** Why what others wrote may be missing in Redis; undefined when it is not. */
+  followed: () => string | undefined;
+  /** Somebody was answered from Redis. */
+  onHit: (key: string) => void;
+  signal: AbortSignal;
+}
+
+/** A cache, and what of it the room itself needs. */
+export interface CacheParts<Entry, Slice> {
+  readonly cache: Cache<Entry, Slice>;
+  readonly writes: Writes<Entry>;
+  /** Past everything that is counted: what Redis has, if it may be believed. */
+  look(key: string): Promise<Entry[] | undefined>;
+  /** The versions of those that Redis has; undefined while it is being filled, or gives no answer. */
+  versions(key: string, ids: readonly string[]): Promise<ReadonlyMap<string, number> | "missing" | undefined>;
+  /** An entry was deleted, from whichever key. */
+  gone(id: string): Promise<void>;
+  /** Everything that was derived is old. */
+  forget(): void;
+}
+
+export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): CacheParts<Entry, Slice> {
+  const { declaration, door, trust, events, on, followed, onHit } = options;
+  const { name, shape, freshness } = declaration;
+  const generations = createMarks();
+  const dropped = createMarks();
+  // As long as a structure lives, and whoever fills it.
+  const gone = declaration.keyless && createGone(declaration.ttlSeconds * 1_000 + options.leaseMs * 2);
+
+  /** Whether it holds what was deleted. */
+  function holdsGone(key: string, entries: readonly Entry[]): boolean {
+    if (!gone) return false;
+    const ids = entries.map(declaration.id);
+    gone.seen(key, ids);
+    return gone.some(ids);
+  }
+
+  const onHeld = (key: string, entries: readonly Entry[]) => gone?.seen(key, entries.map(declaration.id));
+  const writes = createWrites({ declaration, door, trust, generations, dropped, events, on, onHeld });
+  const fills = createFills({ ...options, generations, onHeld });
+
+  const doubt = () => trust.doubt() ?? followed();
+  const picked = (entries: Entry[], slice: Slice | undefined) =>
+    slice !== undefined && declaration.pick ? declaration.pick(entries, slice) : entries;
+
+  function entriesOf(elements: readonly Element[], inOrder: boolean): Entry[] {
+    const entries = elements.map(declaration.entry);
+    return inOrder ? entries : entries.sort(declaration.compare);
+  }
+
+  /** Undefined when Redis gave no answer, or one that cannot be read. */
+  async function ask(key: string, epoch: number, slice: Slice | undefined) {
+    const fitting = slice !== undefined && (declaration.fits?.(slice) ?? true);
+    const answer = await shape.read(declaration.key(key), epoch, fitting ? slice : undefined);
+    if (!answer.ok) {
+      events.emit("error", { cache: name, key, what: "read", reason: answer.reason });
+      return undefined;
+    }
+    const found = answer.value;
+    if (found.state !== "complete") return found;
+    try {
+      const entries = entriesOf(found.elements, found.inOrder);
+      if (holdsGone(key, entries)) {
+        await writes.drop(key, "it holds what was deleted", false);
+        return { state: "missing" } as const;
+      }
+      return { ...found, entries: fitting ? entries : picked(entries, slice) };
+    } catch {
+      await writes.drop(key, "it cannot be read", true);
+      return { state: "missing" } as const;
+    }
+  }
+  type Asked = NonNullable<Awaited<ReturnType<typeof ask>>>;
+
+  async function read(key: string, slice?: Slice): Promise<Read<Entry>> {
+    const begun = performance.now();
+    const generation = generations.of(key);
+    const answer = (from: ReadFrom, entries: Entry[], version?: string, ttlMs = 0): Read<Entry> => {
+      events.emit("request", { cache: name, key, result: from, seconds: (performance.now() - begun) / 1_000 });
+      return { entries, from, version, ttlMs, generation };
+    };
+    const fromRedis = ({ entries, version, ttlMs }: Extract<Asked, { entries: Entry[] }>) => {
+      onHit(key);
+      return answer("redis", entries, version, ttlMs);
+    };
+
+    if (!on()) {
+      const { load, loadSlice } = declaration;
+      const some = slice !== undefined && loadSlice ? await loadSlice(key, slice) : undefined;
+      return answer("bypass", some ?? picked(await load(key), slice));
+    }
+    if (doubt() || writes.suspect(key)) return answer("bypass", await fills.load(key, slice));
+    const epoch = trust.epoch.value;
+    const found = await ask(key, epoch, slice);
+    if (!found) return answer("bypass", await fills.load(key, slice));
+    if ("entries" in found) return fromRedis(found);
+    const outcome = await fills.fill(key, epoch);
+    if (outcome.kind === "loaded")
+      return answer("mongo", picked(outcome.entries, slice), outcome.version, outcome.ttlMs);
+    const again = outcome.kind === "ready" ? await ask(key, epoch, slice) : undefined;
+    if (again && "entries" in again && !writes.suspect(key)) return fromRedis(again);
+    return answer("mongo", await fills.load(key, slice));
+  }
+
+  const cache: Cache<Entry, Slice> = {
+    name,
+    freshness,
+    get on() {
+      return on();
+    },
+    get doubt() {
+      return on() ? doubt() : "off";
+    },
+    redisKey: declaration.key,
+    read,
+    async stamp(key) {
+      if (!on() || doubt() || writes.suspect(key)) return undefined;
+      const answer = await shape.stamp(declaration.key(key), trust.epoch.value);
+      return answer.ok ? answer.value : undefined;
+    },
+    generation: generations.of,
+    async write(key, work) {
+      const before = writes.drops(key);
+      const { result, entries } = await work();
+      // Deleted meanwhile by somebody who may have deleted just this: what was written is not put back.
+      if (writes.drops(key) === before && !holdsGone(key, entries)) await writes.push(key, entries, true);
+      else await writes.drop(key, "deleted while it was written", true);
+      return result;
+    },
+    wrote: (key, entries) =>
+      holdsGone(key, entries) ? writes.drop(key, "it was deleted", true) : writes.push(key, entries, true),
+    drop: (key, why) => writes.drop(key, why, true),
+    heard: generations.raise,
+  };
+
+  return {
+    cache,
+    writes,
+    async look(key) {
+      const found: Found | { entries: Entry[] } | undefined = await ask(key, trust.epoch.value, undefined);
+      return found && "entries" in found ? found.entries : undefined;
+    },
+    async versions(key, ids) {
+      const slice = declaration.byIds?.(ids);
+      const answer = await shape.read(declaration.key(key), trust.epoch.value, slice);
+      if (!answer.ok || answer.value.state === "filling") return undefined;
+      if (answer.value.state !== "complete") return "missing";
+      const entries = answer.value.elements.map(declaration.entry);
+      return new Map(entries.map((entry) => [declaration.id(entry), declaration.version(entry)]));
+    },
+    async gone(id) {
+      const key = gone ? gone.add(id) : "";
+      if (key !== undefined) await writes.drop(key, "something was deleted", false);
+    },
+    forget: generations.raiseAll,
+  };
+}

@@ -1,0 +1,159 @@
+import type { ChangeStreamDocument, Db, Document } from "mongodb";
+import type { Log } from "../kernel/log.ts";
+import { type Watcher, watchCollection } from "../mongo/watch.ts";
+import type { Declaration, Followed } from "./declaration.ts";
+import { fleetTokens } from "./stream-tokens.ts";
+import type { Trust } from "./trust.ts";
+import type { Writes } from "./writes.ts";
+
+/** The second path: what anybody does to the collection in MongoDB is done to the cache, too, whoever it was. */
+export interface Follower {
+  readonly watcher: Watcher;
+  /** Why what others wrote may be missing; undefined when it is not, or when nothing can tell of it. */
+  readonly behind: string | undefined;
+  close(): Promise<void>;
+}
+
+export interface FollowerOptions<Entry, Slice> {
+  db: Db;
+  declaration: Declaration<Entry, Slice>;
+  writes: Writes<Entry>;
+  trust: Trust;
+  gone: (id: string) => Promise<void>;
+  /** The versions that Redis has of these; undefined when it cannot be told now. */
+  versions: (key: string, ids: readonly string[]) => Promise<ReadonlyMap<string, number> | "missing" | undefined>;
+  on: () => boolean;
+  log: Log;
+}
+
+/** What comes is gathered for so long. */
+const gatherMs = 50;
+/** A server is given so long to put into Redis what it has written. */
+const settleMs = 300;
+const mostAtOnce = 500;
+/** A fill may be under way; later than this it is no use asking again. */
+const looks = 10;
+
+interface Expected {
+  readonly version: number;
+  readonly due: number;
+  readonly looks: number;
+}
+
+export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Slice>): Follower | undefined {
+  const { declaration, writes, trust, versions, on, log } = options;
+  const { follow } = declaration;
+  if (!follow) return undefined;
+  const pushes = new Map<string, Map<string, Entry>>();
+  const expected = new Map<string, Map<string, Expected>>();
+  const dropping = new Map<string, string>();
+  let working: Promise<void> | undefined;
+  let known = false;
+
+  function group<T>(of: Map<string, Map<string, T>>, key: string): Map<string, T> {
+    const found = of.get(key) ?? new Map<string, T>();
+    of.set(key, found);
+    return found;
+  }
+
+  async function take(followed: Followed<Entry>): Promise<void> {
+    if ("gone" in followed) {
+      for (const entries of pushes.values()) entries.delete(followed.gone);
+      return options.gone(followed.gone);
+    }
+    const { key } = followed;
+    if ("drop" in followed) {
+      // What it was before does not count any more.
+      pushes.delete(key);
+      expected.delete(key);
+      dropping.set(key, followed.drop);
+    } else if ("entry" in followed) {
+      if (!dropping.has(key)) group(pushes, key).set(declaration.id(followed.entry), followed.entry);
+    } else if (!dropping.has(key)) {
+      const { id, version } = followed;
+      group(expected, key).set(id, { version, due: performance.now() + settleMs, looks: 0 });
+    }
+  }
+
+  async function pushAll(key: string, entries: Map<string, Entry>): Promise<void> {
+    const fresh = [...entries]
+      .filter(([id, entry]) => !writes.settled(key, id, declaration.version(entry)))
+      .map(([, entry]) => entry);
+    for (let at = 0; at < fresh.length; at += mostAtOnce)
+      await writes.push(key, fresh.slice(at, at + mostAtOnce), false);
+  }
+
+  /** Whoever wrote has put it into Redis by now, or has died before. */
+  async function verify(key: string, all: Map<string, Expected>, now: number): Promise<void> {
+    const due = [...all].filter(([, { due }]) => due <= now).slice(0, mostAtOnce);
+    for (const [id] of due) all.delete(id);
+    const open = due.filter(([id, { version }]) => !writes.settled(key, id, version));
+    if (open.length === 0) return;
+    const ids = open.map(([id]) => id);
+    const there = await versions(key, ids);
+    if (there === "missing") return;
+    if (there === undefined) {
+      for (const [id, one] of open)
+        if (one.looks < looks && !all.has(id)) all.set(id, { ...one, due: now + settleMs, looks: one.looks + 1 });
+      return;
+    }
+    if (open.some(([id, { version }]) => (there.get(id) ?? -1) < version))
+      await writes.drop(key, "a write has not reached Redis", false);
+  }
+
+  async function work(): Promise<void> {
+    const now = performance.now();
+    const drops = [...dropping];
+    dropping.clear();
+    await Promise.all(drops.map(([key, why]) => writes.drop(key, why, false)));
+    const gathered = [...pushes];
+    pushes.clear();
+    await Promise.all(gathered.map(([key, entries]) => pushAll(key, entries)));
+    await Promise.all([...expected].map(([key, all]) => verify(key, all, now)));
+    for (const [key, all] of expected) if (all.size === 0) expected.delete(key);
+  }
+
+  const timer = setInterval(() => {
+    if (working || dropping.size + pushes.size + expected.size === 0) return;
+    working = work()
+      .catch((error: unknown) => log.error({ err: error, cache: declaration.name }, "A cache could not follow"))
+      .finally(() => {
+        working = undefined;
+      });
+  }, gatherMs);
+  timer.unref();
+
+  const collection = options.db.collection<Document>(follow.collection);
+  const watcher = watchCollection<Document>({
+    collection,
+    ...(follow.pipeline ? { pipeline: follow.pipeline } : {}),
+    async onChange(change: ChangeStreamDocument<Document>) {
+      if (!on()) return;
+      const followed = await follow.read(change);
+      if (followed) await take(followed);
+      // Without end what is gathered would fill the memory.
+      while (pushes.size + expected.size > mostAtOnce * 4 && working) await working;
+    },
+    onLive(live, reason) {
+      const first = !known;
+      known ||= live || reason === "no replica set";
+      // Nothing is known of the time before: what others did then may be missing in Redis.
+      if ((live && reason === "afresh") || (first && reason === "no replica set"))
+        trust.renew(`${declaration.name}: changes are followed from now on`, "useful");
+    },
+    resume: fleetTokens(options.db, `${follow.collection} for ${declaration.name}`),
+    log,
+  });
+
+  return {
+    watcher,
+    get behind() {
+      return watcher.live || watcher.reason === "no replica set" ? undefined : "stream";
+    },
+    async close() {
+      clearInterval(timer);
+      await watcher.close();
+      await working;
+    },
+  };
+}

@@ -1,0 +1,119 @@
+import type { Db } from "mongodb";
+import { type Clock, systemClock } from "../kernel/clock.ts";
+import { createEvents } from "../kernel/events.ts";
+import type { Log } from "../kernel/log.ts";
+import type { EpochTiming } from "../mongo/epoch.ts";
+import type { Watcher } from "../mongo/watch.ts";
+import type { RedisDoor } from "../redis/types.ts";
+import { type CacheParts, createCache } from "./cache.ts";
+import type { Declaration } from "./declaration.ts";
+import { createFollower, type Follower } from "./follower.ts";
+import { createTrust } from "./trust.ts";
+import { createTurnstile } from "./turnstile.ts";
+import type { Cache, CacheEventSource, CacheEvents } from "./types.ts";
+
+export interface CacheRoomOptions {
+  db: Db;
+  door: RedisDoor;
+  log: Log;
+  /** Who fills has so long before others may. */
+  leaseMs: number;
+  /** So long others wait for who fills. */
+  waitMs: number;
+  /** So many loads from MongoDB at once. */
+  loads: number;
+  /** The operator's switch of each cache. */
+  isOn: (name: string) => boolean;
+  clock?: Clock;
+  timing?: Partial<EpochTiming>;
+}
+
+const usualTiming: EpochTiming = { epochPoll: 150, epochTrust: 400, bumpEvery: 1_000, doubt: 1_500 };
+
+/** All caches of a process: they share what tells whether Redis may be believed, and the cap on loads. */
+export interface CacheRoom {
+  readonly events: CacheEventSource;
+  readonly all: ReadonlyMap<string, Cache<unknown, never>>;
+  readonly streams: ReadonlyMap<string, Watcher>;
+  create<Entry, Slice = never>(declaration: Declaration<Entry, Slice>): Cache<Entry, Slice>;
+  /** Somebody has turned switches. */
+  switched(): void;
+  close(): Promise<void>;
+}
+
+export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
+  const { db, door, log, clock = systemClock, isOn } = options;
+  const events = createEvents<CacheEvents>();
+  const timing = { ...usualTiming, ...options.timing };
+  const trust = createTrust({ db, door, clock, timing, log, events });
+  const turnstile = createTurnstile(options.loads);
+  const stop = new AbortController();
+  const all = new Map<string, Cache<unknown, never>>();
+  const streams = new Map<string, Watcher>();
+  const followers: Follower[] = [];
+  const forgets: (() => void)[] = [];
+  const wasOn = new Map<string, boolean>();
+
+  const usable = (name: string) => isOn(name) && door.state !== "disabled";
+
+  function create<Entry, Slice>(declaration: Declaration<Entry, Slice>): Cache<Entry, Slice> {
+    const { name } = declaration;
+    if (all.has(name)) throw new Error(`There is a cache "${name}" already`);
+    const on = () => usable(name);
+    let follower: Follower | undefined;
+    const parts: CacheParts<Entry, Slice> = createCache({
+      ...options,
+      declaration,
+      trust,
+      turnstile,
+      events,
+      on,
+      followed: () => follower?.behind,
+      onHit: () => undefined,
+      signal: stop.signal,
+    });
+    follower = createFollower({
+      db,
+      declaration,
+      writes: parts.writes,
+      trust,
+      gone: parts.gone,
+      versions: parts.versions,
+      on,
+      log,
+    });
+    if (follower) {
+      followers.push(follower);
+      streams.set(`cache:${name}`, follower.watcher);
+    }
+    forgets.push(parts.forget);
+    wasOn.set(name, isOn(name));
+    all.set(name, parts.cache as unknown as Cache<unknown, never>);
+    return parts.cache;
+  }
+
+  events.on("cleared", () => {
+    for (const forget of forgets) forget();
+  });
+
+  return {
+    events,
+    all,
+    streams,
+    create,
+    switched() {
+      for (const name of all.keys()) {
+        const now = isOn(name);
+        // While it was off, nobody here told Redis of anything.
+        if (now && !wasOn.get(name)) trust.renew(`the cache ${name} was switched on`, "now");
+        if (now !== wasOn.get(name)) events.emit("cleared", { why: `the cache ${name} was switched` });
+        wasOn.set(name, now);
+      }
+    },
+    async close() {
+      stop.abort();
+      await Promise.allSettled(followers.map((follower) => follower.close()));
+      await trust.close();
+    },
+  };
+}

@@ -1,0 +1,105 @@
+import type { Db } from "mongodb";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { createEpoch, type Epoch, type EpochTiming } from "../mongo/epoch.ts";
+import type { RedisDoor } from "../redis/types.ts";
+import type { CacheEventSource } from "./types.ts";
+
+/** Decides, from everything that is known here, whether what stands in Redis may be believed. */
+export interface Trust {
+  readonly epoch: Pick<Epoch, "value" | "refresh">;
+  /** Why nothing may be believed now; undefined when it may. */
+  doubt(): string | undefined;
+  /** Whether Redis takes what is written. */
+  writes(): boolean;
+  /** Something written to MongoDB has not reached Redis, nor could be deleted there. */
+  unable(why: string): void;
+  /** All that stands in Redis may be wrong. `useful`: it is not believed by anybody now. */
+  renew(why: string, urgency: "now" | "useful"): void;
+  close(): Promise<void>;
+}
+
+export interface TrustOptions {
+  db: Db;
+  door: RedisDoor;
+  clock: Clock;
+  timing: EpochTiming;
+  log: Log;
+  events: CacheEventSource;
+}
+
+export const epochCollection = "caches_epoch";
+// After the sessions, without whom nobody may ask for anything.
+const ORDER = 20;
+const SAY_MS = 250;
+
+export function createTrust(options: TrustOptions): Trust {
+  const { door, events } = options;
+  const used = () => door.state !== "disabled";
+  let owing = false;
+  let closed = false;
+  let said: string | undefined;
+
+  const epoch = createEpoch({
+    ...options,
+    collection: epochCollection,
+    of: "caches",
+    wanted: used,
+    useful: () => door.state === "up",
+    onDue: say,
+    onChange({ reason }) {
+      events.emit("cleared", { why: reason });
+      say();
+    },
+  });
+
+  function doubt(): string | undefined {
+    if (door.state !== "up") return "redis";
+    return epoch.due || !epoch.fresh(performance.now()) ? "epoch" : undefined;
+  }
+
+  function say(): void {
+    if (closed) return;
+    const reason = used() ? (doubt() ?? "trusted") : "off";
+    if (reason === said) return;
+    said = reason;
+    events.emit("trust", { from: reason === "trusted" ? "redis" : "mongo", reason });
+  }
+
+  function unable(why: string): void {
+    if (door.state === "up") epoch.renew(why, "now");
+    else owing = true;
+  }
+
+  const leave = [
+    door.events.on("state", ({ from, to }) => {
+      if (from === "up") epoch.renew("Redis was lost, or refused writes", "now");
+      if (to === "up" && owing) epoch.renew("Redis is back, and writes were missed", "useful");
+      if (to === "up") owing = false;
+      say();
+    }),
+    door.onRecovery({
+      name: "caches",
+      order: ORDER,
+      async run({ sameData }) {
+        if (!sameData) epoch.renew("Redis may hold other data than before", "useful");
+      },
+    }),
+  ];
+  const timer = setInterval(say, SAY_MS);
+  timer.unref();
+
+  return {
+    epoch,
+    doubt,
+    writes: () => door.state === "up",
+    unable,
+    renew: (why, urgency) => epoch.renew(why, urgency),
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      for (const one of leave) one();
+      await epoch.close();
+    },
+  };
+}
