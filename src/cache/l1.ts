@@ -1,0 +1,131 @@
+import { LRUCache } from "lru-cache";
+
+/** What was loaded, and how long it may be kept: never longer than where it came from keeps it. */
+export interface Loaded<T> {
+  readonly value: T;
+  readonly bytes: number;
+  /** 0: it is handed out and not kept. */
+  readonly ttlMs: number;
+  /** Whether nothing has changed since loading began, as far as its source knows. */
+  unchanged?(): boolean;
+}
+
+export interface L1Stats {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly limitBytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly stored: number;
+  /** Loaded, but something had changed meanwhile. */
+  readonly spoiled: number;
+  readonly dropped: number;
+  readonly cleared: number;
+  readonly evicted: number;
+}
+
+/** One kind of values in the memory that all kinds share. */
+export interface L1Space<T extends object> {
+  /** Undefined when it is not there, or when what is there may not be believed now. */
+  get(key: string): T | undefined;
+  /** Loads and keeps it; who asks for the same meanwhile shares it, but for those who ask after a `drop`. */
+  load(key: string, loading: () => Promise<Loaded<T>>): Promise<T>;
+}
+
+/** Values in this process's own memory, the least used of which make room. */
+export interface L1 {
+  space<T extends object>(name: string): L1Space<T>;
+  /** What belongs to `key`, in every space: it has changed. What is being loaded now will not be kept. */
+  drop(key: string): void;
+  clear(): void;
+  stats(): L1Stats;
+}
+
+export interface L1Options {
+  /** 0: nothing is kept. */
+  limitBytes: number;
+  /** Whether changes are heard of now; while they are not, nothing is kept or taken from memory. */
+  believed: () => boolean;
+}
+
+interface Flight {
+  readonly result: Promise<object>;
+  /** Something changed while it was loading. */
+  spoiled: boolean;
+}
+
+export function createL1({ limitBytes, believed }: L1Options): L1 {
+  const counts = { hits: 0, misses: 0, stored: 0, spoiled: 0, dropped: 0, cleared: 0, evicted: 0 };
+  const prefixes: string[] = [];
+  const flights = new Map<string, Flight>();
+  const countEvicted = (_value: object, _key: string, reason: string) => {
+    if (reason === "evict") counts.evicted += 1;
+  };
+  const kept =
+    limitBytes > 0 ? new LRUCache<string, object>({ maxSize: limitBytes, disposeAfter: countEvicted }) : undefined;
+
+  function spoil(full: string): void {
+    const flight = flights.get(full);
+    if (!flight) return;
+    flight.spoiled = true;
+    flights.delete(full);
+  }
+
+  function keep<T extends object>(full: string, { value, bytes, ttlMs, unchanged }: Loaded<T>): void {
+    if (!kept || ttlMs <= 0) return;
+    // Once more: what could not be heard of meanwhile has spoiled nothing.
+    if (!believed()) return;
+    if (unchanged && !unchanged()) counts.spoiled += 1;
+    else {
+      kept.set(full, value, { ttl: ttlMs, size: Math.max(1, Math.ceil(bytes)) });
+      counts.stored += 1;
+    }
+  }
+
+  function fly<T extends object>(full: string, loading: () => Promise<Loaded<T>>): Promise<object> {
+    const mayKeep = believed();
+    const run = async (): Promise<object> => {
+      try {
+        const loaded = await loading();
+        if (flight.spoiled) counts.spoiled += 1;
+        else if (mayKeep) keep(full, loaded);
+        return loaded.value;
+      } finally {
+        if (flights.get(full) === flight) flights.delete(full);
+      }
+    };
+    const flight: Flight = { result: Promise.resolve().then(run), spoiled: false };
+    flights.set(full, flight);
+    return flight.result;
+  }
+
+  return {
+    space<T extends object>(name: string): L1Space<T> {
+      const prefix = `${name} `;
+      prefixes.push(prefix);
+      return {
+        get(key) {
+          const found = kept && believed() ? (kept.get(prefix + key) as T | undefined) : undefined;
+          counts[found ? "hits" : "misses"] += 1;
+          return found;
+        },
+        load(key, loading) {
+          const full = prefix + key;
+          return (flights.get(full)?.result ?? fly(full, loading)) as Promise<T>;
+        },
+      };
+    },
+    drop(key) {
+      for (const prefix of prefixes) {
+        spoil(prefix + key);
+        if (kept?.delete(prefix + key)) counts.dropped += 1;
+      }
+    },
+    clear() {
+      for (const full of [...flights.keys()]) spoil(full);
+      kept?.clear();
+      counts.cleared += 1;
+    },
+    stats: () => ({ ...counts, entries: kept?.size ?? 0, bytes: kept?.calculatedSize ?? 0, limitBytes }),
+  };
+}
