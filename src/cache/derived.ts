@@ -1,0 +1,108 @@
+import type { L1, Loaded } from "./l1.ts";
+import type { Cache, CacheEventSource, Read, RequestResult } from "./types.ts";
+
+/** What was made from the entries of one key. */
+export interface Derived<T> {
+  readonly value: T;
+  readonly from: RequestResult;
+}
+
+export interface Made<T> {
+  readonly value: T;
+  readonly bytes: number;
+}
+
+/** Where what was made from a version of a key is kept for all instances. */
+export interface DerivedStore<T> {
+  /** What is kept, and of which version it was made. */
+  get(key: string): Promise<(Made<T> & { version: string }) | undefined>;
+  /** Aside; never fails. */
+  put(key: string, made: Made<T>, version: string, ttlMs: number): void;
+}
+
+export interface DerivedOptions<Entry, T extends object> {
+  cache: Cache<Entry>;
+  l1: L1;
+  /** Names what is made, among other things that are made from the same cache. */
+  name: string;
+  make(read: Read<Entry>, key: string): Promise<Made<T>> | Made<T>;
+  store?: DerivedStore<T>;
+  events?: CacheEventSource;
+}
+
+export interface DerivedCache<T> {
+  /** At once when it is in memory. Rejects as `cache.read` does. */
+  read(key: string): Derived<T> | Promise<Derived<T>>;
+}
+
+interface Held<T> extends Derived<T> {
+  readonly bytes: number;
+  readonly version: string | undefined;
+  /** Afterwards its version must be looked at again. */
+  readonly until: number;
+}
+
+/**
+ * Something made once per version of a key: from memory, or as other instances have left it in Redis, or from the entries.
+ * What is in memory is dropped by whoever hears of changes; `bounded` caches, where not every change is told, are asked
+ * for their version in between.
+ */
+export function createDerived<Entry, T extends object>(options: DerivedOptions<Entry, T>): DerivedCache<T> {
+  const { cache, l1, name, make, store, events } = options;
+  const { freshness } = cache;
+  const space = l1.space<Held<T>>(name);
+  const trustMs = freshness.class === "bounded" ? freshness.ms : Number.POSITIVE_INFINITY;
+  const kept = freshness.class !== "strict";
+
+  const loaded = (held: Held<T>, ttlMs: number, unchanged: () => boolean): Loaded<Held<T>> => ({
+    value: held,
+    bytes: held.bytes,
+    ttlMs: kept ? ttlMs : 0,
+    unchanged,
+  });
+
+  /** What is there already and still the newest, be it here or in Redis. */
+  async function renewed(
+    key: string,
+    before: Held<T> | undefined,
+    until: number,
+  ): Promise<Loaded<Held<T>> | undefined> {
+    if ((!before && !store) || !cache.on || cache.doubt !== undefined) return undefined;
+    const generation = cache.generation(key);
+    const [stamp, there] = await Promise.all([cache.stamp(key), before ? undefined : store?.get(key)]);
+    const known = before ?? there;
+    if (!stamp || known?.version !== stamp.version) return undefined;
+    const { value, bytes, version } = known;
+    return loaded(
+      { value, bytes, version, from: "redis", until },
+      stamp.ttlMs,
+      () => cache.generation(key) === generation,
+    );
+  }
+
+  async function remade(key: string, until: number): Promise<Loaded<Held<T>>> {
+    const read = await cache.read(key);
+    const { value, bytes } = await make(read, key);
+    const { version, ttlMs, generation } = read;
+    if (version !== undefined && ttlMs > 0) store?.put(key, { value, bytes }, version, ttlMs);
+    return loaded(
+      { value, bytes, version, from: read.from, until },
+      version === undefined ? 0 : ttlMs,
+      () => cache.generation(key) === generation,
+    );
+  }
+
+  return {
+    read(key) {
+      const now = performance.now();
+      const full = cache.redisKey(key);
+      const before = space.get(full);
+      if (before && now < before.until) {
+        events?.emit("request", { cache: cache.name, key, result: "l1", seconds: 0 });
+        return { value: before.value, from: "l1" };
+      }
+      const until = now + trustMs;
+      return space.load(full, async () => (await renewed(key, before, until)) ?? remade(key, until));
+    },
+  };
+}
