@@ -51,8 +51,9 @@ export function createDelivery({ io, guests, bus, events, clock }: Options): Del
   }
 
   function deliver(message: Message, way: Way): void {
+    events.emit("arrived", { way });
     if (!delivered.add(message.id)) return;
-    events.emit("delivered", { type: message.type, way });
+    events.emit("delivered", { type: message.type });
     if (message.type === "private") {
       if (message.target) for (const guest of guests.named(message.target)) send(guest, message);
       return;

@@ -72,12 +72,14 @@ export interface RealtimeOptions {
   clock?: Clock;
 }
 
-/** Which way a message came to this instance first. */
+/** Which way a message came to this instance. */
 export type Way = "here" | "redis" | "mongodb";
 
 export type RealtimeEvents = {
   /** One per message sent to sockets here, whoever stored it. */
-  delivered: { type: Message["type"]; way: Way };
+  delivered: { type: Message["type"] };
+  /** One per message and way; the same one comes over Redis and over MongoDB. */
+  arrived: { way: Way };
   /** A handshake that was turned away, by what the client was told. */
   refused: { reason: string };
   /** An event that was not carried out, for a reason that is not the client's. */

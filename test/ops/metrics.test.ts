@@ -140,10 +140,11 @@ describe("the metrics of an instance", () => {
   });
 
   it("know the sockets and their messages once those are there", async () => {
-    const events = createEvents<{ delivered: { way: "here" | "redis" | "mongodb" }; slow: object }>();
+    const events = createEvents<{ delivered: object; arrived: { way: "here" | "redis" | "mongodb" }; slow: object }>();
     instance.ops.watchSockets({ stats: () => ({ connections: 3 }), events });
     expect(await instance.metric('messages_total{server_id="one"}')).toBe(0);
-    events.emit("delivered", { way: "redis" });
+    events.emit("delivered", {});
+    events.emit("arrived", { way: "redis" });
     events.emit("slow", {});
     expect(await instance.metric('chat_message_arrivals_total{way="redis"}')).toBe(1);
     expect(await instance.metric('chat_message_arrivals_total{way="mongodb"}')).toBe(0);

@@ -5,7 +5,7 @@ import { counter, gauge } from "./series.ts";
 /** The sockets of this instance; what the realtime room answers does. */
 export interface Sockets {
   stats(): { connections: number };
-  events: Pick<Events<{ delivered: { way: "here" | "redis" | "mongodb" }; slow: object }>, "on">;
+  events: Pick<Events<{ delivered: object; arrived: { way: "here" | "redis" | "mongodb" }; slow: object }>, "on">;
 }
 
 /** The sockets of this instance and what they are sent. */
@@ -28,7 +28,7 @@ export function socketMetrics({ stats, events }: Sockets, serverId: string): The
     const arrivals = counter({
       registry,
       name: "chat_message_arrivals_total",
-      help: "Messages by the way they came to this instance first: stored here, over Redis, or over MongoDB.",
+      help: "Messages that came to this instance: stored here, over Redis, and over MongoDB, where each comes once more.",
       labels: { way: ["here", "redis", "mongodb"] },
     });
     const slow = counter({
@@ -37,10 +37,8 @@ export function socketMetrics({ stats, events }: Sockets, serverId: string): The
       help: "Sockets that were ended because their clients did not take what they were sent.",
     });
     const offs = [
-      events.on("delivered", ({ way }) => {
-        messages.inc({ server_id });
-        arrivals.inc({ way });
-      }),
+      events.on("delivered", () => messages.inc({ server_id })),
+      events.on("arrived", ({ way }) => arrivals.inc({ way })),
       events.on("slow", () => slow.inc()),
     ];
     return () => {

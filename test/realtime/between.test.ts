@@ -1,0 +1,196 @@
+import mongoose from "mongoose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { figure, type Group, startGroup } from "../support/group.ts";
+import { type Browser, createBrowser } from "../support/http.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { createEar, credentialsOf, type Ear, open } from "../support/sockets.ts";
+import { until } from "../support/until.ts";
+
+const url = mongoUrl("between");
+const ears: Ear[] = [];
+let redis: RedisServer;
+let group: Group;
+let admin: Known;
+let serial = 0;
+
+beforeAll(async () => {
+  redis = await startRedisServer();
+  group = await startGroup({ count: 2, env: { MONGODB_URL: url, REDIS_URL: redis.url } });
+  admin = await register(0);
+  const client = await mongoose.mongo.MongoClient.connect(url);
+  await client
+    .db()
+    .collection("users")
+    .updateOne({ nickname: admin.nickname }, { $set: { role: "admin" } });
+  await client.close();
+}, 120_000);
+afterAll(async () => {
+  for (const ear of ears) ear.close();
+  redis?.thaw();
+  await group?.close();
+  await redis?.close();
+  await dropDatabase(url);
+});
+
+type Known = Browser & { nickname: string; id: string };
+
+async function register(index: number): Promise<Known> {
+  const browser = createBrowser(group.at(index).url);
+  const nickname = `somebody-${++serial}`;
+  const { body } = await browser.register(nickname);
+  return Object.assign(browser, { nickname, id: body.user.id });
+}
+
+async function tab(browser: Browser, index: number): Promise<Ear> {
+  const ear = createEar(group.at(index).url, credentialsOf(browser));
+  ears.push(ear);
+  expect(await open(ear)).toBe("connected");
+  return ear;
+}
+
+/** One person on each of the two instances, in the same room. */
+async function pair() {
+  const [ann, bob] = [await register(0), await register(1)];
+  const [a, b] = [await tab(ann, 0), await tab(bob, 1)];
+  await a.join("general");
+  await b.join("general");
+  return { ann, bob, a, b };
+}
+
+const says = async (ear: Ear, text: string) => ear.hears("message", (message) => message.text === text);
+const arrivals = (index: number, way: string) =>
+  figure(group.at(index).url, `chat_message_arrivals_total{way="${way}"}`);
+const state = async (index: number) => {
+  const { body } = await createBrowser(group.at(index).url).get("/health/redis");
+  return body.checks["redis:state"][0].observedValue;
+};
+const everywhere = (wanted: string) =>
+  until(async () => (await state(0)) === wanted && (await state(1)) === wanted, { timeoutMs: 20_000 });
+
+/** Each instance hears the other's words once, and of who comes. */
+async function talk(name: string): Promise<void> {
+  const { a, b } = await pair();
+  const words = Array.from({ length: 20 }, (_, i) => `${name} ${i}`);
+  for (const [i, text] of words.entries()) (i % 2 ? a : b).emit("message", { text });
+  for (const ear of [a, b]) for (const text of words) await says(ear, text);
+  const newcomer = await register(1);
+  await (await tab(newcomer, 1)).join("general");
+  await says(a, `${newcomer.nickname} joined the channel.`);
+  for (const ear of [a, b]) {
+    const heard = ear.all("message").map(({ text }) => text);
+    expect(heard.filter((text) => words.includes(text)).length).toBe(words.length);
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+/** How long what a moderator or the user does on one instance takes to be felt on the other. */
+const acts: Record<string, () => Promise<number>> = {
+  async ban() {
+    const { bob, b } = await pair();
+    return timed(async () => {
+      await admin.post(`/api/admin/users/${bob.id}/ban`, { reason: "rude" });
+      expect(await b.hears("banned")).toMatchObject({ message: "Account is banned", reason: "rude" });
+      await b.hears("disconnect");
+    });
+  },
+  async logout() {
+    const { ann } = await pair();
+    const elsewhere = await tab(ann, 1);
+    return timed(async () => {
+      await ann.post("/api/logout");
+      await elsewhere.hears("disconnect");
+    });
+  },
+  async role() {
+    const { bob, b } = await pair();
+    b.forget();
+    return timed(async () => {
+      await admin.post(`/api/admin/users/${bob.id}/role`, { role: "moderator" });
+      await b.hears("online_users", (list: { nickname: string; role: string }[]) =>
+        list.some(({ nickname, role }) => nickname === bob.nickname && role === "moderator"),
+      );
+    });
+  },
+  async mute() {
+    const { bob, b } = await pair();
+    b.emit("message", { text: "before" });
+    await says(b, "before");
+    return timed(async () => {
+      await admin.post(`/api/admin/users/${bob.id}/mute`, { duration: 60 });
+      await until(
+        () => {
+          b.emit("message", { text: "after" });
+          return b.all("error").some(({ code }) => code === "USER_MUTED");
+        },
+        { everyMs: 10 },
+      );
+    });
+  },
+};
+
+async function orders(name: string, limitMs: number): Promise<void> {
+  const figures: Record<string, number[]> = {};
+  for (const [act, measure] of Object.entries(acts)) {
+    figures[act] = [];
+    for (let round = 0; round < 3; round++) figures[act].push(Math.round(await measure()));
+  }
+  console.log(`felt on the other instance after (ms), Redis ${name}: ${JSON.stringify(figures)}`);
+  for (const took of Object.values(figures)) expect(Math.min(...took)).toBeLessThan(limitMs);
+}
+
+/** Two in a voice channel, one on each instance. */
+async function callers() {
+  const { a, b } = await pair();
+  for (const ear of [a, b]) {
+    ear.emit("join_voice_channel", { channelId: "voice-chat" });
+    await ear.hears("voice_joined");
+  }
+  return { a, b, offer: { offer: { sdp: "x" }, targetSocketId: b.socket.id } };
+}
+
+describe("two instances", () => {
+  it("speak over Redis while it is well", async () => {
+    await everywhere("up");
+    await talk("well");
+    expect(await arrivals(0, "redis")).toBeGreaterThan(9);
+    expect(await arrivals(1, "redis")).toBeGreaterThan(9);
+    const { a, b, offer } = await callers();
+    a.emit("voice_offer", offer);
+    expect(await b.hears("voice_offer")).toMatchObject({ offer: { sdp: "x" }, from: a.socket.id });
+  });
+
+  it("carry out at once what is done on the other", () => orders("well", 100));
+
+  it.each([
+    ["frozen", () => redis.freeze(), async () => redis.thaw()],
+    ["killed", () => redis.kill(), () => redis.start()],
+  ])("go on over MongoDB while it is %s, and are back on Redis afterwards", async (name, begin, end) => {
+    const { a, b } = await pair();
+    await begin();
+    // From the first moment on, while nobody knows of it yet.
+    a.emit("message", { text: `first while ${name}` });
+    await says(b, `first while ${name}`);
+    await everywhere("down");
+    await talk(name);
+    await orders(name, 2_000);
+    const call = await callers();
+    call.a.emit("voice_offer", call.offer);
+    expect(await call.a.hears("voice_error")).toMatchObject({ code: "VOICE_UNAVAILABLE" });
+    expect(call.b.all("voice_offer")).toEqual([]);
+    const before = await arrivals(1, "redis");
+    await end();
+    await everywhere("up");
+    await until(async () => {
+      a.emit("message", { text: `after ${name}` });
+      return (await arrivals(1, "redis")) > before;
+    });
+    expect(b.all("message").filter(({ text }) => text === `first while ${name}`)).toHaveLength(1);
+    expect(group.instances.map(({ process }) => process.exitCode)).toEqual([null, null]);
+  });
+});
