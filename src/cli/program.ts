@@ -7,8 +7,9 @@ import { migrateCommand } from "./migrate.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { historyCommand, statusCommand } from "./status.ts";
 
-function wholeProgram(desk: Desk): Command {
-  return new Command("sluice")
+/** Every command there is, ready to be run. */
+export function createProgram(desk: Desk): Command {
+  const program = new Command("sluice")
     .description(
       "The operator's door to sluice. It reads the same variables as the server.\n" +
         "Exit code 0: done; 1: it could not be done, or the answer is not good; 2: called wrongly.",
@@ -19,6 +20,8 @@ function wholeProgram(desk: Desk): Command {
     .addCommand(historyCommand(desk))
     .addCommand(sessionsCommand(desk))
     .addCommand(migrateCommand(desk));
+  prepare(program, desk);
+  return program;
 }
 
 /** Commander hands this down to commands that it makes, not to those that are added. */
@@ -31,13 +34,12 @@ function prepare(command: Command, { print, aside }: Pick<Desk, "print" | "aside
 /** Runs one command; answers the exit code. */
 export async function runProgram(args: string[], desk: Omit<Desk, "fail">): Promise<number> {
   let code = 0;
-  const program = wholeProgram({
+  const program = createProgram({
     ...desk,
     fail() {
       code = 1;
     },
   });
-  prepare(program, desk);
   try {
     await program.parseAsync(args, { from: "user" });
     return code;

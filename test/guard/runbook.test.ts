@@ -1,0 +1,71 @@
+import { spawnSync } from "node:child_process";
+import type { Command } from "commander";
+import { describe, expect, it } from "vitest";
+import { createProgram } from "../../src/cli/program.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { alertRules } from "./alert-rules.ts";
+import { runbook, runbookCommands } from "./runbook.ts";
+
+/** The words of a command line as a shell takes them; quotes are as simple as the runbook's. */
+const words = (line: string) => [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
+
+function withoutWork(command: Command): Command {
+  for (const one of command.commands) withoutWork(one);
+  if (command.commands.length === 0) command.action(() => {});
+  return command;
+}
+
+/** What the operator's door says to a command line that it does not understand. */
+async function objection(line: string): Promise<string> {
+  let said = "";
+  const desk = {
+    config: () => loadConfig({ NODE_ENV: "test" }),
+    print() {},
+    aside(text: string) {
+      said += text;
+    },
+    terminal: false,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    signal: new AbortController().signal,
+    fail() {},
+  };
+  try {
+    await withoutWork(createProgram(desk)).parseAsync(words(line).slice(1), { from: "user" });
+    return "";
+  } catch {
+    return `${line}: ${said}`;
+  }
+}
+
+describe("the runbook", () => {
+  const paragraphs = runbook();
+
+  it("has one paragraph for each alert, and none for another", () => {
+    const alerts = alertRules().map(({ alert }) => alert);
+    expect(paragraphs.map(({ alert }) => alert).sort()).toEqual(alerts.sort());
+  });
+
+  it.each(paragraphs)("tells of $alert what people notice, where to look, and what ends it", ({ text, look }) => {
+    expect(text.replaceAll("\n", " ")).toContain("**People notice**");
+    expect(text).toContain("**Ends it:**");
+    expect(look.length).toBeGreaterThan(0);
+  });
+
+  it("knows only commands of sluice that there are", async () => {
+    const lines = runbookCommands().filter((line) => line.startsWith("sluice "));
+    expect(lines.length).toBeGreaterThan(20);
+    const objections = await Promise.all(lines.map(objection));
+    expect(objections.filter(Boolean)).toEqual([]);
+  });
+
+  it("would notice a command that there is not", async () => {
+    expect(await objection("sluice dial turn 5")).not.toBe("");
+    expect(await objection('sluice kill on --because "x"')).not.toBe("");
+    expect(await objection("sluice dial set 0")).toMatch(/reason/);
+  });
+
+  it.each(runbookCommands())("a shell can read: %s", (line) => {
+    const { status, stderr } = spawnSync("bash", ["-n", "-c", line], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+});
