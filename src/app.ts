@@ -3,6 +3,9 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import type { RequestHandler } from "express";
+import type { Db } from "mongodb";
+import { type CacheRoom, createCacheRoom } from "./cache/room.ts";
+import { createChatCaches } from "./chat/caches/index.ts";
 import { createChatHttp } from "./chat/routes/index.ts";
 import type { DoorLimits } from "./chat/routes/limits.ts";
 import { createFeeds } from "./chat/services/feeds.ts";
@@ -22,6 +25,7 @@ import { createMongoMonitor } from "./mongo/monitor.ts";
 import { createMongoProbe } from "./mongo/probe.ts";
 import { createSettingsStore } from "./mongo/settings.ts";
 import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
+import type { SettingsStore } from "./mongo/settings-types.ts";
 import { watchCollection } from "./mongo/watch.ts";
 import { createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { createRealtime } from "./realtime/index.ts";
@@ -78,6 +82,28 @@ function stepDownOf(config: Config): { limits?: StepDownLimits } {
   const { SESSION_STEP_DOWN_ERRORS: errors, SESSION_STEP_DOWN_MISSING: missing } = config;
   return { limits: { windowMs, latencyMs, errors, missing } };
 }
+
+interface CacheParts {
+  db: Db;
+  door: RedisDoor;
+  settings: SettingsStore;
+  log: Log;
+}
+
+/** The caches of this process, each with its switch in the settings. */
+function wireCaches(config: Config, { settings, ...parts }: CacheParts): CacheRoom {
+  const room = createCacheRoom({
+    ...parts,
+    leaseMs: config.CACHE_LEASE,
+    waitMs: config.CACHE_WAIT,
+    loads: config.CACHE_LOADS,
+    isOn: (name) => settings.current.caches[name] ?? config.CACHES,
+  });
+  settings.events.on("change", () => room.switched());
+  return room;
+}
+
+const closeRoom = (room: CacheRoom) => room.close();
 
 function listen(server: Server, { HOST, PORT }: Config): Promise<number> {
   return new Promise((done, fail) => {
@@ -156,9 +182,19 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       control.close(),
     );
     ops.watchSessions({ events: store.events, stats: () => store.stats(), steps: dial.events });
-    door.start();
 
-    const services = createChatServices({ connection: mongo.connection, config });
+    const { topology } = await door.health();
+    const caches =
+      topology === "none" ? undefined : life.own("caches", wireCaches(config, { db, door, settings, log }), closeRoom);
+    const chatCaches = caches && createChatCaches({ room: caches, connection: mongo.connection, config });
+    const services = createChatServices({
+      connection: mongo.connection,
+      config,
+      log,
+      ...(chatCaches ? { caches: chatCaches } : {}),
+    });
+    life.own("emoji", services.emoji, (emoji) => emoji.close());
+    door.start();
     const gate = createSessionGate({ store, db, collection: config.SESSION_COLLECTION });
     const { events: eventLimiter, ...limits } = limitsOf(config, door);
     const origins = originsOf(config);
@@ -171,7 +207,6 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       closeHttp,
     );
     const feeds = createFeeds({ db, watch: watchCollection, log });
-    const { topology } = await door.health();
     const realtime = createRealtime({
       server,
       config,
@@ -197,6 +232,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       services,
       gate,
       links: realtime.links,
+      online: () => services.users.markedOnline(),
       limits,
       log,
       ahead: [ops.httpTimer, ops.handler, underBudget],

@@ -6,11 +6,13 @@ import type { Freshness } from "./types.ts";
 export type Followed<Entry> =
   /** The entry as it is after the change, whoever made it: goes in where nothing newer is. */
   | { readonly key: string; readonly entry: Entry }
-  /** A server that keeps versions wrote it, and puts it into Redis itself; if it has died, what is there is older. */
-  | { readonly key: string; readonly id: string; readonly version: number }
+  /** A server that keeps versions wrote it, and puts it into Redis itself; if it has died, what is there is older (`exact`: another). */
+  | { readonly key: string; readonly id: string; readonly version: number; readonly exact?: true }
   | { readonly key: string; readonly drop: string }
   /** Deleted; nobody knows which key it was in. */
-  | { readonly gone: string };
+  | { readonly gone: string }
+  /** Nobody knows what all is old now. */
+  | { readonly everything: string };
 
 export interface Following<Entry> {
   readonly collection: string;

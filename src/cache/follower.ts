@@ -36,6 +36,7 @@ const looks = 10;
 
 interface Expected {
   readonly version: number;
+  readonly exact: boolean;
   readonly due: number;
   readonly looks: number;
 }
@@ -61,6 +62,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       for (const entries of pushes.values()) entries.delete(followed.gone);
       return options.gone(followed.gone);
     }
+    if ("everything" in followed) return trust.renew(followed.everything, "now");
     const { key } = followed;
     if ("drop" in followed) {
       // What it was before does not count any more.
@@ -70,8 +72,8 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     } else if ("entry" in followed) {
       if (!dropping.has(key)) group(pushes, key).set(declaration.id(followed.entry), followed.entry);
     } else if (!dropping.has(key)) {
-      const { id, version } = followed;
-      group(expected, key).set(id, { version, due: performance.now() + settleMs, looks: 0 });
+      const { id, version, exact = false } = followed;
+      group(expected, key).set(id, { version, exact, due: performance.now() + settleMs, looks: 0 });
     }
   }
 
@@ -87,7 +89,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   async function verify(key: string, all: Map<string, Expected>, now: number): Promise<void> {
     const due = [...all].filter(([, { due }]) => due <= now).slice(0, mostAtOnce);
     for (const [id] of due) all.delete(id);
-    const open = due.filter(([id, { version }]) => !writes.settled(key, id, version));
+    const open = due.filter(([id, { version, exact }]) => exact || !writes.settled(key, id, version));
     if (open.length === 0) return;
     const ids = open.map(([id]) => id);
     const there = await versions(key, ids);
@@ -97,7 +99,8 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
         if (one.looks < looks && !all.has(id)) all.set(id, { ...one, due: now + settleMs, looks: one.looks + 1 });
       return;
     }
-    if (open.some(([id, { version }]) => (there.get(id) ?? -1) < version))
+    const wrong = (found: number, { version, exact }: Expected) => (exact ? found !== version : found < version);
+    if (open.some(([id, one]) => !all.has(id) && wrong(there.get(id) ?? -1, one)))
       await writes.drop(key, "a write has not reached Redis", false);
   }
 

@@ -8,9 +8,13 @@ import type { RedisDoor } from "../redis/types.ts";
 import { type CacheParts, createCache } from "./cache.ts";
 import type { Declaration } from "./declaration.ts";
 import { createFollower, type Follower } from "./follower.ts";
+import { type HashOptions, hashShape } from "./shapes/hash.ts";
+import { type ListOptions, listShape } from "./shapes/list.ts";
+import type { Shape } from "./shapes/shape.ts";
+import { zsetShape } from "./shapes/zset.ts";
 import { createTrust } from "./trust.ts";
 import { createTurnstile } from "./turnstile.ts";
-import type { Cache, CacheEventSource, CacheEvents } from "./types.ts";
+import type { ByIds, ByScore, Cache, CacheEventSource, CacheEvents } from "./types.ts";
 
 export interface CacheRoomOptions {
   db: Db;
@@ -30,11 +34,19 @@ export interface CacheRoomOptions {
 
 const usualTiming: EpochTiming = { epochPoll: 150, epochTrust: 400, bumpEvery: 1_000, doubt: 1_500 };
 
+interface Shapes {
+  hash(options: Omit<HashOptions, "door">): Shape<ByIds>;
+  zset(options: Omit<HashOptions, "door">): Shape<ByIds | ByScore>;
+  list(options: Omit<ListOptions, "door">): Shape<never>;
+}
+
 /** All caches of a process: they share what tells whether Redis may be believed, and the cap on loads. */
 export interface CacheRoom {
   readonly events: CacheEventSource;
   readonly all: ReadonlyMap<string, Cache<unknown, never>>;
   readonly streams: ReadonlyMap<string, Watcher>;
+  /** The kinds of structures, on this room's Redis. */
+  readonly shapes: Shapes;
   create<Entry, Slice = never>(declaration: Declaration<Entry, Slice>): Cache<Entry, Slice>;
   /** Somebody has turned switches. */
   switched(): void;
@@ -100,6 +112,11 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
     events,
     all,
     streams,
+    shapes: {
+      hash: (shape) => hashShape({ door, ...shape }),
+      zset: (shape) => zsetShape({ door, ...shape }),
+      list: (shape) => listShape({ door, ...shape }),
+    },
     create,
     switched() {
       for (const name of all.keys()) {

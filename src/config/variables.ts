@@ -181,6 +181,22 @@ export const groups = {
     ),
     SOCKETS_PER_USER: variable(integer(1, 10_000), "20", "Most sockets of one user per process."),
   },
+  Caches: {
+    CACHES: variable(
+      flag,
+      "on",
+      "off: what the chat reads is not kept in Redis. Each cache's own switch, turned at run time, goes before it.",
+    ),
+    TTL_USERS: variable(ttl, "300", "Life of the list of users in Redis, in seconds."),
+    TTL_CHANNELS: variable(ttl, "300", "Life of the list of channels in Redis, in seconds."),
+    TTL_MESSAGES: variable(ttl, "60", "Life of a channel's newest messages in Redis, in seconds."),
+    TTL_EMOJI: variable(ttl, "86400", "Life of the counts of emoji in Redis, in seconds."),
+    CACHE_LEASE: variable(duration(100, 60_000), "3s", "Who fills a cache has so long before another may."),
+    CACHE_WAIT: variable(duration(0, 10_000), "250ms", "A request waits so long for who fills, then asks MongoDB."),
+    CACHE_LOADS: variable(integer(1, 1_000), "16", "Loads from MongoDB for caches at once, per process."),
+    CACHE_AUDIT: variable(decimal(0, 100), "1", "Percent of the answers from Redis that are compared with MongoDB."),
+    CACHE_WARM_UP: variable(flag, "on", "Fill the caches at the start, and one by one after an outage of Redis."),
+  },
   Chat: {
     HISTORY_LIMIT: variable(integer(20, 50), "50", "Messages in a channel's history."),
     MESSAGE_LENGTH: variable(integer(1, 2_000), "2000", "Longest message."),
@@ -188,6 +204,9 @@ export const groups = {
   Realtime: {
     PRESENCE_GRACE: variable(duration(0, 60_000), "4s", "A user who comes back within this never left."),
     PRESENCE_LEASE: variable(duration(100, 120_000), "12s", "An instance silent for longer is taken for dead."),
+    PRESENCE_BEAT: variable(duration(20, 30_000), "4s", "Each instance says this often that it lives."),
+    TTL_ONLINE: variable(ttl, "30", "Life of the set of online users in Redis without a beat, in seconds."),
+    TTL_MEMBERS: variable(ttl, "120", "Life of the set of a channel's members in Redis without a beat, in seconds."),
     ROOM_LIST_INTERVAL: variable(duration(10, 10_000), "1s", "A room hears of its members at most this often."),
     DRAIN_TIME: variable(duration(0, 30_000), "3s", "Sockets are sent away spread over this when the server stops."),
   },

@@ -9,7 +9,7 @@ interface BootConfig {
 
 /** What is in force until somebody changes a setting for the first time. */
 export function bootSettings({ SESSION_REDIS_MODE: mode, SESSION_REDIS_PERCENT: percent }: BootConfig): SettingValues {
-  return { redisDisabled: false, sessions: { mode, percent, oldServers: true } };
+  return { redisDisabled: false, sessions: { mode, percent, oldServers: true }, caches: {} };
 }
 
 /** Says by whose word the dial stands where it stands. */

@@ -1,5 +1,5 @@
 import { readSessionSettings } from "./settings-sessions.ts";
-import type { Settings } from "./settings-types.ts";
+import type { CacheSwitches, Settings } from "./settings-types.ts";
 
 export type SettingValues = Omit<Settings, "revision">;
 
@@ -20,7 +20,13 @@ export interface HistoryLine {
 const readers: { [K in keyof SettingValues]: (stored: unknown) => SettingValues[K] | undefined } = {
   redisDisabled: (stored) => (typeof stored === "boolean" ? stored : undefined),
   sessions: readSessionSettings,
+  caches: readSwitches,
 };
+
+function readSwitches(stored: unknown): CacheSwitches | undefined {
+  if (typeof stored !== "object" || stored === null || Array.isArray(stored)) return undefined;
+  return Object.values(stored).every((one) => typeof one === "boolean") ? { ...(stored as CacheSwitches) } : undefined;
+}
 
 const names = Object.keys(readers) as (keyof SettingValues)[];
 

@@ -27,7 +27,11 @@ export interface Settings {
   readonly revision: number;
   readonly redisDisabled: boolean;
   readonly sessions: SessionSettings;
+  /** The switches of the caches by name; one that is not named stands where the server's environment has it. */
+  readonly caches: CacheSwitches;
 }
+
+export type CacheSwitches = Readonly<Record<string, boolean>>;
 
 export interface ChangeBy {
   who: string;

@@ -177,7 +177,7 @@ export function rolloutStore(options: SessionStoreOptions): SessionStore {
   if (dial) return new AdoptedStore({ ...about, settings: dial }, tools, life);
 
   const sessions = { mode: "serve" as const, percent: 0, oldServers: true, ...options.dial };
-  const defaults = { redisDisabled: false, sessions };
+  const defaults = { redisDisabled: false, sessions, caches: {} };
   const settings = createSettingsStore({ db, watch: watchCollection, defaults, clock, log });
   life.own("settings", settings, (it) => it.close());
   if (!given) followKillSwitch(settings, door, log);

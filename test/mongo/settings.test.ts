@@ -10,6 +10,7 @@ import { until } from "../support/until.ts";
 
 const operator = { who: "operator", why: "a test" };
 const sessions = { mode: "serve", percent: 0, oldServers: true } as const;
+const caches = {};
 const open: FollowedSettings[] = [];
 
 function link(url: string): Promise<MongoLink> {
@@ -19,7 +20,7 @@ function link(url: string): Promise<MongoLink> {
 /** One instance of the chat, as far as settings go. */
 function instance({ db }: MongoLink, { redisDisabled } = { redisDisabled: false }, watch = watchCollection) {
   const log = createRecorder();
-  const defaults = { redisDisabled, sessions };
+  const defaults = { redisDisabled, sessions, caches };
   const settings = createSettingsStore({ db, watch, defaults, clock: systemClock, log, pollMs: 200 });
   open.push(settings);
   return Object.assign(settings, { log });
@@ -48,11 +49,11 @@ function common(mongo: () => MongoLink) {
   it("has its defaults until somebody changes something, and then writes all of them", async () => {
     const settings = instance(mongo(), { redisDisabled: true });
     await settings.loaded;
-    expect(settings.current).toEqual({ revision: 0, redisDisabled: true, sessions });
+    expect(settings.current).toEqual({ revision: 0, redisDisabled: true, sessions, caches });
     expect([settings.stored, settings.changedAt]).toEqual([false, null]);
 
     const after = await settings.change({ redisDisabled: false }, operator);
-    expect(after).toEqual({ revision: 1, redisDisabled: false, sessions });
+    expect(after).toEqual({ revision: 1, redisDisabled: false, sessions, caches });
     expect(settings.current).toEqual(after);
     expect(settings.stored).toBe(true);
     expect(settings.changedAt?.getTime()).toBeGreaterThan(Date.now() - 10_000);
@@ -68,8 +69,8 @@ function common(mongo: () => MongoLink) {
     await until(() => two.current.redisDisabled);
     expect(changes).toEqual([
       {
-        before: { revision: 0, redisDisabled: false, sessions },
-        after: { revision: 1, redisDisabled: true, sessions },
+        before: { revision: 0, redisDisabled: false, sessions, caches },
+        after: { revision: 1, redisDisabled: true, sessions, caches },
       },
     ]);
   });
@@ -172,7 +173,7 @@ function common(mongo: () => MongoLink) {
     await settings.change({ redisDisabled: true }, operator);
     await documents().deleteMany({});
     await until(() => settings.log.said("warn", /taken away/).length === 1);
-    expect(settings.current).toEqual({ revision: 1, redisDisabled: true, sessions });
+    expect(settings.current).toEqual({ revision: 1, redisDisabled: true, sessions, caches });
     await settings.change({ redisDisabled: false }, operator);
     expect(await documents().findOne()).toMatchObject({ revision: 2, redisDisabled: false });
   });
@@ -235,7 +236,7 @@ describe("settings on a replica set", () => {
     const reader = createSettingsStore({
       db: mongo.db,
       watch: watchCollection,
-      defaults: { redisDisabled: false, sessions },
+      defaults: { redisDisabled: false, sessions, caches },
       clock: systemClock,
       log,
       pollMs: 600_000,
@@ -290,7 +291,7 @@ describe("settings without a replica set", () => {
 
     const later = instance(mongo);
     await later.loaded;
-    expect(later.current).toEqual({ revision: 2, redisDisabled: false, sessions });
+    expect(later.current).toEqual({ revision: 2, redisDisabled: false, sessions, caches });
   });
 
   it("count an unfinished change as one that was faster", async () => {
@@ -300,7 +301,7 @@ describe("settings without a replica set", () => {
     const line = { at: new Date(), ...operator, from: { redisDisabled: true }, to: { redisDisabled: false } };
     await mongo.db.collection<{ _id: number }>("sluice_history").insertOne({ _id: 2, ...line });
     await expect(settings.change({ redisDisabled: true }, operator)).rejects.toBeInstanceOf(SettingsConflict);
-    expect(settings.current).toEqual({ revision: 2, redisDisabled: false, sessions });
+    expect(settings.current).toEqual({ revision: 2, redisDisabled: false, sessions, caches });
     await settings.change({ redisDisabled: true }, operator);
     expect(settings.current.revision).toBe(3);
   });
@@ -325,7 +326,7 @@ describe("settings whose MongoDB is out", () => {
     server.freeze();
     try {
       await until(() => settings.log.said("warn", /cannot be read/).length > 0, { timeoutMs: 15_000 });
-      expect(settings.current).toEqual({ revision: 1, redisDisabled: true, sessions });
+      expect(settings.current).toEqual({ revision: 1, redisDisabled: true, sessions, caches });
       await expect(settings.change({ redisDisabled: false }, operator)).rejects.toMatchObject({ code: "UNAVAILABLE" });
     } finally {
       server.thaw();

@@ -6,7 +6,11 @@ import { createRecorder } from "./recorder.ts";
 
 /** The settings as one instance knows them; whoever opens them closes them. */
 export async function openSettings({ db }: Pick<MongoLink, "db">): Promise<FollowedSettings> {
-  const defaults = { redisDisabled: false, sessions: { mode: "serve", percent: 0, oldServers: true } } as const;
+  const defaults = {
+    redisDisabled: false,
+    sessions: { mode: "serve", percent: 0, oldServers: true },
+    caches: {},
+  } as const;
   const settings = createSettingsStore({
     db,
     watch: watchCollection,

@@ -25,6 +25,8 @@ export interface UserRecord {
   muteExpires?: Date | null;
   /** Sessions and tokens that began before are dead; set by a ban and by the logout of a token without a handle. */
   sessionsEndedAt?: Date | null;
+  /** Raised by each write of this server, so that of two images of a user the newer is known. */
+  rev?: number;
 }
 
 const schema = new Schema<UserRecord>(
@@ -45,6 +47,7 @@ const schema = new Schema<UserRecord>(
     },
     muteExpires: { type: Date, default: null },
     sessionsEndedAt: { type: Date },
+    rev: { type: Number },
   },
   { versionKey: false, autoIndex: false, autoCreate: false },
 );

@@ -1,6 +1,7 @@
 import { type RequestHandler, Router } from "express";
 import { refuse } from "../services/errors.ts";
 import type { Channels, Message, Messages, Role } from "../services/types.ts";
+import { cameFrom } from "./came-from.ts";
 import type { Guard } from "./guard.ts";
 import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts";
 
@@ -34,7 +35,7 @@ export function channelRoutes({ guard, channels, messages, making }: Options): R
   router.get(
     "/channels",
     guard.user(async (_req, res) => {
-      res.json(await channels.list());
+      res.json(await channels.list(cameFrom(res)));
     }),
   );
 
@@ -56,7 +57,12 @@ export function channelRoutes({ guard, channels, messages, making }: Options): R
       if (before !== undefined && typeof before !== "string") throw refuse.invalid("'before' must be given once");
       const limit = queryNumber(req.query.limit, "'limit'", { min: 1, max: 100, fallback: 50 });
       await mayRead(room, standing.role);
-      const page = await messages.page(room, standing.nickname, { limit, ...(before ? { before } : {}) });
+      const page = await messages.page(
+        room,
+        standing.nickname,
+        { limit, ...(before ? { before } : {}) },
+        cameFrom(res),
+      );
       res.json({ messages: page.messages.map(entry), before: page.before });
     }),
   );

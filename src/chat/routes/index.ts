@@ -9,6 +9,7 @@ import { adminRoutes } from "./admin.ts";
 import { errorAnswers, notFound, unavailable } from "./answers.ts";
 import { channelRoutes } from "./channels.ts";
 import { clientPages } from "./client.ts";
+import { emojiRoutes } from "./emoji.ts";
 import { answerInTime, cors, jsonBody, rememberPlainEnd, securityHeaders } from "./front.ts";
 import { createGuard } from "./guard.ts";
 import { byUser, type DoorLimits, limited } from "./limits.ts";
@@ -36,6 +37,8 @@ export interface ChatHttpOptions {
   services: ChatServices;
   gate: SessionGate;
   links: SocketLinks;
+  /** Ids of who is online now. */
+  online: () => Promise<string[]>;
   limits: DoorLimits;
   log: Log;
   /** Answered before sessions and limits: health, metrics. */
@@ -86,7 +89,8 @@ export function createChatHttp(options: ChatHttpOptions): Express {
       making: limited(limits.channels, byUser(tokens)),
     }),
   );
-  api.use(userRoutes({ guard, users: services.users }));
+  api.use(userRoutes({ guard, users: services.users, online: options.online }));
+  api.use(emojiRoutes({ guard, emoji: services.emoji }));
   api.use("/admin", adminRoutes({ guard, moderation: services.moderation, gate, links }));
 
   const app = express();

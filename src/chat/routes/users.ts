@@ -1,15 +1,41 @@
 import { Router } from "express";
-import type { Users } from "../services/types.ts";
+import { refuse } from "../services/errors.ts";
+import type { UserCard, Users } from "../services/types.ts";
+import { cameFrom } from "./came-from.ts";
 import type { Guard } from "./guard.ts";
+import { queryNumber } from "./validate.ts";
 
-export function userRoutes({ guard, users }: { guard: Guard; users: Users }): Router {
+interface Options {
+  guard: Guard;
+  users: Users;
+  /** Ids of who is online now. */
+  online: () => Promise<string[]>;
+}
+
+const shown = ({ id, ...card }: UserCard) => ({ _id: id, ...card });
+
+export function userRoutes({ guard, users, online }: Options): Router {
   const router = Router();
+
   router.get(
     "/users",
-    guard.user(async (_req, res) => {
-      const all = await users.list();
-      res.json(all.map(({ id, ...card }) => ({ _id: id, ...card })));
+    guard.user(async (req, res) => {
+      const { sort, cursor } = req.query;
+      if (sort === undefined) return void res.json((await users.list(cameFrom(res))).map(shown));
+      if (sort !== "lastActive") throw refuse.invalid("'sort' can be lastActive, or be left out");
+      if (cursor !== undefined && typeof cursor !== "string") throw refuse.invalid("'cursor' must be given once");
+      const limit = queryNumber(req.query.limit, "'limit'", { min: 1, max: 200, fallback: 50 });
+      const page = await users.page({ limit, ...(cursor ? { cursor } : {}) }, cameFrom(res));
+      res.json({ users: page.users.map(shown), cursor: page.cursor });
     }),
   );
+
+  router.get(
+    "/users/online",
+    guard.user(async (_req, res) => {
+      res.json((await users.some(await online(), cameFrom(res))).map(shown));
+    }),
+  );
+
   return router;
 }

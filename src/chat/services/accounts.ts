@@ -7,8 +7,14 @@ import { refuse } from "./errors.ts";
 import type { Passwords, StillWanted } from "./passwords.ts";
 import { isBanned, toAccount } from "./records.ts";
 import type { Accounts } from "./types.ts";
+import type { UserWrites } from "./user-writes.ts";
 
-export function createAccounts(users: Model<UserRecord>, passwords: Passwords, clock: Clock): Accounts {
+export function createAccounts(
+  users: Model<UserRecord>,
+  writes: UserWrites,
+  passwords: Passwords,
+  clock: Clock,
+): Accounts {
   /** An identifier is a nickname or an e-mail in any case; two people may answer to one, as nickname and as e-mail. */
   function find(identifier: string): Promise<UserRecord[]> {
     const trimmed = identifier.trim();
@@ -40,16 +46,9 @@ export function createAccounts(users: Model<UserRecord>, passwords: Passwords, c
       if (!wanted()) throw new UnavailableError("Nobody waits for this registration any more");
       const now = new Date(clock.now());
       try {
-        const user = await users.create({
-          nickname,
-          email: lower,
-          password: hashed,
-          role: "member",
-          status: "online",
-          createdAt: now,
-          lastActive: now,
-        });
-        return toAccount(user.toObject());
+        const fields = { nickname, email: lower, password: hashed, role: "member" as const };
+        const seen = { status: "online" as const, createdAt: now, lastActive: now };
+        return toAccount(await writes.made(async () => (await users.create({ ...fields, ...seen })).toObject()));
       } catch (error) {
         const field = duplicateKey(error);
         if (field === "nickname") throw nicknameTaken();
@@ -67,7 +66,7 @@ export function createAccounts(users: Model<UserRecord>, passwords: Passwords, c
       if (isBanned(user, clock.now()))
         return { kind: "banned", reason: user.banReason ?? "", expires: user.banExpires ?? null };
       const now = new Date(clock.now());
-      await users.updateOne({ _id: user._id }, { $set: { status: "online", lastActive: now } });
+      await writes.one({ _id: user._id }, { $set: { status: "online", lastActive: now } });
       return { kind: "welcome", account: toAccount({ ...user, status: "online", lastActive: now }) };
     },
   };

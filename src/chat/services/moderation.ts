@@ -4,6 +4,7 @@ import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
 import { isBanned, toCard } from "./records.ts";
 import type { Moderation, Standing } from "./types.ts";
+import type { UserWrites } from "./user-writes.ts";
 
 const fields = {
   nickname: 1,
@@ -17,9 +18,10 @@ const fields = {
   banExpires: 1,
   warnings: 1,
   muteExpires: 1,
+  rev: 1,
 } as const;
 
-export function createModeration(users: Model<UserRecord>, clock: Clock): Moderation {
+export function createModeration(users: Model<UserRecord>, writes: UserWrites, clock: Clock): Moderation {
   /** A user as moderators see them: no password, no session, no lock. */
   function dossier(user: UserRecord): Record<string, unknown> {
     const { id, ...rest } = toCard(user);
@@ -43,12 +45,7 @@ export function createModeration(users: Model<UserRecord>, clock: Clock): Modera
   ): Promise<Record<string, unknown>> {
     if (actor.id === id) throw refuse.invalid("You cannot do this to yourself", "SELF_MODERATION");
     if (!Types.ObjectId.isValid(id) || id.length !== 24) throw unknownUser();
-    const user = await users
-      .findOneAndUpdate({ _id: new Types.ObjectId(id), role: { $ne: "admin" } }, update, {
-        returnDocument: "after",
-        projection: fields,
-      })
-      .lean<UserRecord>();
+    const user = await writes.one({ _id: new Types.ObjectId(id), role: { $ne: "admin" } }, update, fields);
     if (user) return dossier(user);
     if (await users.exists({ _id: new Types.ObjectId(id) }))
       throw refuse.forbidden("An admin cannot be moderated", "ADMIN_PROTECTED");

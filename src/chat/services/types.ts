@@ -1,5 +1,11 @@
 /** What routes and sockets may ask of the chat. A cache is declared beside these functions without a change in their callers. */
 
+import type { ReadFrom } from "../../cache/types.ts";
+import type { Emoji } from "./emoji.ts";
+
+/** Is told where an answer came from. */
+export type Told = (from: ReadFrom) => void;
+
 export type Role = "admin" | "moderator" | "member";
 export type UserStatus = "online" | "offline";
 
@@ -62,15 +68,27 @@ export interface NewMessage {
   target?: string;
 }
 
+export interface UserPage {
+  users: UserCard[];
+  /** Ask with this for those seen before; null at the end. */
+  cursor: string | null;
+}
+
 export interface Users {
   /** Everybody, by nickname in binary order. */
-  list(): Promise<UserCard[]>;
+  list(told?: Told): Promise<UserCard[]>;
+  /** Those last seen first. */
+  page(options: { limit: number; cursor?: string }, told?: Told): Promise<UserPage>;
+  /** Those of them that exist, by nickname in binary order. */
+  some(ids: readonly string[], told?: Told): Promise<UserCard[]>;
   standing(id: string): Promise<Standing | null>;
   byNickname(nickname: string): Promise<UserCard | null>;
   /** One bulk write for many: presence is written in batches. */
   setStatus(changes: { id: string; status: UserStatus; lastActive?: Date }[]): Promise<void>;
   /** Everybody who is marked online and not among `ids` becomes offline; how many were. */
   offlineExcept(ids: string[]): Promise<number>;
+  /** Ids of all who are stored as online. */
+  markedOnline(): Promise<string[]>;
   touch(id: string, at: Date): Promise<void>;
   /** Offline, and the tokens and sessions of the old server, which have no handle, die: those from before now. */
   loggedOut(id: string): Promise<void>;
@@ -90,7 +108,7 @@ export type LoginResult =
   | { kind: "banned"; reason: string; expires: Date | null };
 
 export interface Channels {
-  list(): Promise<Channel[]>;
+  list(told?: Told): Promise<Channel[]>;
   byId(id: string): Promise<ChannelAccess | null>;
   create(input: { name: string; type: "text" | "voice"; description?: string; createdBy: string }): Promise<Channel>;
 }
@@ -107,7 +125,7 @@ export interface Messages {
   add(message: NewMessage): Promise<Message>;
   /** The newest of the channel, ascending by (timestamp, id): public, system, and private ones from or to `reader`. */
   recent(room: string, reader: string): Promise<Message[]>;
-  page(room: string, reader: string, options: { before?: string; limit: number }): Promise<MessagePage>;
+  page(room: string, reader: string, options: { before?: string; limit: number }, told?: Told): Promise<MessagePage>;
 }
 
 export interface Moderation {
@@ -130,6 +148,7 @@ export interface ChatServices {
   channels: Channels;
   messages: Messages;
   moderation: Moderation;
+  emoji: Emoji;
 }
 
 /** How the routes reach the sockets of the chat without knowing Socket.IO. */

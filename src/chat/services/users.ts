@@ -1,17 +1,49 @@
 import { type Model, Types } from "mongoose";
 import type { Clock } from "../../kernel/clock.ts";
+import { byText } from "../caches/order.ts";
+import { cardFields, type ListedUser, type UserCache } from "../caches/users.ts";
 import type { UserRecord } from "../models/user.ts";
+import { refuse } from "./errors.ts";
 import { toCard, toStanding } from "./records.ts";
 import type { Users } from "./types.ts";
+import { readUsers, type UserWrites } from "./user-writes.ts";
 
-const card = { nickname: 1, role: 1, status: 1, createdAt: 1, lastActive: 1 } as const;
 const standing = { nickname: 1, role: 1, banned: 1, banExpires: 1, muteExpires: 1, sessionsEndedAt: 1 } as const;
+const changed = { $inc: { rev: 1 } } as const;
 
-export function createUsers(users: Model<UserRecord>, clock: Clock): Users {
+const cursorOf = ({ active, card }: ListedUser) => Buffer.from(`${active}.${card.id}`).toString("base64url");
+
+function afterCursor(cursor: string): { score: number; id: string } {
+  const [, score, id] = /^(\d{1,15})\.([0-9a-f]{24})$/.exec(Buffer.from(cursor, "base64url").toString()) ?? [];
+  if (!score || !id) throw refuse.invalid("'cursor' is not one of this server; take it from an earlier answer");
+  return { score: Number(score), id };
+}
+
+export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock: Clock, cache?: UserCache): Users {
   return {
-    async list() {
-      const all = await users.find({}, card).sort({ nickname: 1 }).lean<UserRecord[]>();
+    async list(told) {
+      if (cache) {
+        const { entries, from } = await cache.read("");
+        told?.(from);
+        return entries.map(({ card }) => card);
+      }
+      told?.("bypass");
+      const all = await users.find({}, cardFields).sort({ nickname: 1 }).lean<UserRecord[]>();
       return all.map(toCard);
+    },
+    async page({ limit, cursor }, told) {
+      const slice = { count: limit + 1, ...(cursor === undefined ? {} : { after: afterCursor(cursor) }) };
+      const { entries, from } = await readUsers(users, slice, cache);
+      told?.(from);
+      const page = entries.slice(0, limit);
+      const last = page.at(-1);
+      return { users: page.map(({ card }) => card), cursor: entries.length > limit && last ? cursorOf(last) : null };
+    },
+    async some(ids, told) {
+      const known = [...new Set(ids)].filter((id) => Types.ObjectId.isValid(id));
+      const { entries, from } = await readUsers(users, { ids: known }, cache);
+      told?.(from);
+      return entries.map(({ card }) => card).sort((a, b) => byText(a.nickname, b.nickname) || byText(a.id, b.id));
     },
     async standing(id) {
       if (!Types.ObjectId.isValid(id)) return null;
@@ -19,31 +51,40 @@ export function createUsers(users: Model<UserRecord>, clock: Clock): Users {
       return user && toStanding(user, clock.now());
     },
     async byNickname(nickname) {
-      const user = await users.findOne({ nickname: { $eq: nickname } }, card).lean<UserRecord>();
+      const user = await users.findOne({ nickname: { $eq: nickname } }, cardFields).lean<UserRecord>();
       return user && toCard(user);
     },
     async setStatus(changes) {
       if (changes.length === 0) return;
-      const writes = changes.map(({ id, status, lastActive }) => ({
+      const bulk = changes.map(({ id, status, lastActive }) => ({
         updateOne: {
           filter: { _id: new Types.ObjectId(id) },
-          update: { $set: { status, ...(lastActive ? { lastActive } : {}) } },
+          update: { $set: { status, ...(lastActive ? { lastActive } : {}) }, ...changed },
         },
       }));
-      await users.bulkWrite(writes, { ordered: false });
+      await writes.many(
+        changes.map(({ id }) => new Types.ObjectId(id)),
+        () => users.bulkWrite(bulk, { ordered: false }),
+      );
     },
     async offlineExcept(ids) {
       const keep = ids.map((id) => new Types.ObjectId(id));
-      const end = await users.updateMany({ status: "online", _id: { $nin: keep } }, { $set: { status: "offline" } });
+      const gone = { $set: { status: "offline" as const }, ...changed };
+      const end = await users.updateMany({ status: "online", _id: { $nin: keep } }, gone);
+      if (end.modifiedCount > 0) await cache?.drop("", "many users are offline now");
       return end.modifiedCount;
     },
+    async markedOnline() {
+      const found = await users.find({ status: "online" }, { _id: 1 }).lean<UserRecord[]>();
+      return found.map(({ _id }) => _id.toHexString());
+    },
     async touch(id, at) {
-      await users.updateOne({ _id: new Types.ObjectId(id) }, { $max: { lastActive: at } });
+      await writes.one({ _id: new Types.ObjectId(id) }, { $max: { lastActive: at } });
     },
     async loggedOut(id) {
       const now = new Date(clock.now());
       const left = { status: "offline" as const, lastActive: now, sessionsEndedAt: now };
-      await users.updateOne({ _id: new Types.ObjectId(id) }, { $set: left });
+      await writes.one({ _id: new Types.ObjectId(id) }, { $set: left });
     },
   };
 }

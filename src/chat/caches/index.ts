@@ -1,0 +1,71 @@
+import type { Connection } from "mongoose";
+import type { CacheRoom } from "../../cache/room.ts";
+import { channelModel } from "../models/channel.ts";
+import { emojiModel } from "../models/emoji.ts";
+import { messageModel } from "../models/message.ts";
+import { userModel } from "../models/user.ts";
+import { type ChannelCache, channelDeclaration } from "./channels.ts";
+import { type EmojiCache, emojiDeclaration } from "./emoji.ts";
+import { type MessageCache, messageDeclaration } from "./messages.ts";
+import { type UserCache, userDeclaration } from "./users.ts";
+
+export interface ChatCaches {
+  readonly users: UserCache;
+  readonly channels: ChannelCache;
+  readonly messages: MessageCache;
+  readonly emoji: EmojiCache;
+}
+
+export const cacheNames = ["users", "channels", "messages", "emoji"] as const satisfies (keyof ChatCaches)[];
+
+interface Options {
+  room: Pick<CacheRoom, "create" | "shapes">;
+  connection: Connection;
+  config: {
+    TTL_USERS: number;
+    TTL_CHANNELS: number;
+    TTL_MESSAGES: number;
+    TTL_EMOJI: number;
+    HISTORY_LIMIT: number;
+  };
+}
+
+// What is read of a structure that another release has written must mean the same to this one; else it gets another form.
+const form = "1";
+
+/** What of the chat is kept in Redis, each declared in a file of its own. */
+export function createChatCaches({ room, connection, config }: Options): ChatCaches {
+  const { shapes } = room;
+  const { HISTORY_LIMIT: historyLimit } = config;
+  return {
+    users: room.create(
+      userDeclaration({
+        users: userModel(connection),
+        shape: shapes.zset({ form, unseen: "lastActive" }),
+        ttlSeconds: config.TTL_USERS,
+      }),
+    ),
+    channels: room.create(
+      channelDeclaration({
+        channels: channelModel(connection),
+        shape: shapes.hash({ form }),
+        ttlSeconds: config.TTL_CHANNELS,
+      }),
+    ),
+    messages: room.create(
+      messageDeclaration({
+        messages: messageModel(connection),
+        shape: shapes.list({ form, orderedBy: "timestamp", limit: historyLimit }),
+        ttlSeconds: config.TTL_MESSAGES,
+        historyLimit,
+      }),
+    ),
+    emoji: room.create(
+      emojiDeclaration({
+        counts: emojiModel(connection),
+        shape: shapes.hash({ form }),
+        ttlSeconds: config.TTL_EMOJI,
+      }),
+    ),
+  };
+}

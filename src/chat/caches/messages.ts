@@ -1,0 +1,93 @@
+import type { ChangeStreamDocument, Document } from "mongodb";
+import type { Model, Types } from "mongoose";
+import type { Declaration, Followed } from "../../cache/declaration.ts";
+import type { Element, Shape } from "../../cache/shapes/shape.ts";
+import type { Cache } from "../../cache/types.ts";
+import { SluiceError } from "../../kernel/errors.ts";
+import type { MessageRecord } from "../models/message.ts";
+import { toMessage } from "../services/records.ts";
+import type { Message } from "../services/types.ts";
+import { byText } from "./order.ts";
+
+export type MessageCache = Cache<Message>;
+
+export const messageFields = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
+export const newestFirst = { timestamp: -1, _id: -1 } as const;
+/** Everybody's. */
+const kinds = [{ type: "public" as const }, { type: "system" as const }, { type: null }];
+
+export const byTime = (a: Message, b: Message) => a.timestamp.getTime() - b.timestamp.getTime() || byText(a.id, b.id);
+
+function element(message: Message): Element {
+  if (message.type === "private") throw new SluiceError("PRIVATE", "A private message is nobody else's");
+  const { id, author, room, text, type, target, timestamp } = message;
+  const rank = timestamp.toISOString();
+  return { id, text: JSON.stringify({ id, author, room, text, type, target, timestamp }), rank };
+}
+
+function entry({ text }: Element): Message {
+  const message = JSON.parse(text);
+  return { ...message, timestamp: new Date(message.timestamp) };
+}
+
+/** Nobody needs to be told of private ones. */
+const pipeline = [{ $match: { "fullDocument.type": { $ne: "private" } } }];
+
+interface Options {
+  messages: Model<MessageRecord>;
+  shape: Shape<never>;
+  ttlSeconds: number;
+  historyLimit: number;
+}
+
+/** `cache:messages:recent:<channel>`: its newest public and system messages. Private ones are never in it. */
+export function messageDeclaration({
+  messages,
+  shape,
+  ttlSeconds,
+  historyLimit,
+}: Options): Declaration<Message, never> {
+  async function channelOf(id: Types.ObjectId): Promise<string | undefined> {
+    const found = await messages.collection.findOne({ _id: id }, { projection: { channel: 1 } });
+    return found?.channel;
+  }
+
+  async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Message> | undefined> {
+    if (change.operationType === "delete") return { gone: String(change.documentKey._id) };
+    if (change.operationType === "insert") {
+      const made = change.fullDocument as MessageRecord;
+      const common = kinds.some(({ type }) => type === (made.type ?? null));
+      return common ? { key: made.channel, entry: toMessage(made) } : undefined;
+    }
+    if (change.operationType !== "update") return { everything: "messages were changed past this server" };
+    const { updatedFields = {}, removedFields = [] } = change.updateDescription;
+    const touched = [...Object.keys(updatedFields), ...removedFields];
+    if (touched.includes("channel")) return { everything: "a message was moved past this server" };
+    if (!touched.some((name) => name in messageFields)) return undefined;
+    const room = await channelOf(change.documentKey._id);
+    return room === undefined ? undefined : { key: room, drop: "a message was changed past this server" };
+  }
+
+  return {
+    name: "messages",
+    shape,
+    key: (room) => `cache:messages:recent:${room}`,
+    ttlSeconds,
+    freshness: { class: "own-writes" },
+    async load(room) {
+      const newest = await messages
+        .find({ $or: kinds.map((kind) => ({ channel: room, ...kind })) }, messageFields)
+        .sort(newestFirst)
+        .limit(historyLimit)
+        .lean<MessageRecord[]>();
+      return newest.map(toMessage);
+    },
+    id: ({ id }) => id,
+    element,
+    entry,
+    version: () => 0,
+    compare: (a, b) => byTime(b, a),
+    keyless: true,
+    follow: { collection: "messages", pipeline, read },
+  };
+}

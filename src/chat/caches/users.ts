@@ -1,0 +1,145 @@
+import type { Document } from "mongodb";
+import { type Model, type QueryFilter, Types } from "mongoose";
+import type { Declaration } from "../../cache/declaration.ts";
+import type { Element, Shape } from "../../cache/shapes/shape.ts";
+import type { ByIds, ByScore, Cache } from "../../cache/types.ts";
+import type { UserRecord } from "../models/user.ts";
+import { toCard } from "../services/records.ts";
+import type { UserCard } from "../services/types.ts";
+import { byText } from "./order.ts";
+
+/** A user as others see them; `active` is when they were seen, as MongoDB orders it, and 0 where that is not known. */
+export interface ListedUser {
+  readonly card: UserCard;
+  readonly active: number;
+  readonly rev: number;
+}
+
+export type UserSlice = ByIds | ByScore;
+export type UserCache = Cache<ListedUser, UserSlice>;
+
+export const cardFields = { nickname: 1, role: 1, status: 1, createdAt: 1, lastActive: 1, rev: 1 } as const;
+const shown = ["nickname", "role", "status", "createdAt", "lastActive"];
+const mostIds = 400;
+
+export function toListed(record: UserRecord): ListedUser {
+  return { card: toCard(record), active: record.lastActive?.getTime() ?? 0, rev: record.rev ?? 0 };
+}
+
+function element({ card, active, rev }: ListedUser): Element {
+  const lastActive = active === 0 ? null : card.lastActive;
+  return { id: card.id, text: JSON.stringify({ ...card, lastActive, rev }), rank: active };
+}
+
+function entry({ text }: Element): ListedUser {
+  const { rev, createdAt, lastActive, ...rest } = JSON.parse(text);
+  const made = new Date(createdAt);
+  const seen = lastActive === null ? made : new Date(lastActive);
+  return {
+    card: { ...rest, createdAt: made, lastActive: seen },
+    active: lastActive === null ? 0 : seen.getTime(),
+    rev,
+  };
+}
+
+export const byActivity = (a: ListedUser, b: ListedUser) => b.active - a.active || byText(b.card.id, a.card.id);
+
+function isAfter(user: ListedUser, after: ByScore["after"]): boolean {
+  if (!after) return true;
+  return user.active < after.score || (user.active === after.score && byText(user.card.id, after.id) < 0);
+}
+
+function pick(all: ListedUser[], slice: UserSlice): ListedUser[] {
+  if ("ids" in slice) {
+    const wanted = new Set(slice.ids);
+    return all.filter(({ card }) => wanted.has(card.id));
+  }
+  return all
+    .filter((user) => isAfter(user, slice.after))
+    .sort(byActivity)
+    .slice(0, slice.count);
+}
+
+function olderThan({ score, id }: { score: number; id: string }): QueryFilter<UserRecord> {
+  const before = { _id: { $lt: new Types.ObjectId(id) } };
+  if (score === 0) return { lastActive: null, ...before };
+  const at = new Date(score);
+  return { $or: [{ lastActive: { $lt: at } }, { lastActive: at, ...before }, { lastActive: null }] };
+}
+
+export async function loadUsers(users: Model<UserRecord>, slice: UserSlice): Promise<ListedUser[]> {
+  const found =
+    "ids" in slice
+      ? users.find({ _id: { $in: slice.ids.map((id) => new Types.ObjectId(id)) } }, cardFields)
+      : users
+          .find(slice.after ? olderThan(slice.after) : {}, cardFields)
+          .sort({ lastActive: -1, _id: -1 })
+          .limit(slice.count);
+  return (await found.lean<UserRecord[]>()).map(toListed);
+}
+
+/** What a change to a user means for the list: names of fields are looked at, never the rest of the document. */
+const pipeline: Document[] = [
+  {
+    $project: {
+      operationType: 1,
+      documentKey: 1,
+      rev: "$updateDescription.updatedFields.rev",
+      fields: { $map: { input: { $objectToArray: "$updateDescription.updatedFields" }, as: "one", in: "$$one.k" } },
+      removed: "$updateDescription.removedFields",
+      ...Object.fromEntries(["_id", ...shown, "rev"].map((name) => [`fullDocument.${name}`, 1])),
+    },
+  },
+];
+
+interface Seen {
+  operationType: string;
+  documentKey: { _id: Types.ObjectId };
+  rev?: number;
+  fields?: string[] | null;
+  removed?: string[];
+  fullDocument?: UserRecord;
+}
+
+interface Options {
+  users: Model<UserRecord>;
+  shape: Shape<UserSlice>;
+  ttlSeconds: number;
+}
+
+/** `cache:users:list`: every user by activity, with what others may see of them. */
+export function userDeclaration({ users, shape, ttlSeconds }: Options): Declaration<ListedUser, UserSlice> {
+  const drop = { key: "", drop: "a user was changed past this server" };
+  return {
+    name: "users",
+    shape,
+    key: () => "cache:users:list",
+    ttlSeconds,
+    freshness: { class: "bounded", ms: 1_000 },
+    async load() {
+      const all = await users.find({}, cardFields).sort({ nickname: 1 }).lean<UserRecord[]>();
+      return all.map(toListed);
+    },
+    loadSlice: (_key, slice) => loadUsers(users, slice),
+    pick,
+    byIds: (ids) => ({ ids }),
+    fits: (slice) => !("ids" in slice) || slice.ids.length <= mostIds,
+    id: ({ card }) => card.id,
+    element,
+    entry,
+    version: ({ rev }) => rev,
+    compare: (a, b) => byText(a.card.nickname, b.card.nickname) || byText(a.card.id, b.card.id),
+    follow: {
+      collection: "users",
+      pipeline,
+      read(change) {
+        const { operationType, documentKey, rev, fields, removed, fullDocument } = change as unknown as Seen;
+        if (operationType === "insert" && fullDocument) return { key: "", entry: toListed(fullDocument) };
+        if (operationType !== "update") return drop;
+        if (typeof rev === "number") return { key: "", id: documentKey._id.toHexString(), version: rev };
+        const touched = [...(fields ?? []), ...(removed ?? [])];
+        return touched.some((name) => shown.includes(name) || name === "rev") ? drop : undefined;
+      },
+    },
+  };
+}

@@ -1,0 +1,259 @@
+import { Types } from "mongoose";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { migrateAtStart } from "../../src/mongo/migrate.ts";
+import { type ChatInstance, startChatInstance } from "../support/chat-instance.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { createRecorder } from "../support/recorder.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
+
+const url = mongoUrl("caches");
+let redis: RedisServer;
+let one: ChatInstance;
+let two: ChatInstance;
+
+const recent = (room: string) => `cache:messages:recent:${room}`;
+const list = async (key: string) => (await redis.ask("LRANGE", key, 0, -1)) as string[];
+const say = (by: ChatInstance, room: string, text: string) =>
+  by.services.messages.add({ author: "ann", room, text, type: "public" });
+const texts = async (by: ChatInstance, room: string, reader = "ann") =>
+  (await by.services.messages.recent(room, reader)).map(({ text }) => text);
+const rooms = (
+  (n) => () =>
+    `room-${++n}`
+)(0);
+
+beforeAll(async () => {
+  await migrateAtStart({ url, sessionCollection: "sessions", log: createRecorder() });
+  redis = await startRedisServer();
+  const env = { CACHE_WAIT: "5s" };
+  [one, two] = (await Promise.all(
+    [1, 2].map(() => startChatInstance({ mongoUrl: url, redisUrl: redis.url, env })),
+  )) as [ChatInstance, ChatInstance];
+});
+beforeEach(async () => {
+  await Promise.all([one.trusting(), two.trusting()]);
+});
+afterAll(async () => {
+  await Promise.all([one?.close(), two?.close()]);
+  await redis?.close();
+  await dropDatabase(url);
+});
+
+describe("a channel's newest messages", () => {
+  it("are loaded once, and then come from Redis, on every instance", async () => {
+    const room = rooms();
+    await say(one, room, "first");
+    expect((await one.caches.messages.read(room)).from).toBe("mongo");
+    expect((await one.caches.messages.read(room)).from).toBe("redis");
+    expect((await two.caches.messages.read(room)).from).toBe("redis");
+    await say(two, room, "second");
+    const read = await one.caches.messages.read(room);
+    expect(read.from).toBe("redis");
+    expect(read.entries.map(({ text }) => text)).toEqual(["second", "first"]);
+    expect(read.ttlMs).toBeGreaterThan(30_000);
+    expect(read.ttlMs).toBeLessThanOrEqual(60_000);
+    expect(await redis.ask("TYPE", recent(room))).toBe("list");
+  });
+
+  it("push out the oldest, in the order of time, whatever the order of arrival", async () => {
+    const room = rooms();
+    await one.caches.messages.read(room);
+    const at = Date.now();
+    const stamps = Array.from({ length: 60 }, (_, n) => n).sort(() => Math.random() - 0.5);
+    for (const n of stamps) {
+      const message = {
+        _id: new Types.ObjectId(),
+        author: "ann",
+        text: `${n}`,
+        channel: room,
+        type: "public" as const,
+        target: null,
+        timestamp: new Date(at + n),
+      };
+      await one.mongo.db.collection("messages").insertOne(message);
+      const { _id, channel, ...rest } = message;
+      await one.caches.messages.wrote(room, [{ ...rest, id: _id.toHexString(), room: channel }]);
+    }
+    const expected = Array.from({ length: 50 }, (_, n) => `${59 - n}`);
+    const read = await one.caches.messages.read(room);
+    expect(read.from).toBe("redis");
+    expect(read.entries.map(({ text }) => text)).toEqual(expected);
+    expect(await list(recent(room))).toHaveLength(51);
+  });
+
+  it("never hold a private message, which its two people see among the others", async () => {
+    const room = rooms();
+    await one.services.messages.recent(room, "ann");
+    await say(one, room, "for all");
+    await one.services.messages.add({ author: "ann", room, text: "for bob", type: "private", target: "bob" });
+    await say(one, room, "for all again");
+    expect(await texts(two, room, "bob")).toEqual(["for all", "for bob", "for all again"]);
+    expect(await texts(two, room, "ann")).toEqual(["for all", "for bob", "for all again"]);
+    expect(await texts(two, room, "eve")).toEqual(["for all", "for all again"]);
+    expect(one.counts["request messages bypass"] ?? 0).toBe(0);
+    expect(JSON.stringify(await list(recent(room)))).not.toContain("for bob");
+    await expect(
+      one.caches.messages.wrote(room, [
+        {
+          id: "0".repeat(24),
+          author: "a",
+          room,
+          text: "secret",
+          type: "private",
+          target: "b",
+          timestamp: new Date(),
+        },
+      ]),
+    ).rejects.toThrow();
+    expect(JSON.stringify(await list(recent(room)))).not.toContain("secret");
+  });
+
+  it("that somebody changes or deletes in MongoDB are not shown any more", async () => {
+    const room = rooms();
+    const messages = one.mongo.db.collection("messages");
+    const gone = await say(one, room, "gone");
+    const edited = await say(one, room, "written wrongly");
+    await say(two, room, "stays");
+    expect(await texts(two, room)).toEqual(["gone", "written wrongly", "stays"]);
+    await messages.updateOne({ _id: new Types.ObjectId(edited.id) }, { $set: { text: "written well" } });
+    await until(async () => (await texts(two, room))[1] === "written well");
+    await messages.deleteOne({ _id: new Types.ObjectId(gone.id) });
+    for (const by of [one, two])
+      await until(async () => (await texts(by, room)).join() === "written well,stays", {
+        describe: () => texts(by, room),
+      });
+    await messages.insertOne({
+      author: "old server",
+      channel: room,
+      type: "public",
+      timestamp: new Date(),
+      text: "hi",
+    });
+    for (const by of [one, two]) await until(async () => (await texts(by, room)).at(-1) === "hi");
+  });
+
+  it("are loaded once when a hundred ask two instances for them at the same time", async () => {
+    const room = rooms();
+    await say(one, room, "hello");
+    let finds = 0;
+    for (const { mongo } of [one, two])
+      mongo.client.on("commandStarted", ({ commandName, command }) => {
+        const { filter } = command as { filter?: { $or?: { channel?: string; type?: unknown }[] } };
+        if (commandName === "find" && filter?.$or?.[0]?.channel === room && filter.$or[0].type === "public") finds += 1;
+      });
+    const reads = Array.from({ length: 100 }, (_, n) => (n % 2 ? one : two).caches.messages.read(room));
+    const all = await Promise.all(reads);
+    expect(new Set(all.map(({ entries }) => entries[0]?.text))).toEqual(new Set(["hello"]));
+    expect(finds).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("the list of users", () => {
+  const person = (nickname: string, more: object = {}) => ({
+    nickname,
+    email: `${nickname}@example.com`,
+    password: "x",
+    role: "member",
+    status: "offline",
+    createdAt: new Date(1_700_000_000_000),
+    lastActive: new Date(1_700_000_000_000),
+    ...more,
+  });
+
+  it("is a ZSET by activity and a HASH of profiles, read by name, by page and by id", async () => {
+    const users = one.mongo.db.collection("users");
+    const base = 1_700_000_000_000;
+    const people = Array.from({ length: 700 }, (_, n) =>
+      person(`user-${n}`, {
+        lastActive: new Date(base + (n % 300) * 1_000),
+        ...(n % 50 === 0 ? { lastActive: undefined } : {}),
+      }),
+    );
+    await users.insertMany(people.map(({ lastActive, ...rest }) => (lastActive ? { ...rest, lastActive } : rest)));
+    await one.caches.users.drop("", "the test begins");
+    const names = (await users.find().sort({ nickname: 1 }).toArray()).map(({ nickname }) => nickname);
+    expect((await one.services.users.list()).map(({ nickname }) => nickname)).toEqual(names);
+    const read = await two.caches.users.read("");
+    expect(read.from).toBe("redis");
+    expect(read.entries.map(({ card }) => card.nickname)).toEqual(names);
+    expect(await redis.ask("TYPE", "cache:users:list")).toBe("zset");
+    expect(await redis.ask("ZCARD", "cache:users:list")).toBe(701);
+
+    const byActivity = (await users.find().sort({ lastActive: -1, _id: -1 }).toArray()).map(({ nickname }) => nickname);
+    for (const by of [two, one]) {
+      const paged: string[] = [];
+      let cursor: string | undefined;
+      const from = new Set<string>();
+      do {
+        const page = await by.services.users.page({ limit: 60, ...(cursor ? { cursor } : {}) }, (told) =>
+          from.add(told),
+        );
+        paged.push(...page.users.map(({ nickname }) => nickname));
+        cursor = page.cursor ?? undefined;
+      } while (cursor);
+      expect([...from]).toEqual([by === two ? "redis" : "bypass"]);
+      expect(paged).toEqual(byActivity);
+      one.switches.users = false;
+    }
+    delete one.switches.users;
+    one.room.switched();
+  });
+
+  it("follows what is written here, elsewhere, and past every server; a heartbeat alone is not told", async () => {
+    const users = one.mongo.db.collection("users");
+    await Promise.all([one.trusting(), two.trusting()]);
+    await one.services.users.list();
+    const { insertedId } = await users.insertOne(person("zoe"));
+    const id = insertedId.toHexString();
+    const zoe = async (by: ChatInstance) =>
+      (await by.caches.users.read("")).entries.find(({ card }) => card.id === id)?.card;
+    await until(async () => (await zoe(two))?.nickname === "zoe");
+    await two.services.users.setStatus([{ id, status: "online", lastActive: new Date() }]);
+    expect((await zoe(one))?.status).toBe("online");
+    let told = 0;
+    const leave = two.room.events.on("changed", ({ here }) => {
+      if (here) told += 1;
+    });
+    const seen = new Date(Date.now() + 5_000);
+    await two.services.users.setStatus([{ id, status: "online", lastActive: seen }]);
+    expect((await zoe(one))?.lastActive).toEqual(seen);
+    expect(told).toBe(0);
+    leave();
+    await users.updateOne({ _id: insertedId }, { $set: { role: "moderator" } });
+    for (const by of [one, two]) await until(async () => (await zoe(by))?.role === "moderator");
+    await users.deleteOne({ _id: insertedId });
+    for (const by of [one, two]) await until(async () => (await zoe(by)) === undefined);
+  });
+});
+
+describe("Redis that cannot be believed", () => {
+  afterEach(async () => {
+    redis.thaw();
+    await Promise.all([one.trusting(), two.trusting()]);
+  });
+
+  it("is not asked while it is frozen, and what was written meanwhile is there afterwards", async () => {
+    const room = rooms();
+    await say(one, room, "before");
+    expect(await texts(two, room)).toEqual(["before"]);
+    redis.freeze();
+    await say(one, room, "meanwhile");
+    expect(await texts(one, room)).toEqual(["before", "meanwhile"]);
+    await until(async () => (await texts(two, room)).length === 2);
+    redis.thaw();
+    await Promise.all([one.trusting(), two.trusting()]);
+    for (const by of [one, two]) expect(await texts(by, room)).toEqual(["before", "meanwhile"]);
+  });
+
+  it("comes back with an older snapshot, and none of it is shown", async () => {
+    const room = rooms();
+    await say(one, room, "old");
+    await texts(one, room);
+    const restore = await redis.snapshot();
+    await say(one, room, "new");
+    await restore();
+    await Promise.all([one.trusting(), two.trusting()]);
+    for (const by of [two, one]) expect(await texts(by, room)).toEqual(["old", "new"]);
+  });
+});
