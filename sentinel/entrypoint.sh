@@ -94,6 +94,7 @@ sentinel_conf() {
     listening "$port"
     echo "dir $data"
     echo "requirepass $password"
+    echo "user exporter on #$(hash_of redis_exporter_password) resetchannels -@all +ping +info +sentinel|masters +sentinel|ckquorum +sentinel|sentinels +sentinel|slaves +client|setname"
     [ -z "${ANNOUNCE:-}" ] || echo "sentinel announce-ip \"$ANNOUNCE\""
     [ -z "${ANNOUNCE:-}" ] || echo "sentinel announce-port $port"
     sed -e "s/{master}/$MASTER/" -e '/^#/d' \

@@ -18,10 +18,18 @@ keep() {
   echo "made $folder/$1"
 }
 
-for name in redis_password redis_replica_password redis_sentinel_password redis_operator_password \
+for name in redis_password redis_replica_password redis_sentinel_password redis_operator_password redis_exporter_password \
   mongo_root_password mongo_password session_secret jwt_secret metrics_token ops_token grafana_password; do
   keep "$name" "$(random 32)"
 done
 # MongoDB takes letters and digits of base64 for the key of a replica set; hexadecimal ones are such.
 keep mongo_keyfile "$(random 256)"
 keep mongodb_url "mongodb://sluice:$(cat "$folder/mongo_password")@mongo:27017/chat?replicaSet=rs0&authSource=chat"
+
+# redis_exporter wants its password once for every server that it is asked for.
+servers=
+for server in redis:6379 redis-2:6379 redis-3:6379 sentinel-1:26379 sentinel-2:26379 sentinel-3:26379 \
+  cluster-1:6379 cluster-2:6379 cluster-3:6379 cluster-4:6379 cluster-5:6379 cluster-6:6379; do
+  servers="$servers,\"redis://$server\":\"$(cat "$folder/redis_exporter_password")\""
+done
+keep redis_exporter.json "{${servers#,}}"
