@@ -1,0 +1,62 @@
+import type { Group } from "../../test/support/group.ts";
+import type { RedisServer } from "../../test/support/redis-server.ts";
+
+/** Who is there, and who of them takes newcomers. */
+export interface Scene {
+  readonly redis: RedisServer;
+  readonly group: Group;
+  /** The balancer sends nobody there any more, or again. */
+  open(index: number, open: boolean): void;
+}
+
+export interface Phase {
+  readonly name: string;
+  /** Messages between instances must come over Redis. */
+  readonly healthy?: true;
+  begin?(scene: Scene): unknown;
+  end?(scene: Scene): unknown;
+}
+
+const healthy: Phase = { name: "well", healthy: true };
+const killed: Phase = { name: "Redis killed", begin: ({ redis }) => redis.kill(), end: ({ redis }) => redis.start() };
+const frozen: Phase = {
+  name: "Redis frozen",
+  begin: ({ redis }) => redis.freeze(),
+  end: ({ redis }) => redis.thaw(),
+};
+
+async function back({ group, open }: Scene, index: number): Promise<void> {
+  await group.replace(index);
+  open(index, true);
+}
+
+const crashed: Phase = {
+  name: "an instance killed -9",
+  async begin({ group, open }) {
+    await group.at(1).kill();
+    open(1, false);
+  },
+  end: (scene) => back(scene, 1),
+};
+
+const drained: Phase = {
+  name: "an instance drained",
+  async begin({ group, open }) {
+    open(2, false);
+    await group.at(2).stop();
+  },
+  end: (scene) => back(scene, 2),
+};
+
+export const wholePlan: readonly Phase[] = [
+  healthy,
+  killed,
+  healthy,
+  frozen,
+  healthy,
+  crashed,
+  killed,
+  drained,
+  frozen,
+  healthy,
+];

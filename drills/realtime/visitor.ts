@@ -1,0 +1,140 @@
+import { io, type Socket } from "socket.io-client";
+
+/** What the client shows: of each message when it was stored, and when it came. */
+export interface Shown {
+  readonly id: string;
+  readonly timestamp: string;
+}
+
+/** From one history to the next: what a client shows between two joins. */
+export interface Stretch {
+  readonly history: readonly Shown[];
+  readonly live: Shown[];
+  /** Until the connection ended. */
+  endedAt?: number;
+}
+
+export interface Said {
+  readonly text: string;
+  readonly at: number;
+  /** The connection ended within the moment after it was said, and not by the server's own word. */
+  inDoubt: boolean;
+}
+
+/** A person with one tab of the shipped client, who is never asked to log in again. */
+export interface Visitor {
+  readonly name: string;
+  readonly room: string;
+  readonly stretches: readonly Stretch[];
+  readonly said: readonly Said[];
+  readonly reasons: Record<string, number>;
+  /** What a client was told instead of being let in, but for a server that is going. */
+  readonly refusals: string[];
+  readonly errors: string[];
+  /** In the room, with a history. */
+  readonly settled: boolean;
+  say(text: string): void;
+  close(): void;
+}
+
+export interface VisitorOptions {
+  name: string;
+  room: string;
+  credentials: { cookie: string; csrfToken: unknown; sessionId: unknown };
+  /** Where a balancer sends the next connection. */
+  pick: () => string;
+  /** Milliseconds from the store of a message on its way to this client. */
+  onArrival: (ms: number) => void;
+}
+
+const doubtMs = 1_000;
+const reloadMs = 300;
+const retryMs = 100;
+
+/** As the shipped client does: comes back at once when it is sent away, and after a reload when the connection is lost. */
+export function createVisitor({ name, room, credentials, pick, onArrival }: VisitorOptions): Visitor {
+  const { cookie, ...auth } = credentials;
+  const stretches: Stretch[] = [];
+  const said: Said[] = [];
+  const reasons: Record<string, number> = {};
+  const refusals: string[] = [];
+  const errors: string[] = [];
+  let socket: Socket | undefined;
+  let open: Stretch | undefined;
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function again(ms: number, mustJoin: boolean): void {
+    if (!closed) timer = setTimeout(connect, ms, mustJoin);
+  }
+
+  function ended(reason: string): void {
+    reasons[reason] = (reasons[reason] ?? 0) + 1;
+    const now = Date.now();
+    if (open) open.endedAt = now;
+    open = undefined;
+    const sentAway = reason === "io server disconnect";
+    if (!sentAway) for (const word of said) if (now - word.at < doubtMs) word.inDoubt = true;
+    again(sentAway ? 0 : reloadMs, !sentAway);
+  }
+
+  function hear({ id, timestamp }: Shown): void {
+    onArrival(Date.now() - Date.parse(timestamp));
+    open?.live.push({ id, timestamp });
+  }
+
+  function connect(mustJoin: boolean): void {
+    const made = io(pick(), {
+      auth,
+      transports: ["websocket"],
+      reconnection: false,
+      forceNew: true,
+      extraHeaders: { cookie },
+    });
+    socket = made;
+    made.on("connect", () => {
+      if (mustJoin) made.emit("join_room", { room });
+    });
+    made.on("connect_error", (error) => {
+      // The transport's own words mean that nobody is there, or is going.
+      if (!/websocket error|xhr/.test(error.message)) refusals.push(error.message);
+      made.close();
+      again(retryMs, mustJoin);
+    });
+    made.on("disconnect", (reason) => {
+      if (made === socket && !closed) ended(reason);
+    });
+    made.on("history", (entries: Shown[]) => {
+      if (open) open.endedAt = Date.now();
+      open = { history: entries.map(({ id, timestamp }) => ({ id, timestamp })), live: [] };
+      stretches.push(open);
+    });
+    made.on("message", hear);
+    made.on("private_message", hear);
+    made.on("error", ({ message }: { message: string }) => errors.push(message));
+  }
+  connect(true);
+
+  return {
+    name,
+    room,
+    stretches,
+    said,
+    reasons,
+    refusals,
+    errors,
+    get settled() {
+      return open !== undefined && socket?.connected === true;
+    },
+    say(text) {
+      if (!open || !socket?.connected) return;
+      said.push({ text, at: Date.now(), inDoubt: false });
+      socket.emit("message", { text });
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      socket?.close();
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { afterAll, expect, it } from "vitest";
+import { performDrill } from "../../drills/realtime/perform.ts";
+import { wholePlan } from "../../drills/realtime/plan.ts";
+import { reportLines } from "../../drills/realtime/report.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+
+const url = mongoUrl("drill-realtime");
+afterAll(() => dropDatabase(url));
+
+it("every client is shown every message of its room once while Redis and instances fail", async () => {
+  const report = await performDrill({
+    mongoUrl: url,
+    plan: wholePlan,
+    clients: 24,
+    rooms: 3,
+    messages: 1_500,
+    rate: 120,
+    say: () => {},
+  });
+  const lines = reportLines(report).join("\n");
+  console.log(lines);
+  expect(report.failures, lines).toEqual([]);
+  expect(report.ends["io server disconnect"]).toBeGreaterThan(0);
+  expect(report.ends["transport close"]).toBeGreaterThan(0);
+  expect(report.audit.shown).toBeGreaterThan(report.said);
+}, 240_000);
