@@ -56,6 +56,7 @@ export function createInterleave(world: World, play: Play, tally: Tally) {
       await world.redis.fill();
       return () => world.redis.relieve();
     }
+    tally.restarts += 1;
     const back = await world.redis.snapshot();
     await world.redis.kill();
     return back;

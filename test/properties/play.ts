@@ -14,12 +14,15 @@ export interface Tally {
   /** How often each fault fell between two legs of an operation. */
   between: Record<string, number>;
   rough: number;
+  /** Of Redis, or of an instance. */
+  restarts: number;
 }
 
 export interface Life {
   readonly lifeMs: number;
-  /** When its life was renewed last, for certain, and at the latest. */
+  /** When it was renewed last for certain, by the clock on the wall: it runs out also while this process sleeps. */
   sure: number;
+  /** When it may have been renewed last. */
   latest: number;
 }
 
@@ -75,26 +78,31 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
     }
   }
 
-  function renewed(sid: string, lifeMs: number, at: number, sure: boolean): void {
-    const life = lives.get(sid) ?? { lifeMs, sure: at, latest: at };
-    life.latest = Math.max(life.latest, at);
-    if (sure) life.sure = Math.max(life.sure, at);
+  /** Answers by what it can be said afterwards that it was so. */
+  function renewing(sid: string, lifeMs: number): () => void {
+    const [latest, sure] = [world.now(), performance.now()];
+    const life = lives.get(sid) ?? { lifeMs, sure, latest };
+    life.latest = Math.max(life.latest, latest);
     lives.set(sid, life);
+    return () => {
+      life.sure = Math.max(life.sure, sure);
+      life.latest = Math.max(life.latest, latest);
+    };
   }
 
   /** Whether it may be over by time, and whether it must be. */
-  function over(sid: string, from: number, to: number): { may: boolean; must: boolean } {
+  function over(sid: string, from: number): { may: boolean; must: boolean } {
     const life = lives.get(sid);
     if (!life || life.lifeMs === dayMs) return { may: false, must: false };
     return {
-      may: skewed || to - life.sure >= 0.9 * life.lifeMs,
+      may: skewed || performance.now() - life.sure >= 0.9 * life.lifeMs,
       must: !skewed && from - life.latest > 1.1 * life.lifeMs + 1_000,
     };
   }
 
   function judged(sid: string, by: string, from: number, to: number, session: Stored | null): void {
     const value = session ? (session.value as string) : null;
-    const time = over(sid, from, to);
+    const time = over(sid, from);
     if (session && time.must) wrong(`${by} was shown ${sid}, whose time is up`);
     const verdict = oracle.judge(sid, { by, from, to, value }, time.may);
     if (verdict) wrong(`${by} was shown of ${sid}: ${verdict}`);
@@ -128,12 +136,12 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
     session.value = value;
     contents.set(value, plain(session));
     const act = oracle.begin(sid, member.name, value, world.now());
-    renewed(sid, lifeOf(s), act.from, false);
+    const renewed = renewing(sid, lifeOf(s));
     const set = asked<void>(`set ${sid}`, (done) => member.store.set(sid, session, done));
     if (!(await attempted(`${member.name} set ${sid}`, act.from, set))) return;
     const what = fate(sid, act, member.name, base, s);
     settleFate(sid, act, what);
-    if (what === "sure") renewed(sid, lifeOf(s), act.from, true);
+    if (what === "sure") renewed();
     const known =
       what === "sure" ? { from: act.from, to: act.to } : base ? { from: base.from, to: base.to } : undefined;
     if (known) member.held.set(sid, { session, ...known, value });
@@ -203,10 +211,10 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
         const from = world.now();
         const session = renewedCookie(held.get(sid)?.session ?? sessionOf(lifeOf(op.s)), op.s);
         const alive = oracle.of(sid).every((act) => act.value !== null || act.to < 0);
-        renewed(sid, lifeOf(op.s), from, false);
+        const renewed = renewing(sid, lifeOf(op.s));
         const touch = asked<void>(`touch ${sid}`, (done) => store.touch(sid, session, done));
-        if ((await attempted(`${name} touch ${sid}`, from, touch)) && alive && held.has(sid))
-          renewed(sid, lifeOf(op.s), from, !over(sid, from, world.now()).may);
+        const touched = await attempted(`${name} touch ${sid}`, from, touch);
+        if (touched && alive && held.has(sid) && !over(sid, from).may) renewed();
         return;
       }
       case "destroy":
@@ -234,7 +242,7 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
     const sid = slots[op.s] ?? "";
     const session = sessionOf(lifeOf(op.s));
     if (op.do === "stock touch") {
-      renewed(sid, lifeOf(op.s), world.now(), false);
+      renewing(sid, lifeOf(op.s));
       await asked(`stock touch ${sid}`, (done) => world.stock.touch?.(sid, session, done as () => void)).catch(
         () => {},
       );
@@ -248,7 +256,7 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
       await asked(`stock destroy ${sid}`, (done) => world.stock.destroy(sid, done));
       return settleFate(sid, act, "sure");
     }
-    renewed(sid, lifeOf(op.s), act.from, false);
+    renewing(sid, lifeOf(op.s));
     await asked(`stock set ${sid}`, (done) => world.stock.set(sid, session, done));
     const ends = before.filter((one) => one.value === null && one.to > 0);
     if (!ends.some((one) => one.by !== "stock")) return settleFate(sid, act, "sure");
@@ -274,8 +282,10 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
         world.setClock(one.at, one.ms);
         return;
       case "crash":
+        tally.restarts += 1;
         return world.crash(one.at);
       case "redis restarts":
+        tally.restarts += 1;
         return world.redisStarts(one.how);
       case "redis is emptied":
         await world.redis.ask("FLUSHALL");

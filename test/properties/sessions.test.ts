@@ -10,7 +10,10 @@ import { startWorld, type World } from "./world.ts";
 const long = process.env.SLUICE_LONG !== undefined;
 const wanted = Number(process.env.SLUICE_COMMANDS ?? (long ? 200_000 : 2_000));
 const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000_000);
-const budgetMs = long ? 3_600_000 : 240_000;
+/** Worlds that live beside each other, because in each of them most of the time is spent waiting. */
+const beside = Number(process.env.SLUICE_WORLDS ?? 3);
+const budgetMs = Number(process.env.SLUICE_MINUTES ?? (long ? 60 : 4)) * 60_000;
+const shrinkMs = process.env.SLUICE_NO_SHRINKING === undefined ? 90_000 : 0;
 
 const faults = [
   "redis is down",
@@ -34,26 +37,58 @@ const faults = [
   "regenerate",
 ];
 
+type Run = typeof run extends fc.Arbitrary<infer R> ? R : never;
+
+function told({ counterexample, errorInstance, ...details }: fc.RunDetails<[Run]>): string {
+  const [{ alone, commands } = { alone: false, commands: [] }] = counterexample ?? [];
+  const lines = commands.map((one, at) => `  ${at + 1}. ${words(one)}`);
+  const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
+  const who = alone ? "one instance" : "two instances";
+  return `seed ${details.seed}, ${who}, shrunk ${details.numShrinks} times:\n${lines.join("\n")}\n${cause}`;
+}
+
 describe("sessions, whatever is done to them", () => {
-  const url = mongoUrl("session-properties");
-  let world: World;
+  const urls = Array.from({ length: beside }, (_, n) => mongoUrl(`session-properties-${n}`));
+  let worlds: World[] = [];
 
   beforeAll(async () => {
-    world = await startWorld(url);
+    worlds = await Promise.all(urls.map((url) => startWorld(url)));
   });
   afterAll(async () => {
-    await world?.close();
-    await dropDatabase(url);
+    await Promise.all(worlds.map((world) => world.close()));
+    await Promise.all(urls.map(dropDatabase));
   });
 
   it(
     `hold what they promise over ${wanted} commands`,
     async () => {
       console.log(`seed ${seed}; again with SLUICE_SEED=${seed}`);
-      const tally: Tally = { commands: 0, between: {}, rough: 0 };
+      const tally: Tally = { commands: 0, between: {}, rough: 0, restarts: 0 };
       const begun = performance.now();
       let runs = 0;
-      async function topUp(): Promise<void> {
+      let failed: { world: World; at: number } | undefined;
+
+      async function played(world: World, { alone, commands }: Run): Promise<void> {
+        const over = () => (failed ? failed.world !== world : tally.commands >= wanted);
+        const late = performance.now() - begun > budgetMs || (failed && performance.now() - failed.at > shrinkMs);
+        if (over() || late) return;
+        runs += 1;
+        const prefix = `r${runs}`;
+        try {
+          await world.begin(alone);
+          const play = createPlay(world, prefix, tally);
+          const perform = createInterleave(world, play, tally);
+          await play.begin();
+          for (const one of commands) if (!over()) await perform(one);
+          await settle(world, play);
+        } catch (error) {
+          failed ??= { world, at: performance.now() };
+          throw error;
+        }
+      }
+
+      /** Of the faults that chance has left out. */
+      async function topUp(world: World): Promise<void> {
         await world.begin(false);
         const play = createPlay(world, "directed", tally);
         const perform = createInterleave(world, play, tally);
@@ -66,43 +101,31 @@ describe("sessions, whatever is done to them", () => {
           }
         await settle(world, play);
       }
-      const property = fc.asyncProperty(run, async ({ alone, commands }) => {
-        if (tally.commands >= wanted) return;
-        runs += 1;
-        await world.begin(alone);
-        const play = createPlay(world, `r${runs}`, tally);
-        const perform = createInterleave(world, play, tally);
-        await play.begin();
-        for (const one of commands) if (tally.commands < wanted) await perform(one);
-        await settle(world, play);
-      });
-      await fc.assert(property, {
-        seed,
-        numRuns: wanted,
-        interruptAfterTimeLimit: budgetMs,
-        endOnFailure: process.env.SLUICE_NO_SHRINKING !== undefined,
-        reporter(details) {
-          if (!details.failed) return;
-          const [{ alone, commands } = { alone: false, commands: [] }] = details.counterexample ?? [];
-          const lines = commands.map((one, at) => `  ${at + 1}. ${words(one)}`);
-          const cause = details.errorInstance instanceof Error ? details.errorInstance.message : "";
-          const who = alone ? "one instance" : "two instances";
-          throw new Error(
-            `seed ${details.seed}, ${who}, shrunk ${details.numShrinks} times:\n${lines.join("\n")}\n${cause}`,
-          );
-        },
-      });
-      await topUp();
-      const seconds = Math.round((performance.now() - begun) / 1_000);
-      console.log(
-        `${tally.commands} commands in ${runs} runs and ${seconds} s; faults between two calls of an operation:`,
+
+      const checked = worlds.map((world, n) =>
+        fc.check(
+          fc.asyncProperty(run, (one) => played(world, one)),
+          { seed: seed + n, numRuns: wanted, endOnFailure: shrinkMs === 0 },
+        ),
       );
+      for (const details of await Promise.all(checked)) if (details.failed) throw new Error(told(details));
+      const [first] = worlds;
+      if (first) await topUp(first);
+
+      const seconds = Math.round((performance.now() - begun) / 1_000);
+      const counts = `${tally.commands} commands, ${tally.restarts} of them restarts, in ${runs} runs and ${seconds} s`;
+      console.log(`${counts}; faults between two calls of an operation:`);
       for (const fault of faults) console.log(`  ${fault.padEnd(32)} ${tally.between[fault] ?? 0}`);
-      console.log(`reads: ${world.spent.read}, of which ${world.spent.redis} by Redis`, world.operations);
+      const sum = (of: (world: World) => number) => worlds.reduce((so, world) => so + of(world), 0);
+      const [read, redis] = [sum(({ spent }) => spent.read), sum(({ spent }) => spent.redis)];
+      console.log(`reads: ${read}, of which ${redis} by Redis`);
+      const done = new Set(worlds.flatMap(({ operations }) => Object.keys(operations)));
+      for (const one of done) console.log(`  ${one.padEnd(32)} ${sum(({ operations }) => operations[one] ?? 0)}`);
       expect(tally.commands).toBeGreaterThanOrEqual(wanted);
+      expect(tally.restarts / tally.commands).toBeLessThan(long ? 0.01 : 0.03);
       expect(faults.filter((fault) => !tally.between[fault])).toEqual([]);
-      expect(world.spent.redis / world.spent.read).toBeGreaterThan(0.2);
+      expect(redis / read).toBeGreaterThan(0.2);
     },
-    budgetMs + 60_000,
+    budgetMs + shrinkMs + 60_000,
   );
 });

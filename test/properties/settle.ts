@@ -33,7 +33,7 @@ export async function settle(world: World, play: Play): Promise<void> {
     const stores = [...[...world.members.values()].map(({ store }) => store), world.stock];
     const answers: (string | null)[] = [];
     for (const store of stores) answers.push((await ask(store, sid)) ?? null);
-    const { may } = play.over(sid, from, world.now());
+    const { may } = play.over(sid, from);
     const loose = may || (play.skewed && play.life(sid)?.lifeMs === shortMs);
     const [value = null] = answers;
     if (answers.some((other) => other !== value) && !loose)
