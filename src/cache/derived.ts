@@ -51,8 +51,15 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
   const { cache, l1, name, make, store, events } = options;
   const { freshness } = cache;
   const space = l1.space<Held<T>>(name);
-  const trustMs = freshness.class === "bounded" ? freshness.ms : Number.POSITIVE_INFINITY;
+  const bounded = freshness.class === "bounded";
+  const trustMs = bounded ? freshness.ms : Number.POSITIVE_INFINITY;
   const kept = freshness.class !== "strict";
+
+  /** Of a bounded one much is changed that nobody needs to be told of; what is told comes as a drop. */
+  function watch(key: string): () => boolean {
+    const generation = cache.generation(key);
+    return () => bounded || cache.generation(key) === generation;
+  }
 
   const loaded = (held: Held<T>, ttlMs: number, unchanged: () => boolean): Loaded<Held<T>> => ({
     value: held,
@@ -67,29 +74,22 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
     before: Held<T> | undefined,
     until: number,
   ): Promise<Loaded<Held<T>> | undefined> {
-    if ((!before && !store) || !cache.on || cache.doubt !== undefined) return undefined;
-    const generation = cache.generation(key);
+    if ((!before && !store) || cache.doubt !== undefined) return undefined;
+    const unchanged = watch(key);
     const [stamp, there] = await Promise.all([cache.stamp(key), before ? undefined : store?.get(key)]);
     const known = before ?? there;
     if (!stamp || known?.version !== stamp.version) return undefined;
     const { value, bytes, version } = known;
-    return loaded(
-      { value, bytes, version, from: "redis", until },
-      stamp.ttlMs,
-      () => cache.generation(key) === generation,
-    );
+    return loaded({ value, bytes, version, from: "redis", until }, stamp.ttlMs, unchanged);
   }
 
   async function remade(key: string, until: number): Promise<Loaded<Held<T>>> {
+    const unchanged = watch(key);
     const read = await cache.read(key);
     const { value, bytes } = await make(read, key);
-    const { version, ttlMs, generation } = read;
+    const { version, ttlMs, from } = read;
     if (version !== undefined && ttlMs > 0) store?.put(key, { value, bytes }, version, ttlMs);
-    return loaded(
-      { value, bytes, version, from: read.from, until },
-      version === undefined ? 0 : ttlMs,
-      () => cache.generation(key) === generation,
-    );
+    return loaded({ value, bytes, version, from, until }, version === undefined ? 0 : ttlMs, unchanged);
   }
 
   return {
@@ -97,7 +97,7 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
       const now = performance.now();
       const full = cache.redisKey(key);
       const before = space.get(full);
-      if (before && now < before.until) {
+      if (before && now < before.until && cache.doubt === undefined) {
         events?.emit("request", { cache: cache.name, key, result: "l1", seconds: 0 });
         return { value: before.value, from: "l1" };
       }

@@ -15,11 +15,12 @@ export function spreadNews({ bus, l1, events, caches }: NewsOptions): () => void
   const known = new Map(caches.map((one) => [one.cache.name, one]));
 
   const stops = [
-    events.on("changed", ({ cache, key, version }) => {
+    events.on("changed", ({ cache, key, version, here }) => {
       const one = known.get(cache);
       if (!one) return;
       l1.drop(one.cache.redisKey(key));
-      bus.publish(one.topic, { key: `${cache}:${key}`, ...(version !== undefined && { version }) });
+      // What came from MongoDB's own stream comes to everybody by that.
+      if (here) bus.publish(one.topic, { key: `${cache}:${key}`, ...(version !== undefined && { version }) });
     }),
     events.on("cleared", () => l1.clear()),
     bus.events.on("missed", () => l1.clear()),

@@ -48,18 +48,31 @@ export function securityHeaders(port: number, production: boolean): RequestHandl
 const allowedHeaders = "Content-Type, Authorization, X-Requested-With";
 const exposedHeaders = "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy, Retry-After, X-Cache";
 
+/** What a page of this origin must be told; nothing when it is not welcome. */
+export function corsHeaders(
+  origins: readonly string[],
+): (origin: string | undefined) => Readonly<Record<string, string>> {
+  const allowed = new Map(
+    origins.map((origin) => [
+      origin,
+      {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Expose-Headers": exposedHeaders,
+      },
+    ]),
+  );
+  return (origin) => allowed.get(origin ?? "") ?? {};
+}
+
 /** Credentialed CORS for the listed origins alone; others get no header, and their browser refuses. */
 export function cors(origins: readonly string[]): RequestHandler {
-  const allowed = new Set(origins);
+  const headersFor = corsHeaders(origins);
   return (req, res, next) => {
     res.vary("Origin");
-    const origin = req.headers.origin;
-    const welcome = origin !== undefined && allowed.has(origin);
-    if (welcome) {
-      res.set("Access-Control-Allow-Origin", origin);
-      res.set("Access-Control-Allow-Credentials", "true");
-      res.set("Access-Control-Expose-Headers", exposedHeaders);
-    }
+    const headers = headersFor(req.headers.origin);
+    const welcome = Object.keys(headers).length > 0;
+    res.set(headers);
     if (req.method !== "OPTIONS" || req.headers["access-control-request-method"] === undefined) return next();
     if (welcome) {
       res.set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE");

@@ -51,7 +51,7 @@ export function createChatHttp(options: ChatHttpOptions): Express {
   const { config, services, gate, links, limits, log } = options;
   const production = config.NODE_ENV === "production";
   const tokens = createTokens(options.secrets.jwt, config.JWT_TTL);
-  const guard = createGuard(tokens, gate, services.users);
+  const guard = createGuard({ tokens, gate, users: services.users });
   const openSession = createOpenSession({ gate, tokens, links, ttlSeconds: config.TTL_SESSIONS });
   const cookie: CookieOptions = { path: "/", httpOnly: true, sameSite: "lax", secure: production };
 

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { Request, RequestHandler, Response } from "express";
 import type { Allowance, Limiter } from "../../kernel/limiter.ts";
 import type { Tokens } from "./tokens.ts";
@@ -13,11 +14,16 @@ export interface DoorLimits {
 
 const words = "Too many requests, please try again later";
 
-function tell(res: Response, { limit, remaining, resetSeconds, windowSeconds }: Allowance): void {
-  res.set("RateLimit-Policy", `${limit};w=${windowSeconds}`);
-  res.set("RateLimit-Limit", String(limit));
-  res.set("RateLimit-Remaining", String(Math.max(0, remaining)));
-  res.set("RateLimit-Reset", String(Math.max(0, Math.ceil(resetSeconds))));
+/** Names and values by turns. */
+export function allowanceHeaders({ limit, remaining, resetSeconds, windowSeconds }: Allowance): string[] {
+  const policy = ["RateLimit-Policy", `${limit};w=${windowSeconds}`, "RateLimit-Limit", String(limit)];
+  const left = ["RateLimit-Remaining", String(Math.max(0, remaining))];
+  return [...policy, ...left, "RateLimit-Reset", String(Math.max(0, Math.ceil(resetSeconds)))];
+}
+
+function tell(res: ServerResponse, allowance: Allowance): void {
+  const headers = allowanceHeaders(allowance);
+  for (let at = 0; at < headers.length; at += 2) res.setHeader(headers[at] ?? "", headers[at + 1] ?? "");
 }
 
 export function tooMany(res: Response, allowance: Allowance): void {
@@ -53,10 +59,12 @@ function networkOf(address: string): string {
 
 export const byAddress = (req: Request): string => networkOf(req.ip ?? "unknown");
 
+export const keyOfUser = (userId: string): string => `user:${userId}`;
+
 /** Per user when a token says who; the signature is enough here, and costs no store. */
 export function byUser(tokens: Tokens): (req: Request) => string {
   return (req) => {
     const reading = tokens.read(req.headers.authorization);
-    return reading.kind === "claims" ? `user:${reading.claims.userId}` : `address:${byAddress(req)}`;
+    return reading.kind === "claims" ? keyOfUser(reading.claims.userId) : `address:${byAddress(req)}`;
   };
 }

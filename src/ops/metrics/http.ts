@@ -30,7 +30,7 @@ export function routeOf(req: Request, res: Response): string {
 }
 
 function cacheOf(res: Response): string {
-  const header = res.getHeader("X-Cache");
+  const header = res.locals?.cache ?? res.getHeader("X-Cache");
   return typeof header === "string" && caches.has(header) ? header : "none";
 }
 

@@ -1,0 +1,95 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Derived, DerivedCache } from "../../cache/derived.ts";
+import { replyTo } from "../../cache/http/send.ts";
+import type { Answer } from "../../cache/wire.ts";
+import { withBudget } from "../../kernel/budget.ts";
+import type { Allowance } from "../../kernel/limiter.ts";
+import type { Log } from "../../kernel/log.ts";
+import { sendOptions } from "../routes/answer.ts";
+import { allowanceHeaders, keyOfUser } from "../routes/limits.ts";
+import type { Counting } from "./counting.ts";
+import type { VerifiedTokens } from "./verified.ts";
+
+export interface HotOptions {
+  /** What is served, by path. */
+  answers: Readonly<Record<string, DerivedCache<Answer>>>;
+  verified: VerifiedTokens;
+  /** Absent: nothing is limited. */
+  counting?: Counting;
+  headers: (origin: string | undefined) => readonly string[];
+  /** Times what is answered here. */
+  timer: (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
+  /** A request still unanswered by then goes the long way, whose own time begins there. */
+  patienceMs: number;
+  /** The long way: everything that is not answered here. */
+  next: RequestListener;
+  log: Log;
+}
+
+type Labelled = ServerResponse & { locals?: Record<string, unknown> };
+
+const noop = () => undefined;
+
+function isBare({ method, headers }: IncomingMessage): boolean {
+  if (method !== "GET" && method !== "HEAD") return false;
+  return headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
+}
+
+/**
+ * Answers the commonest questions ahead of everything else, from bytes: for tokens that were found good lately, counted
+ * against the limits, with the headers of the long way. Whatever is in the least unusual goes that way.
+ */
+export function createHot(options: HotOptions): RequestListener {
+  const { verified, counting, headers, timer, patienceMs, next, log } = options;
+  const paths = new Map(Object.entries(options.answers));
+
+  function send(req: IncomingMessage, res: Labelled, { value, from }: Derived<Answer>, allowance?: Allowance): void {
+    const { status, headers: own, body } = replyTo(req, value, sendOptions(from));
+    const limits = allowance ? allowanceHeaders(allowance) : [];
+    res.locals = { route: req.url, cache: from };
+    timer(req, res, noop);
+    res.writeHead(status, [...headers(req.headers.origin), ...limits, ...own]);
+    res.end(body);
+  }
+
+  /** The long way says why it failed, or finds another one. */
+  async function serve(
+    req: IncomingMessage,
+    res: ServerResponse,
+    answers: DerivedCache<Answer>,
+    counted: Allowance | Promise<Allowance> | undefined,
+  ): Promise<void> {
+    let timeout: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timeout = setTimeout(resolve, patienceMs, undefined);
+    });
+    try {
+      const both = Promise.all([withBudget(() => answers.read("")), counted]);
+      const [found, allowance] = (await Promise.race([both, late])) ?? [];
+      if (!found || allowance?.allowed === false) next(req, res);
+      else if (!res.destroyed) send(req, res, found, allowance);
+    } catch (error) {
+      log.debug({ err: error, path: req.url }, "an answer could not be made ahead of the others");
+      if (!res.headersSent) next(req, res);
+    } finally {
+      clearTimeout(timeout);
+    }
+  }
+
+  return (req, res) => {
+    const answers = paths.get(req.url ?? "");
+    const caller = answers && isBare(req) ? verified.find(req.headers.authorization) : undefined;
+    if (!answers || !caller) {
+      next(req, res);
+      return;
+    }
+    const allowance = counting?.consume(keyOfUser(caller.standing.id));
+    if (allowance instanceof Promise) {
+      void serve(req, res, answers, allowance);
+      return;
+    }
+    const found = answers.read("");
+    if (found instanceof Promise) void serve(req, res, { read: () => found }, allowance);
+    else send(req, res, found, allowance);
+  };
+}

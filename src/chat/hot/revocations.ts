@@ -1,0 +1,101 @@
+import type { Db, Document } from "mongodb";
+import type { CacheBus } from "../../cache/bus-types.ts";
+import type { Log } from "../../kernel/log.ts";
+import { type Watcher, watchCollection } from "../../mongo/watch.ts";
+import type { Moderation, Users } from "../services/types.ts";
+import type { SessionGate } from "../sessions/types.ts";
+import { nameOf, type VerifiedTokens } from "./verified.ts";
+
+/** Who may no longer do what he could: forgotten here at once, and told to the others. */
+export interface Revocations {
+  user(userId: string): void;
+  session(sid: string): void;
+}
+
+const topic = "updates:users";
+const userPrefix = "token:user:";
+const sessionPrefix = "token:session:";
+
+export function createRevocations(bus: CacheBus, tokens: VerifiedTokens): Revocations {
+  bus.events.on("missed", () => tokens.clear());
+  bus.events.on("news", ({ key }) => {
+    if (key.startsWith(userPrefix)) tokens.forgetUser(key.slice(userPrefix.length));
+    else if (key.startsWith(sessionPrefix)) tokens.forgetSession(key.slice(sessionPrefix.length));
+  });
+  return {
+    user(userId) {
+      tokens.forgetUser(userId);
+      bus.publish(topic, { key: userPrefix + userId });
+    },
+    session(sid) {
+      const name = nameOf(sid);
+      tokens.forgetSession(name);
+      bus.publish(topic, { key: sessionPrefix + name });
+    },
+  };
+}
+
+/** Does it, and revokes whether that went well or not: an error does not say that nothing was done. */
+async function revoking<T>(work: Promise<T>, revoke: () => void): Promise<T> {
+  try {
+    return await work;
+  } finally {
+    revoke();
+  }
+}
+
+export function revokingGate(gate: SessionGate, revocations: Revocations): SessionGate {
+  return {
+    ...gate,
+    end: (sid, handle) => revoking(gate.end(sid, handle), () => revocations.session(sid)),
+    endAll: (userId) => revoking(gate.endAll(userId), () => revocations.user(userId)),
+  };
+}
+
+export function revokingModeration(moderation: Moderation, revocations: Revocations): Moderation {
+  const revoke = (id: string) => () => revocations.user(id);
+  return {
+    ...moderation,
+    ban: (actor, id, input) => revoking(moderation.ban(actor, id, input), revoke(id)),
+    setRole: (actor, id, role) => revoking(moderation.setRole(actor, id, role), revoke(id)),
+    mute: (actor, id, seconds) => revoking(moderation.mute(actor, id, seconds), revoke(id)),
+    unmute: (actor, id) => revoking(moderation.unmute(actor, id), revoke(id)),
+  };
+}
+
+export function revokingUsers(users: Users, revocations: Revocations): Users {
+  return { ...users, loggedOut: (id) => revoking(users.loggedOut(id), () => revocations.user(id)) };
+}
+
+/** What decides whether a token is good. */
+const deciding = ["nickname", "role", "banned", "banExpires", "muteExpires", "sessionsEndedAt"];
+
+const pipeline: Document[] = [
+  {
+    $match: {
+      $or: [
+        { operationType: { $nin: ["insert", "update"] } },
+        ...deciding.map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $exists: true } })),
+        { "updateDescription.removedFields": { $in: deciding } },
+      ],
+    },
+  },
+  { $project: { operationType: 1, documentKey: 1 } },
+];
+
+/** The second path: who bans somebody past every server of ours is believed, too. */
+export function followStandings(db: Db, tokens: VerifiedTokens, log: Log): Watcher {
+  return watchCollection({
+    collection: db.collection("users"),
+    pipeline,
+    onChange(change) {
+      const id = "documentKey" in change ? change.documentKey._id : undefined;
+      if (id === undefined) tokens.clear();
+      else tokens.forgetUser(String(id));
+    },
+    onLive(live, reason) {
+      if (!live || reason === "afresh") tokens.clear();
+    },
+    log,
+  });
+}
