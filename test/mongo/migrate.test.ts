@@ -52,7 +52,14 @@ async function everything(): Promise<Record<string, { documents: Document[]; ind
 describe("migrations of an empty database", () => {
   it("make every index and the first channels, once", async () => {
     expect(await migrateUp(options)).toEqual(names);
-    expect(await indexNames("users")).toEqual(["_id_", "nickname_1", "email_1", "createdAt_-1__id_-1", "status_1"]);
+    expect(await indexNames("users")).toEqual([
+      "_id_",
+      "nickname_1",
+      "email_1",
+      "createdAt_-1__id_-1",
+      "status_1",
+      "lastActive_-1__id_-1",
+    ]);
     expect(await indexNames("channels")).toEqual(["_id_", "id_1", "position_1_createdAt_1__id_1"]);
     expect(await indexNames("sessions")).toEqual(["_id_", "expires_1"]);
     expect(await indexNames("session_handles")).toEqual(["_id_", "expires_1", "userId_1", "sid_1"]);

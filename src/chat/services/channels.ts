@@ -48,9 +48,7 @@ export function createChannels(channels: Model<ChannelRecord>, cache?: ChannelCa
       return all.map(toChannel);
     },
     async byId(id) {
-      // Who is not among those known may have been made a moment ago by a server that tells nobody.
-      const known = cache && (await cache.read("", { ids: [id] })).entries[0];
-      if (known) return known.channel;
+      // Who may enter is asked where it is decided: a list in Redis may be a moment behind.
       const channel = await channels.findOne({ id: { $eq: id } }, withAccess).lean<ChannelRecord>();
       return channel && toChannelAccess(channel);
     },
