@@ -20,6 +20,7 @@ import { createLifecycle } from "./kernel/lifecycle.ts";
 import type { Limiter } from "./kernel/limiter.ts";
 import type { Log } from "./kernel/log.ts";
 import { connectMongo } from "./mongo/connect.ts";
+import { liveInstances } from "./mongo/instances.ts";
 import { migrateAtStart } from "./mongo/migrate.ts";
 import { createMongoMonitor } from "./mongo/monitor.ts";
 import { createMongoProbe } from "./mongo/probe.ts";
@@ -207,6 +208,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       closeHttp,
     );
     const feeds = createFeeds({ db, watch: watchCollection, log });
+    const alone = async () => (await liveInstances(db)).length <= 1;
     const realtime = createRealtime({
       server,
       config,
@@ -216,7 +218,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       cookie: { name: config.SESSION_COOKIE, secrets: secrets.session },
       db: mongo.db,
       log,
-      ...(topology === "none" ? {} : { others: { door, feeds } }),
+      ...(topology === "none" ? {} : { others: { door, feeds, alone } }),
       ...(eventLimiter ? { limiter: eventLimiter } : {}),
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
@@ -232,7 +234,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       services,
       gate,
       links: realtime.links,
-      online: () => services.users.markedOnline(),
+      online: () => realtime.onlineUsers(),
       limits,
       log,
       ahead: [ops.httpTimer, ops.handler, underBudget],

@@ -1,15 +1,23 @@
 import type { Events } from "../kernel/events.ts";
+import type { SharedStats } from "./presence/sets.ts";
 import type { Member } from "./types.ts";
 
 export type PresenceEvents = {
   /** The user's first socket on any instance, or a login. Told by one instance. */
   online: { userId: string };
-  /** The last socket is gone and the grace is over; `lastSeen` is absent after a login that no socket followed. Told by one instance. */
+  /**
+   * The last socket is gone and the grace is over, or the instance with it is dead. `lastSeen` is absent after a login
+   * that no socket followed, and after a crash. Told by one instance.
+   */
   offline: { userId: string; lastSeen?: Date };
-  /** The last socket in the room was lost and nobody came back within the grace. Told by one instance. */
-  left: { room: string; member: Member };
+  /** Their last sockets in the room were lost and nobody came back within the grace. Told by one instance. */
+  left: { room: string; members: Member[] };
   /** Who is in the room is another now. Told by every instance. */
   changed: { room: string };
+  /** What is stored of these users may not be what is known of them. */
+  doubtful: { userIds: string[] };
+  /** What is known is complete: who is not known to be online is not. Told again after each outage. */
+  complete: undefined;
 };
 
 /**
@@ -22,7 +30,7 @@ export interface Presence {
   disconnected(userId: string, socketId: string): void;
   /** Counts as online for one lease, or until the first socket comes. */
   loggedIn(userId: string): void;
-  /** The user's sockets are about to be cut; a login's lease ends. */
+  /** The user's sockets are about to be cut, without a grace; a login's lease ends. */
   loggedOut(userId: string): void;
   /** True when the others should hear of it: the user was not in the room, nor a grace ago. */
   joined(room: string, member: Member, socketId: string): Promise<boolean>;
@@ -33,10 +41,15 @@ export interface Presence {
   membersOf(room: string): Promise<readonly Member[]>;
   /** The member of the room that goes by this name. */
   named(room: string, nickname: string): Promise<Member | undefined>;
-  isOnline(userId: string): Promise<boolean>;
-  /** Users of this instance, those within their grace included. */
+  /** Users of all instances, those within their grace included. */
   online(): string[];
+  /** Which of these users are online, as Redis knows it now; without Redis, as it was known last. */
+  amongOnline(userIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** True for one of all instances that ask within one lease. */
+  claim(name: string): Promise<boolean>;
+  stats(): SharedStats & { online: number };
   /** This instance is going away: its users are not announced as gone, they come back elsewhere. */
   suspend(): void;
+  /** After the last instance nobody is online. */
   close(): Promise<void>;
 }

@@ -15,6 +15,7 @@ import type { Guest } from "./types.ts";
 const waitForJoinMs = 1_000;
 /** Somebody who was sent away and is back within this has never left. */
 const awayMs = 60_000;
+const linesAtOnce = 10;
 
 export interface Rooms {
   join(guest: Guest, room: string): Promise<void>;
@@ -96,7 +97,11 @@ export function createRooms(options: Options): Rooms {
     guest.socket.once("disconnect", () => clearTimeout(timer));
   }
 
-  presence.events.on("left", ({ room, member }) => void say(room, leaveLine(member.nickname)));
+  presence.events.on("left", ({ room, members }) => {
+    // A crash takes many at once, and their lines would push what people said out of the history.
+    if (members.length > linesAtOnce) return;
+    for (const { nickname } of members) void say(room, leaveLine(nickname));
+  });
 
   return {
     join: (guest, room) => join(guest, room),

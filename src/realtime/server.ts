@@ -14,7 +14,9 @@ import { createHandshake } from "./handshake.ts";
 import { createLinks } from "./links.ts";
 import { createListeners } from "./listeners.ts";
 import { createAdapterOrders, noOrders, type Orders } from "./orders.ts";
-import { createLocalPresence } from "./presence-local.ts";
+import { createPresence } from "./presence/create.ts";
+import { createSets } from "./presence/sets.ts";
+import { createVoiceMembers } from "./presence/voice-members.ts";
 import { refusal } from "./refusal.ts";
 import { createMemory } from "./remember.ts";
 import { createRoomList } from "./room-list.ts";
@@ -69,8 +71,14 @@ export function createRealtime(options: RealtimeOptions): Realtime {
 
   const guests = createGuests(config.SOCKETS_PER_USER);
   const standings = createStandings(services.users, clock);
-  const presence = createLocalPresence({ graceMs: config.PRESENCE_GRACE, leaseMs: config.PRESENCE_LEASE, clock });
-  const statuses = createStatuses({ users: services.users, presence, alone: !others, clock, log });
+  const { PRESENCE_GRACE: graceMs, PRESENCE_LEASE: leaseMs, PRESENCE_BEAT: beatMs } = config;
+  const sets = createSets({
+    ...others,
+    times: { graceMs, leaseMs, beatMs },
+    ttl: { onlineSeconds: config.TTL_ONLINE, membersSeconds: config.TTL_MEMBERS },
+  });
+  const presence = createPresence({ sets, graceMs, leaseMs, clock });
+  const statuses = createStatuses({ users: services.users, presence, clock, log });
   const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
   const delivery = createDelivery({ io, guests, bus, events, clock });
   const roomList = createRoomList({
@@ -81,7 +89,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   });
   const { channels, messages } = services;
   const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
-  const voice = createVoice({ channels, guests, orders: spoken(orders) });
+  const voice = createVoice({ io, channels, guests, orders: spoken(orders), members: createVoiceMembers(sets) });
   const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
   const talk = createTalk({ messages, standings, presence, delivery, statuses, clock, recognise });
@@ -143,7 +151,8 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       ...(secondPath ? [["messages", secondPath.stream] as const] : []),
       ...(changes ? [["users", changes] as const] : []),
     ]),
-    stats: () => ({ connections: guests.size, users: guests.users }),
+    stats: () => ({ connections: guests.size, users: guests.users, presence: presence.stats() }),
+    onlineUsers: async () => presence.online(),
     deliver: delivery.deliver,
     sessionEnded: links.sessionEnded,
     async drain(ms) {
@@ -159,8 +168,8 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       backlog.close();
       await Promise.all([...works].map((work) => work.idle()));
       await Promise.all([secondPath?.close(), changes?.close()]);
-      await Promise.all([statuses.close(), memory.close()]);
       await presence.close();
+      await Promise.all([statuses.close(), memory.close()]);
       // Not `io.close()`: it would close the HTTP server too, which is not its own.
       await io.of("/").adapter.close();
       io.engine.close();

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { UserStatus, Users } from "../chat/services/types.ts";
+import type { Users } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -7,7 +7,6 @@ import { createBatch } from "./batch.ts";
 import type { Presence } from "./presence.ts";
 
 interface Change {
-  status: UserStatus;
   lastActive?: Date;
 }
 
@@ -21,25 +20,42 @@ export interface Statuses {
 }
 
 interface Options {
-  users: Pick<Users, "setStatus" | "offlineExcept">;
+  users: Pick<Users, "setStatus" | "markedOnline">;
   presence: Presence;
-  /** The only instance: whoever is not here is offline. */
-  alone: boolean;
   clock: Clock;
   log: Log;
 }
 
 const retryMs = 1_000;
 
-export function createStatuses({ users, presence, alone, clock, log }: Options): Statuses {
+export function createStatuses({ users, presence, clock, log }: Options): Statuses {
   const stop = new AbortController();
 
-  /** Ends what an earlier process left behind; no newer status may be written before that. */
+  const batch = createBatch<Change>({
+    name: "User status",
+    merge: (older, newer) => ({ ...older, ...newer }),
+    async write(entries) {
+      const ids = entries.map(([id]) => id);
+      const online = await presence.amongOnline(ids);
+      const statusOf = (id: string) => (online.has(id) ? ("online" as const) : ("offline" as const));
+      await users.setStatus(entries.map(([id, change]) => ({ id, status: statusOf(id), ...change })));
+      // Two instances may write of one user in either order; whoever writes last looks last, and sees what is true.
+      const now = await presence.amongOnline(ids);
+      for (const id of ids) if (now.has(id) !== online.has(id)) batch.put(id, {});
+    },
+    log,
+  });
+
+  /** Ends what a process left behind that nobody saw die. */
   async function settle(): Promise<void> {
-    for (let failed = false; alone && !stop.signal.aborted; ) {
+    for (let failed = false; !stop.signal.aborted; ) {
       try {
-        const count = await users.offlineExcept(presence.online());
-        if (count > 0) log.info({ count }, "Users that nobody is connected for are offline now");
+        if (!(await presence.claim("settle"))) return;
+        const marked = await users.markedOnline();
+        const online = await presence.amongOnline(marked);
+        const left = marked.filter((id) => !online.has(id));
+        for (const id of left) batch.put(id, {});
+        if (left.length > 0) log.info({ count: left.length }, "Users that nobody is connected for are offline now");
         return;
       } catch (error) {
         if (!failed) log.warn({ err: messageOf(error) }, "Users marked online by an earlier process: trying again");
@@ -49,30 +65,29 @@ export function createStatuses({ users, presence, alone, clock, log }: Options):
     }
   }
 
-  const settled = settle();
-  const batch = createBatch<Change>({
-    name: "User status",
-    merge: (older, newer) => ({ ...older, ...newer }),
-    async write(entries) {
-      await settled;
-      await users.setStatus(entries.map(([id, change]) => ({ id, ...change })));
-    },
-    log,
-  });
-
-  presence.events.on("offline", ({ userId, lastSeen }) => {
-    batch.put(userId, { status: "offline", ...(lastSeen ? { lastActive: lastSeen } : {}) });
-  });
+  let settling = Promise.resolve();
+  const off = [
+    presence.events.on("complete", () => {
+      settling = settling.then(settle);
+    }),
+    presence.events.on("online", ({ userId }) => batch.put(userId, {})),
+    presence.events.on("doubtful", ({ userIds }) => {
+      for (const id of userIds) batch.put(id, {});
+    }),
+    presence.events.on("offline", ({ userId, lastSeen }) => {
+      batch.put(userId, lastSeen ? { lastActive: lastSeen } : {});
+    }),
+  ];
 
   return {
     active(userId) {
-      batch.put(userId, { status: "online", lastActive: new Date(clock.now()) });
+      batch.put(userId, { lastActive: new Date(clock.now()) });
     },
     forget: batch.drop,
     async close() {
       stop.abort();
-      await settled;
-      if (alone) for (const id of presence.online()) batch.put(id, { status: "offline" });
+      await settling;
+      for (const end of off) end();
       await batch.close();
     },
   };

@@ -9,6 +9,7 @@ import type { Events } from "../kernel/events.ts";
 import type { Limiter } from "../kernel/limiter.ts";
 import type { Log } from "../kernel/log.ts";
 import type { RedisDoor } from "../redis/types.ts";
+import type { Presence } from "./presence.ts";
 import type { Work } from "./work.ts";
 
 export type SocketAdapter = NonNullable<ServerOptions["adapter"]>;
@@ -39,6 +40,8 @@ export interface Guest {
 export interface Others {
   readonly door: RedisDoor;
   readonly feeds: Feeds;
+  /** Asked while Redis is out: whether there is no other instance. */
+  readonly alone?: () => Promise<boolean>;
 }
 
 /** What of the configuration this room reads; names and units are the configuration's. */
@@ -51,6 +54,9 @@ interface RealtimeConfig {
   readonly REQUEST_TIMEOUT: number;
   readonly PRESENCE_GRACE: number;
   readonly PRESENCE_LEASE: number;
+  readonly PRESENCE_BEAT: number;
+  readonly TTL_ONLINE: number;
+  readonly TTL_MEMBERS: number;
   readonly ROOM_LIST_INTERVAL: number;
 }
 
@@ -95,12 +101,15 @@ type Stream = Pick<ReturnType<Feeds["messages"]>, "live" | "lagMs" | "reason">;
 interface RealtimeStats {
   connections: number;
   users: number;
+  presence: ReturnType<Presence["stats"]>;
 }
 
 export interface Realtime {
   readonly links: SocketLinks;
   readonly events: Events<RealtimeEvents>;
   stats(): RealtimeStats;
+  /** Users who are online on any instance; without Redis those known last, and everybody here. */
+  onlineUsers(): Promise<string[]>;
   /** What is followed in MongoDB, by name; none when this is the only instance. */
   readonly streams: ReadonlyMap<string, Stream>;
   /** Sends a stored message to the sockets here; a message that was already sent is not sent again. */

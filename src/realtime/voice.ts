@@ -1,8 +1,10 @@
+import type { Server } from "socket.io";
 import type { Channels } from "../chat/services/types.ts";
 import { voiceRoom } from "./channel-rooms.ts";
 import type { Guests } from "./guests.ts";
 import type { Orders } from "./orders.ts";
 import { voicePeer } from "./payloads.ts";
+import type { VoiceMembers } from "./presence/voice-members.ts";
 import type { Signal } from "./reading.ts";
 import { refusal } from "./refusal.ts";
 import type { Guest } from "./types.ts";
@@ -20,12 +22,14 @@ export interface Voice {
 }
 
 interface Options {
+  io: Server;
   channels: Pick<Channels, "byId">;
   guests: Guests;
   orders: Orders;
+  members: VoiceMembers;
 }
 
-export function createVoice({ channels, guests, orders }: Options): Voice {
+export function createVoice({ io, channels, guests, orders, members }: Options): Voice {
   function tellOthers(guest: Guest, channel: string, event: string): void {
     guest.socket.to(voiceRoom(channel)).emit(event, voicePeer(guest.socket.id, guest.member.nickname));
   }
@@ -34,6 +38,7 @@ export function createVoice({ channels, guests, orders }: Options): Voice {
     const channel = guest.voice;
     if (channel === null) return;
     guest.voice = null;
+    members.left(channel, guest.socket.id);
     tellOthers(guest, channel, "user_left_voice");
     void guest.socket.leave(voiceRoom(channel));
     guest.socket.emit("voice_left");
@@ -46,6 +51,17 @@ export function createVoice({ channels, guests, orders }: Options): Voice {
     return true;
   }
 
+  members.events.on("dropped", ({ channel, peers }) => {
+    for (const { socketId, nickname } of peers)
+      io.to(voiceRoom(channel)).emit("user_left_voice", voicePeer(socketId, nickname));
+  });
+  members.events.on("returned", ({ channel, peers }) => {
+    for (const { socketId } of peers) {
+      const guest = guests.byId(socketId);
+      if (guest?.voice === channel) tellOthers(guest, channel, "user_joined_voice");
+    }
+  });
+
   return {
     async join(guest, channelId) {
       const channel = await channels.byId(channelId);
@@ -55,6 +71,7 @@ export function createVoice({ channels, guests, orders }: Options): Voice {
       if (guest.voice !== channelId) {
         leave(guest);
         guest.voice = channelId;
+        members.joined(channelId, voicePeer(guest.socket.id, guest.member.nickname));
         tellOthers(guest, channelId, "user_joined_voice");
         await guest.socket.join(voiceRoom(channelId));
       }

@@ -130,7 +130,7 @@ describe("what the chat looks up in order to write goes by an index:", () => {
       "who is online",
       () => chat.users.setStatus([1, 2, 3].map((n) => ({ id: id(n).toHexString(), status: "online" }))),
     ],
-    ["who is not online any more", () => chat.users.offlineExcept([id(7).toHexString()])],
+    ["who is stored as online", () => chat.users.markedOnline()],
     ["a mute", () => chat.moderation.mute(moderator, id(8).toHexString(), 60)],
     ["a session's new handle", () => handles.bind("handle-new", "sid-new", "7", new Date(Date.now() + 60_000))],
     ["a handle's end", () => handles.remove("handle-9")],

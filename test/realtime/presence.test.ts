@@ -24,7 +24,8 @@ afterAll(async () => {
 const onlineOf = async () => (await chat.services.users.list()).filter(({ status }) => status === "online").length;
 
 async function arrive(prefix: string): Promise<Ear[]> {
-  const people = await Promise.all(Array.from({ length: crowd }, (_, i) => chat.user(`${prefix}${i}`)));
+  const people = [];
+  for (let i = 0; i < crowd; i++) people.push(await chat.user(`${prefix}${i}`));
   const sessions = await Promise.all(people.map((user) => chat.session(user)));
   return Promise.all(sessions.map((session) => chat.tab(session)));
 }

@@ -27,6 +27,7 @@ export const quick = {
   LOG_LEVEL: "warn",
   PRESENCE_GRACE: "400ms",
   PRESENCE_LEASE: "1200ms",
+  PRESENCE_BEAT: "400ms",
   ROOM_LIST_INTERVAL: "100ms",
   DRAIN_TIME: "300ms",
 };

@@ -1,0 +1,102 @@
+import type { Script } from "../../redis/types.ts";
+import type { Change } from "./pending.ts";
+import { applyChanges, beat, comeBack, keysOf, leave, part, readServer, reapServer } from "./scripts.ts";
+
+/** A script, or undefined when there is no answer. `heavy`: its answer may be long. */
+export type Run = <T>(script: Script, keys: string[], args: string[], heavy?: boolean) => Promise<T | undefined>;
+
+export interface Sight {
+  /** The time of Redis. */
+  now: number;
+  rev: string;
+  /** How many this server has, and how many all have. */
+  mine: number;
+  all: number;
+  others: { server: string; score: number; rev: string }[];
+}
+
+interface Reaped {
+  state: "more" | "done" | "alive";
+  /** Member and profile of each that nobody else has. */
+  gone: string[];
+}
+
+/** What one server may ask Redis about one shared set; undefined: no answer. */
+export interface Calls {
+  change(rev: number, mode: "next" | "some" | "force", changes: readonly Change[]): Promise<string | undefined>;
+  restore(server: string, members: readonly (readonly [string, string])[]): Promise<string | undefined>;
+  beat(): Promise<Sight | undefined>;
+  comeBack(): Promise<{ score: string; rev: string; had: string[] } | undefined>;
+  read(server: string): Promise<{ rev: string; members: string[] } | undefined>;
+  reap(server: string, score: number, attempt: number): Promise<Reaped | undefined>;
+  part(): Promise<boolean>;
+  leave(): Promise<void>;
+}
+
+interface Options {
+  base: string;
+  me: string;
+  channel: string;
+  ttlSeconds: number;
+  leaseMs: number;
+  run: Run;
+}
+
+export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Options): Calls {
+  const keys = keysOf(base);
+  const of = (server: string) => [
+    keys.shared,
+    keys.own(server),
+    keys.servers,
+    keys.revs,
+    keys.profiles,
+    keys.last(server),
+  ];
+  const mine = of(me);
+  const ttl = String(ttlSeconds);
+  const lease = String(leaseMs);
+  const head = (server: string, rev: string, mode: string) => [
+    ...[server, rev, mode, ttl, lease, channel, base, keys.prefix],
+  ];
+  const flat = ([member, { add, profile }]: Change) => [add ? "+" : "-", member, profile];
+
+  return {
+    change: (rev, mode, changes) => run(applyChanges, mine, [...head(me, String(rev), mode), ...changes.flatMap(flat)]),
+    restore: (server, members) =>
+      run(applyChanges, of(server), [
+        ...head(server, `by:${me}`, "restore"),
+        ...members.flatMap(([member, profile]) => ["+", member, profile]),
+      ]),
+    async beat() {
+      const seen = await run<(string | number)[]>(beat, mine, [me, ttl, lease]);
+      if (!seen) return undefined;
+      const [now, rev, own, all, ...rest] = seen;
+      const others: Sight["others"] = [];
+      for (let i = 0; i < rest.length; i += 3)
+        others.push({ server: String(rest[i]), score: Number(rest[i + 1]), rev: String(rest[i + 2]) });
+      return { now: Number(now), rev: String(rev), mine: Number(own), all: Number(all), others };
+    },
+    async comeBack() {
+      const seen = await run<string[]>(comeBack, [keys.own(me), keys.servers, keys.revs], [me, lease], true);
+      if (!seen) return undefined;
+      const [score = "", rev = "", ...had] = seen;
+      return { score, rev, had };
+    },
+    async read(server) {
+      const seen = await run<string[]>(readServer, [keys.own(server), keys.revs, keys.profiles], [server], true);
+      if (!seen) return undefined;
+      const [rev = "", ...members] = seen;
+      return { rev, members };
+    },
+    async reap(server, score, attempt) {
+      const args = [server, String(score), `${me}:${attempt}`, ttl, channel, base, keys.prefix];
+      const words = await run<string>(reapServer, of(server), args);
+      if (words === undefined) return undefined;
+      const [state, ...gone] = JSON.parse(words) as [Reaped["state"], ...string[]];
+      return { state, gone };
+    },
+    part: async () =>
+      (await run<number>(part, [keys.own(me), keys.servers, keys.revs, keys.last(me)], [me, channel, base])) === 1,
+    leave: async () => void (await run(leave, [keys.servers], [me])),
+  };
+}

@@ -1,0 +1,123 @@
+import type { Calls, Sight } from "./calls.ts";
+import { createLeases } from "./leases.ts";
+import { score as marks } from "./scripts.ts";
+import type { Link, SetOptions } from "./types.ts";
+import { createView, pairs, type View } from "./view.ts";
+
+/** The other servers of a shared set: what they have, and whether they live. */
+export interface Neighbours {
+  readonly view: View;
+  alive(): string[];
+  /** What a beat showed. `whole`: our own was as it should be, so what is missing is gone and not lost. */
+  see(sight: Sight, whole: boolean, impatient: boolean): void;
+  hear(server: string, rev: string, came?: readonly string[], went?: readonly string[]): void;
+  /** Everybody gets one more lease. */
+  wait(): void;
+  /** True while somebody must be read before it is known what they have. */
+  readonly unread: boolean;
+  /** The next thing to do about them, if any; false: it could not be done. */
+  step(): Promise<boolean> | undefined;
+  /** What they had before the data was lost: the living say so themselves, the dead must be found to be dead. */
+  restore(): Promise<boolean>;
+}
+
+const chunk = 1_000;
+const deadRemembered = 1_000;
+
+export function createNeighbours(calls: Calls, link: Link, options: SetOptions): Neighbours {
+  const { me, times } = link;
+  const view = createView();
+  const leases = createLeases(times);
+  /** When they were reaped, by Redis; should old data bring one back, nobody is told again. */
+  const buried = new Map<string, number>();
+  const unread = new Set<string>();
+  let dead: string[] = [];
+  let now = 0;
+  let lookedAt = 0;
+
+  const changed = () => options.onChanged?.();
+
+  function bury(server: string, at: number): void {
+    buried.set(server, at);
+    if (buried.size > deadRemembered) for (const oldest of [...buried.keys()].slice(0, 1)) buried.delete(oldest);
+    leases.forget(server);
+    unread.delete(server);
+    if (view.drop(server)) changed();
+  }
+
+  async function read(server: string): Promise<boolean> {
+    // What is published during the call may be newer than its answer.
+    unread.delete(server);
+    const found = await calls.read(server);
+    if (!found) unread.add(server);
+    else if (view.learn(server, found.rev, found.members)) changed();
+    return found !== undefined;
+  }
+
+  async function reap(server: string): Promise<boolean> {
+    const again = buried.has(server);
+    for (let lease = leases.get(server); lease; lease = leases.get(server)) {
+      const reaped = await calls.reap(server, lease.score, lease.attempt);
+      if (!reaped) return false;
+      lease.attempt += 1;
+      if (reaped.state === "alive") return true;
+      const gone = pairs(reaped.gone).map(([member, profile]) => ({ member, profile }));
+      if (gone.length > 0 && again) options.onMended?.(gone.map(({ member }) => member));
+      if (gone.length > 0 && !again) options.onReaped?.(gone);
+      lease.score = marks.reaping;
+      if (reaped.state === "more") continue;
+      link.tally.reaped += 1;
+      bury(server, now);
+    }
+    return true;
+  }
+
+  return {
+    view,
+    alive: leases.alive,
+    see(sight, whole, impatient) {
+      now = sight.now;
+      // Whoever has slept, maybe with the whole machine, gives the others the time to say that they live.
+      if (performance.now() - lookedAt > 2 * times.beatMs) leases.restart();
+      lookedAt = performance.now();
+      for (const { server, score, rev } of sight.others) {
+        if (score < 0) {
+          bury(server, -score);
+          continue;
+        }
+        leases.see(server, score);
+        if (score > (buried.get(server) ?? Number.POSITIVE_INFINITY)) buried.delete(server);
+        if (rev !== "" && rev !== view.revOf(server)) unread.add(server);
+      }
+      const present = new Set(sight.others.map(({ server }) => server));
+      for (const server of leases.servers()) if (!present.has(server)) leases.forget(server);
+      if (whole) for (const server of view.servers()) if (!present.has(server) && view.drop(server)) changed();
+      const patient = performance.now() - link.upSince() < times.leaseMs;
+      dead = [...(patient ? [] : leases.dead(now)), ...(impatient ? leases.leaving() : [])];
+    },
+    hear(server, rev, came, went) {
+      if (server === me) return;
+      if (rev === "dead") return bury(server, now);
+      if (rev === "part") return view.drop(server) ? changed() : undefined;
+      if (came && went && view.follow(server, rev, came, went)) return changed();
+      unread.add(server);
+    },
+    wait: leases.restart,
+    get unread() {
+      return unread.size > 0;
+    },
+    step() {
+      for (const server of unread) return read(server);
+      const next = dead.shift();
+      return next === undefined ? undefined : reap(next);
+    },
+    async restore() {
+      for (const server of view.servers()) {
+        const members = [...view.membersOf(server)];
+        for (let from = 0; from < members.length; from += chunk)
+          if ((await calls.restore(server, members.slice(from, from + chunk))) === undefined) return false;
+      }
+      return true;
+    },
+  };
+}
