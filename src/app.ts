@@ -4,8 +4,11 @@ import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import type { RequestHandler } from "express";
 import type { Db } from "mongodb";
+import { type CacheMemory, createCacheMemory } from "./cache/memory.ts";
 import { type CacheRoom, createCacheRoom } from "./cache/room.ts";
 import { createChatCaches } from "./chat/caches/index.ts";
+import { createChatAnswers } from "./chat/hot/answers.ts";
+import { createHotSide } from "./chat/hot/index.ts";
 import { createChatHttp } from "./chat/routes/index.ts";
 import type { DoorLimits } from "./chat/routes/limits.ts";
 import { createFeeds } from "./chat/services/feeds.ts";
@@ -28,6 +31,7 @@ import { createSettingsStore } from "./mongo/settings.ts";
 import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
 import type { SettingsStore } from "./mongo/settings-types.ts";
 import { watchCollection } from "./mongo/watch.ts";
+import type { Figure } from "./ops/checks.ts";
 import { createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { createRealtime } from "./realtime/index.ts";
 import { createRedisDoor } from "./redis/door.ts";
@@ -102,6 +106,15 @@ function wireCaches(config: Config, { settings, ...parts }: CacheParts): CacheRo
   });
   settings.events.on("change", () => room.switched());
   return room;
+}
+
+function wireMemory(config: Config, { events }: CacheRoom, door: RedisDoor): CacheMemory {
+  const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
+  return createCacheMemory({ door, events, limitBytes: megabytes * 1_048_576, heartbeatMs, silenceMs });
+}
+
+function lagOf({ bus }: CacheMemory): Figure {
+  return { value: Math.round(bus.lagMs), unit: "ms", status: bus.well ? "pass" : "warn" };
 }
 
 const closeRoom = (room: CacheRoom) => room.close();
@@ -188,15 +201,23 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const caches =
       topology === "none" ? undefined : life.own("caches", wireCaches(config, { db, door, settings, log }), closeRoom);
     const chatCaches = caches && createChatCaches({ room: caches, connection: mongo.connection, config });
-    const services = createChatServices({
+    const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
+    const hot =
+      memory && config.CACHES
+        ? life.own("hot answers", createHotSide({ bus: memory.bus, db, log }), (side) => side.close())
+        : undefined;
+    const plainServices = createChatServices({
       connection: mongo.connection,
       config,
       log,
       ...(chatCaches ? { caches: chatCaches } : {}),
     });
+    const services = hot?.services(plainServices) ?? plainServices;
+    const answers = createChatAnswers({ services, caches: chatCaches, memory });
     life.own("emoji", services.emoji, (emoji) => emoji.close());
     door.start();
-    const gate = createSessionGate({ store, db, collection: config.SESSION_COLLECTION });
+    const plainGate = createSessionGate({ store, db, collection: config.SESSION_COLLECTION });
+    const gate = hot?.gate(plainGate) ?? plainGate;
     const { events: eventLimiter, ...limits } = limitsOf(config, door);
     const origins = originsOf(config);
 
@@ -222,12 +243,17 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       ...(eventLimiter ? { limiter: eventLimiter } : {}),
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
+    if (hot) ops.watchStream("standings", hot.standings);
+    if (memory) ops.checks.add("bus:lag", () => lagOf(memory));
     ops.watchSockets(realtime);
     for (const [name, stream] of realtime.streams) ops.watchStream(name, stream);
-    store.events.on("ended", ({ id }) => void realtime.sessionEnded(id));
+    store.events.on("ended", ({ id }) => {
+      hot?.sessionEnded(id);
+      void realtime.sessionEnded(id);
+    });
 
     const underBudget: RequestHandler = (_req, _res, next) => withBudget(next);
-    handle = createChatHttp({
+    const long = createChatHttp({
       config,
       origins,
       secrets,
@@ -236,10 +262,13 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       links: realtime.links,
       online: () => realtime.onlineUsers(),
       limits,
+      answers,
+      ...(hot && { verified: hot.verified }),
       log,
       ahead: [ops.httpTimer, ops.handler, underBudget],
       publicDir: join(packageRoot, "public"),
     });
+    handle = hot?.serve({ config, origins, answers, limiter: limits.api, timer: ops.httpTimer, next: long }) ?? long;
     const port = await listen(server, config);
     phase = "serving";
     return {

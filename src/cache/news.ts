@@ -6,13 +6,19 @@ export interface NewsOptions {
   bus: CacheBus;
   l1: L1;
   events: CacheEventSource;
-  /** The caches that others are told of, and on which channel. */
-  caches: readonly { readonly cache: Pick<Cache<unknown>, "name" | "redisKey" | "heard">; readonly topic: Topic }[];
+}
+
+type Shared = Pick<Cache<unknown>, "name" | "redisKey" | "heard">;
+
+export interface News {
+  /** The others are told of this cache, on this channel. */
+  share(cache: Shared, topic: Topic): void;
+  stop(): void;
 }
 
 /** What changes here is told to the others; what they tell, and what may have been missed, is forgotten here. */
-export function spreadNews({ bus, l1, events, caches }: NewsOptions): () => void {
-  const known = new Map(caches.map((one) => [one.cache.name, one]));
+export function spreadNews({ bus, l1, events }: NewsOptions): News {
+  const known = new Map<string, { cache: Shared; topic: Topic }>();
 
   const stops = [
     events.on("changed", ({ cache, key, version, here }) => {
@@ -33,7 +39,10 @@ export function spreadNews({ bus, l1, events, caches }: NewsOptions): () => void
       l1.drop(one.cache.redisKey(key));
     }),
   ];
-  return () => {
-    for (const stop of stops) stop();
+  return {
+    share: (cache, topic) => void known.set(cache.name, { cache, topic }),
+    stop() {
+      for (const stop of stops) stop();
+    },
   };
 }

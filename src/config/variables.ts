@@ -195,6 +195,17 @@ export const groups = {
     CACHE_WAIT: variable(duration(0, 10_000), "250ms", "A request waits so long for who fills, then asks MongoDB."),
     CACHE_LOADS: variable(integer(1, 1_000), "16", "Loads from MongoDB for caches at once, per process."),
     CACHE_AUDIT: variable(decimal(0, 100), "1", "Percent of the answers from Redis that are compared with MongoDB."),
+    CACHE_L1_MB: variable(
+      integer(0, 65_536),
+      "64",
+      "What a process keeps of the caches in its own memory, in MB; 0: nothing.",
+    ),
+    BUS_HEARTBEAT: variable(duration(20, 10_000), "300ms", "Instances give each other a sign of life this often."),
+    BUS_SILENCE: variable(
+      duration(100, 60_000),
+      "1s",
+      "Without a sign of life for so long, nothing that a process keeps in its own memory is used.",
+    ),
     CACHE_WARM_UP: variable(flag, "on", "Fill the caches at the start, and one by one after an outage of Redis."),
   },
   Chat: {

@@ -10,6 +10,8 @@ import { nameOf, type VerifiedTokens } from "./verified.ts";
 export interface Revocations {
   user(userId: string): void;
   session(sid: string): void;
+  /** The others hear of it by themselves. */
+  ended(sid: string): void;
 }
 
 const topic = "updates:users";
@@ -32,6 +34,7 @@ export function createRevocations(bus: CacheBus, tokens: VerifiedTokens): Revoca
       tokens.forgetSession(name);
       bus.publish(topic, { key: sessionPrefix + name });
     },
+    ended: (sid) => tokens.forgetSession(nameOf(sid)),
   };
 }
 

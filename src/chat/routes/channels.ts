@@ -1,6 +1,9 @@
 import { type RequestHandler, Router } from "express";
+import type { DerivedCache } from "../../cache/derived.ts";
+import type { Answer } from "../../cache/wire.ts";
 import { refuse } from "../services/errors.ts";
 import type { Channels, Message, Messages, Role } from "../services/types.ts";
+import { answerWith } from "./answer.ts";
 import { cameFrom } from "./came-from.ts";
 import type { Guard } from "./guard.ts";
 import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts";
@@ -8,6 +11,8 @@ import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts
 interface Options {
   guard: Guard;
   channels: Channels;
+  /** All of them, as bytes. */
+  list: DerivedCache<Answer>;
   messages: Messages;
   /** Counts the channels that a request makes. */
   making: RequestHandler;
@@ -23,7 +28,7 @@ function entry({ id, author, room, text, type, target, timestamp }: Message) {
   return { id, author, room, text, type, target, timestamp };
 }
 
-export function channelRoutes({ guard, channels, messages, making }: Options): Router {
+export function channelRoutes({ guard, channels, list, messages, making }: Options): Router {
   const router = Router();
 
   async function mayRead(room: string, role: Role): Promise<void> {
@@ -34,8 +39,8 @@ export function channelRoutes({ guard, channels, messages, making }: Options): R
 
   router.get(
     "/channels",
-    guard.user(async (_req, res) => {
-      res.json(await channels.list(cameFrom(res)));
+    guard.user(async (req, res) => {
+      answerWith(req, res, await list.read(""));
     }),
   );
 

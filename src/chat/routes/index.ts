@@ -3,6 +3,8 @@ import session from "express-session";
 import "./session-types.ts";
 import type { RequestHandler } from "express";
 import type { Log } from "../../kernel/log.ts";
+import type { ChatAnswers } from "../hot/answers.ts";
+import type { VerifiedTokens } from "../hot/verified.ts";
 import type { ChatServices, SocketLinks } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import { adminRoutes } from "./admin.ts";
@@ -40,6 +42,9 @@ export interface ChatHttpOptions {
   /** Ids of who is online now. */
   online: () => Promise<string[]>;
   limits: DoorLimits;
+  answers: ChatAnswers;
+  /** Absent: every token is looked up each time. */
+  verified?: VerifiedTokens;
   log: Log;
   /** Answered before sessions and limits: health, metrics. */
   ahead: readonly RequestHandler[];
@@ -48,10 +53,10 @@ export interface ChatHttpOptions {
 }
 
 export function createChatHttp(options: ChatHttpOptions): Express {
-  const { config, services, gate, links, limits, log } = options;
+  const { config, services, gate, links, limits, answers, verified, log } = options;
   const production = config.NODE_ENV === "production";
   const tokens = createTokens(options.secrets.jwt, config.JWT_TTL);
-  const guard = createGuard({ tokens, gate, users: services.users });
+  const guard = createGuard({ tokens, gate, users: services.users, ...(verified && { verified }) });
   const openSession = createOpenSession({ gate, tokens, links, ttlSeconds: config.TTL_SESSIONS });
   const cookie: CookieOptions = { path: "/", httpOnly: true, sameSite: "lax", secure: production };
 
@@ -85,11 +90,12 @@ export function createChatHttp(options: ChatHttpOptions): Express {
     channelRoutes({
       guard,
       channels: services.channels,
+      list: answers.channels,
       messages: services.messages,
       making: limited(limits.channels, byUser(tokens)),
     }),
   );
-  api.use(userRoutes({ guard, users: services.users, online: options.online }));
+  api.use(userRoutes({ guard, users: services.users, list: answers.users, online: options.online }));
   api.use(emojiRoutes({ guard, emoji: services.emoji }));
   api.use("/admin", adminRoutes({ guard, moderation: services.moderation, gate, links }));
 

@@ -1,0 +1,45 @@
+import type { RedisDoor } from "../redis/types.ts";
+import { type AnswersOptions, createAnswers } from "./answers.ts";
+import { createBus } from "./bus.ts";
+import type { CacheBus, Topic } from "./bus-types.ts";
+import type { DerivedCache } from "./derived.ts";
+import { createL1, type L1 } from "./l1.ts";
+import { spreadNews } from "./news.ts";
+import type { Cache, CacheEventSource } from "./types.ts";
+import type { Answer } from "./wire.ts";
+
+export interface MemoryOptions {
+  door: Pick<RedisDoor, "state" | "call" | "subscribe">;
+  events: CacheEventSource;
+  /** 0: nothing is kept in this process. */
+  limitBytes: number;
+  heartbeatMs: number;
+  silenceMs: number;
+}
+
+/** What a process keeps of its caches in its own memory, and how it hears that it must not any more. */
+export interface CacheMemory {
+  readonly bus: CacheBus;
+  readonly l1: L1;
+  /** From now on changes of this cache are told on `topic`, and heard. */
+  share(cache: Pick<Cache<unknown>, "name" | "redisKey" | "heard">, topic: Topic): void;
+  answers<Entry>(cache: Cache<Entry>, render: AnswersOptions<Entry>["render"]): DerivedCache<Answer>;
+  close(): Promise<void>;
+}
+
+export function createCacheMemory({ door, events, limitBytes, heartbeatMs, silenceMs }: MemoryOptions): CacheMemory {
+  const bus = createBus({ door, heartbeatMs, silenceMs });
+  const l1 = createL1({ limitBytes, believed: () => bus.well });
+  const news = spreadNews({ bus, l1, events });
+  return {
+    bus,
+    l1,
+    share: news.share,
+    answers: (cache, render) => createAnswers({ cache, l1, door, render, events }),
+    async close() {
+      news.stop();
+      await bus.close();
+      l1.clear();
+    },
+  };
+}

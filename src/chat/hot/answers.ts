@@ -1,0 +1,46 @@
+import type { DerivedCache } from "../../cache/derived.ts";
+import type { CacheMemory } from "../../cache/memory.ts";
+import { type Answer, makeAnswer } from "../../cache/wire.ts";
+import type { ChatCaches } from "../caches/index.ts";
+import type { ChatServices, UserCard } from "../services/types.ts";
+
+/** The answers that are the same for everybody. */
+export interface ChatAnswers {
+  readonly users: DerivedCache<Answer>;
+  readonly channels: DerivedCache<Answer>;
+}
+
+interface Options {
+  services: Pick<ChatServices, "users" | "channels">;
+  caches?: ChatCaches | undefined;
+  memory?: CacheMemory | undefined;
+}
+
+export const shownUser = ({ id, ...card }: UserCard) => ({ _id: id, ...card });
+
+/** Made anew for each request. */
+function plain(list: () => Promise<unknown[]>): DerivedCache<Answer> {
+  return {
+    async read() {
+      const body = JSON.stringify(await list());
+      return { value: await makeAnswer(body, { packFrom: Number.POSITIVE_INFINITY }), from: "bypass" };
+    },
+  };
+}
+
+export function createChatAnswers({ services, caches, memory }: Options): ChatAnswers {
+  if (!caches || !memory)
+    return {
+      users: plain(async () => (await services.users.list()).map(shownUser)),
+      channels: plain(() => services.channels.list()),
+    };
+  memory.share(caches.users, "updates:users");
+  memory.share(caches.channels, "updates:channels");
+  memory.share(caches.messages, "updates:messages");
+  return {
+    users: memory.answers(caches.users, (all) => JSON.stringify(all.map(({ card }) => shownUser(card)))),
+    channels: memory.answers(caches.channels, (all) =>
+      JSON.stringify(all.map(({ channel: { adminsOnly: _, ...channel } }) => channel)),
+    ),
+  };
+}

@@ -1,0 +1,84 @@
+import type { RequestListener } from "node:http";
+import type { Db } from "mongodb";
+import type { CacheBus } from "../../cache/bus-types.ts";
+import type { Limiter } from "../../kernel/limiter.ts";
+import type { Log } from "../../kernel/log.ts";
+import type { Watcher } from "../../mongo/watch.ts";
+import type { ChatServices } from "../services/types.ts";
+import type { SessionGate } from "../sessions/types.ts";
+import type { ChatAnswers } from "./answers.ts";
+import { createCounting } from "./counting.ts";
+import { frontHeaders } from "./front.ts";
+import { createHot, type HotOptions } from "./handler.ts";
+import { createRevocations, followStandings, revokingGate, revokingModeration, revokingUsers } from "./revocations.ts";
+import { createVerifiedTokens, type VerifiedTokens } from "./verified.ts";
+
+interface Options {
+  bus: CacheBus;
+  db: Db;
+  log: Log;
+}
+
+interface ServeOptions {
+  config: { PORT: number; NODE_ENV: string };
+  origins: readonly string[];
+  answers: ChatAnswers;
+  limiter?: Limiter | undefined;
+  timer: HotOptions["timer"];
+  next: RequestListener;
+}
+
+/** What is answered ahead of everything else, and what makes that safe. */
+export interface HotSide {
+  readonly verified: VerifiedTokens;
+  /** Tells of bans and the like past this server. */
+  readonly standings: Watcher;
+  gate(gate: SessionGate): SessionGate;
+  services(services: ChatServices): ChatServices;
+  /** The store says that a session has ended, whoever ended it. */
+  sessionEnded(sid: string): void;
+  serve(options: ServeOptions): RequestListener;
+  close(): Promise<void>;
+}
+
+/** Longer than Redis may take; whoever needs MongoDB goes the long way after that. */
+const patienceMs = 300;
+
+export function createHotSide({ bus, db, log }: Options): HotSide {
+  const closing: (() => Promise<void>)[] = [];
+  // Without a replica set there is no stream to be behind, and the tokens' own short life must do.
+  const heard = () => standings.live || standings.reason === "no replica set";
+  const verified = createVerifiedTokens({ believed: () => bus.well && heard() });
+  const standings = followStandings(db, verified, log);
+  const revocations = createRevocations(bus, verified);
+  closing.push(() => standings.close());
+
+  return {
+    verified,
+    standings,
+    gate: (gate) => revokingGate(gate, revocations),
+    services: (services) => ({
+      ...services,
+      users: revokingUsers(services.users, revocations),
+      moderation: revokingModeration(services.moderation, revocations),
+    }),
+    sessionEnded: revocations.ended,
+    serve({ config, origins, answers, limiter, timer, next }) {
+      const counting = limiter && createCounting({ limiter });
+      if (counting) closing.push(() => counting.close());
+      return createHot({
+        answers: { "/api/users": answers.users, "/api/channels": answers.channels },
+        verified,
+        ...(counting && { counting }),
+        headers: frontHeaders({ port: config.PORT, production: config.NODE_ENV === "production", origins }),
+        timer,
+        patienceMs,
+        next,
+        log,
+      });
+    },
+    async close() {
+      await Promise.all(closing.map((close) => close()));
+    },
+  };
+}
