@@ -2,9 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import { redact } from "../../src/config/redact.ts";
+import { adviceOn } from "../../src/config/advice.ts";
+import { loadConfig, readConfig } from "../../src/config/load.ts";
+import { redact, veiled } from "../../src/config/redact.ts";
 import { loadSecrets } from "../../src/config/secrets.ts";
+import { settingsOf } from "../../src/config/shown.ts";
+import { variables } from "../../src/config/variables.ts";
 
 let dir = "";
 beforeAll(() => {
@@ -73,5 +76,119 @@ describe("configuration", () => {
       jwt: "j",
       session: ["new", "old"],
     });
+  });
+});
+
+describe("what an operator sees of the configuration", () => {
+  const shown = (env: Record<string, string>) => {
+    const reading = readConfig(env);
+    return Object.fromEntries(settingsOf(reading).map(({ name, value, from }) => [name, { value, from }]));
+  };
+
+  it("says what counts, where it comes from, and no secret", () => {
+    const file = join(dir, "jwt");
+    writeFileSync(file, "from-a-file\n");
+    const settings = shown({
+      PORT: "4000",
+      MONGODB_URI: "mongodb://ann:p%40w@one:27017,two:27017/chat?replicaSet=rs&authMechanismProperties=TOKEN:geheim",
+      REDIS_URL: "rediss://:p@w@redis.example:6380/2",
+      JWT_SECRET_FILE: file,
+    });
+    expect(settings).toMatchObject({
+      PORT: { value: "4000", from: "PORT" },
+      HOST: { value: "127.0.0.1", from: "" },
+      MONGODB_URL: { value: "mongodb://***@one:27017,two:27017/chat", from: "MONGODB_URI" },
+      REDIS_URL: { value: "rediss://***@redis.example:6380/2", from: "REDIS_URL" },
+      JWT_SECRET: { value: "***", from: "JWT_SECRET_FILE" },
+      SESSION_SECRET: { value: "", from: "" },
+    });
+  });
+
+  it.each([
+    ["mongodb://u:p?w@host/db", "***"],
+    ["redis://host:6379", "redis://host:6379"],
+    ["redis://u:a/b@host:6379", "***"],
+    ["no URL at all", "***"],
+  ])("veils %s", (secret, as) => {
+    expect(veiled(secret)).toBe(as);
+  });
+
+  it("names everything that is wrong at once", () => {
+    expect(readConfig({ PORT: "x", HISTORY_LIMIT: "1", REDIS_URL: "geheim" }).errors).toEqual([
+      expect.stringMatching(/^PORT: /),
+      expect.stringMatching(/^REDIS_URL: got a value it cannot use/),
+      expect.stringMatching(/^HISTORY_LIMIT: /),
+    ]);
+    expect(readConfig({ NODE_ENV: "production" }).errors).toHaveLength(3);
+  });
+
+  it("keeps the prefix of a cookie only where browsers take it", () => {
+    expect(loadConfig({ SESSION_COOKIE: "__Host-sid" }).SESSION_COOKIE).toBe("sid");
+    expect(loadConfig({ ...production, SESSION_COOKIE: "__Host-sid" }).SESSION_COOKIE).toBe("__Host-sid");
+    expect(() => loadConfig({ SESSION_COOKIE: "a b" })).toThrow('SESSION_COOKIE: got "a b"');
+  });
+});
+
+describe("every secret", () => {
+  const secrets = Object.entries(variables).filter(([, { secret }]) => secret);
+  const example: Record<string, string> = { MONGODB_URL: "mongodb://u:p@db/chat", REDIS_URL: "redis://:p@redis:6379" };
+
+  it.each(secrets)("may be given as a file: %s", (name, { aliases = [] }) => {
+    const value = example[name] ?? "geheim";
+    const file = join(dir, name);
+    writeFileSync(file, `${value}\n`);
+    for (const from of [name, ...aliases])
+      expect(loadConfig({ [`${from}_FILE`]: file })).toMatchObject({ [name]: value });
+    expect(loadConfig({ [`${name}_FILE`]: file, [name]: value.replace("p@", "q@") })).toMatchObject({
+      [name]: value.replace("p@", "q@"),
+    });
+    writeFileSync(file, "\n");
+    expect(() => loadConfig({ [`${name}_FILE`]: file })).toThrow(`${name}_FILE: "${file}" is empty`);
+  });
+});
+
+describe("advice on a configuration", () => {
+  const good = {
+    ...production,
+    JWT_SECRET: "j".repeat(64),
+    SESSION_SECRET: "s".repeat(64),
+    TRUST_PROXY: "1",
+    SESSION_COOKIE: "__Host-sid",
+    ALLOWED_ORIGINS: "https://chat.example",
+    REDIS_URL: "rediss://redis:6379",
+  };
+  const advice = (env: Record<string, string>) =>
+    adviceOn(loadConfig(env), env).map(({ level, says }) => `${level}: ${says}`);
+
+  it("has nothing against a good one, nor against the defaults", () => {
+    expect(advice(good)).toEqual([]);
+    expect(advice({})).toEqual([]);
+  });
+
+  it.each<[Record<string, string>, RegExp]>([
+    [{ ...good, TRUST_PROXY: "0" }, /^wrong: TRUST_PROXY is 0/],
+    [{ ...good, JWT_SECRET: "short" }, /^wrong: JWT_SECRET is shorter/],
+    [{ ...good, SESSION_SECRET: `${"s".repeat(64)},old` }, /^wrong: SESSION_SECRET is shorter/],
+    [{ ...good, SESSION_SECRET: "j".repeat(64) }, /^wrong: .* are the same/],
+    [{ ...good, RATE_LIMITS: "off" }, /^wrong: RATE_LIMITS is off/],
+    [{ ...good, METRICS_PUBLIC: "true" }, /^wrong: METRICS_PUBLIC/],
+    [{ ...good, SESSION_COOKIE: "sid" }, /^advice: Any subdomain/],
+    [{ ...good, ALLOWED_ORIGINS: "" }, /^advice: ALLOWED_ORIGINS is empty/],
+    [{ ...good, REDIS_URL: "redis://redis:6379" }, /^advice: Redis is asked without a password/],
+    [{ ...good, REDIS_URL: "" }, /^advice: No Redis is named/],
+    [{ ...good, MONGODB_URL: "mongodb://db:27017" }, /^advice: MONGODB_URL names no database/],
+    [{ ...good, REDIS_HOST: "other" }, /^advice: REDIS_URL, REDIS_HOST are all set; REDIS_URL counts/],
+    [{ ...good, DISABLE_REDIS: "true" }, /^advice: DISABLE_REDIS/],
+    [{ REDIS_WATCHDOG: "50ms" }, /^wrong: REDIS_WATCHDOG/],
+    [{ REDIS_REQUEST_BUDGET: "50ms" }, /^wrong: REDIS_REQUEST_BUDGET/],
+    [{ REQUEST_TIMEOUT: "3s" }, /^wrong: REQUEST_TIMEOUT \(3 s\)/],
+    [{ DRAIN_TIME: "9s" }, /^wrong: DRAIN_TIME/],
+    [{ PRESENCE_GRACE: "12s" }, /^wrong: PRESENCE_GRACE/],
+    [{ JWT_TTL: "1h" }, /^advice: JWT_TTL and TTL_SESSIONS differ/],
+    [{ REDIS_SENTINELS: "m@a:1" }, /^advice: REDIS_SENTINELS is not a variable/],
+    [{ PORT_FILE: "/run/port" }, /^wrong: PORT_FILE is not read/],
+    [{ JWT_SECRET: "x", JWT_SECRET_FILE: "/nowhere" }, /^advice: JWT_SECRET and JWT_SECRET_FILE are both set/],
+  ])("%o", (env, words) => {
+    expect(advice(env)).toEqual([expect.stringMatching(words)]);
   });
 });
