@@ -36,6 +36,7 @@ export async function run([file = "test-results/drill-sessions.json"]: string[])
       rate: 200,
       graceMs: 1_000,
       leastFromRedis: 0.95,
+      looksAgain: 2,
       env: drillEnvironment,
       log: quiet,
       say,

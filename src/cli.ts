@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setPriority } from "node:os";
 import { plainLog } from "./cli/desk.ts";
 import { runProgram } from "./cli/program.ts";
 import { loadConfig } from "./config/load.ts";
@@ -15,6 +16,7 @@ const desk = {
   aside,
   terminal: process.stderr.isTTY === true,
   log: plainLog((line) => aside(`${line}\n`)),
+  stepBack: () => setPriority(10),
   signal: stopping.signal,
 };
 

@@ -49,6 +49,7 @@ export async function followers({ db }: House, desk: Desk, revision: number): Pr
 
 export function followWords({ all, follow }: { all: number; follow: number }): string {
   if (all === 0) return "No server is running; the next one starts there.";
+  if (all === 1 && follow === 1) return "The server follows.";
   return follow === all
     ? `All ${all} servers follow.`
     : `${follow} of ${all} servers follow so far; see: sluice status`;

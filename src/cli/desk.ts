@@ -15,6 +15,8 @@ export interface Desk {
   /** Whether a person sees what is written beside the answer, so that it may be written over. */
   readonly terminal: boolean;
   log: Log;
+  /** Lets everybody else on this machine have the processor first: servers answer people, tools do not. */
+  stepBack?(): void;
   /** The operator has pressed Ctrl-C. */
   signal: AbortSignal;
   /** The command has answered, and the answer is not good. */

@@ -1,7 +1,7 @@
 import type { Desk } from "./desk.ts";
 
 export interface ProgressLine {
-  (progress: { done: number; total: number }): void;
+  (progress: { done: number; total?: number }): void;
   /** To be called when the work is over, however it ended. */
   end(): void;
 }
@@ -23,22 +23,23 @@ export function createProgressLine(
   let said = terminal ? Number.NEGATIVE_INFINITY : begun;
   let drawn = false;
 
-  function words(done: number, total: number): string {
+  function words(done: number, total?: number): string {
     const seconds = (now() - begun) / 1_000;
     const rate = seconds > 0 ? `, ${count((done - (first ?? 0)) / seconds)}/s` : "";
-    return `${count(done)} of ${count(total)}${rate}`;
+    return `${count(done)}${total === undefined ? "" : ` of ${count(total)}`}${rate}`;
   }
 
   const line: ProgressLine = ({ done, total }) => {
     first ??= done;
-    const share = total > 0 ? Math.min(1, done / total) : 1;
+    const share = total === undefined ? 0 : total > 0 ? Math.min(1, done / total) : 1;
     if (now() - said < (terminal ? redrawMs : everyMs) && share < 1) return;
     said = now();
     if (!terminal) return aside(`${what}: ${words(done, total)}\n`);
+    drawn = true;
+    if (total === undefined) return aside(`${clearLine}${what} ${words(done)}`);
     const full = Math.round(share * barWidth);
     const bar = "█".repeat(full) + "░".repeat(barWidth - full);
     aside(`${clearLine}${what} ${bar} ${Math.floor(share * 100)} %  ${words(done, total)}`);
-    drawn = true;
   };
   line.end = () => {
     if (drawn) aside("\n");

@@ -25,6 +25,7 @@ function tool(name: string, description: string, rate: number): Command {
 
 async function showing<T>(desk: Desk, what: string, work: (line: ProgressLine) => Promise<T>): Promise<T> {
   const line = createProgressLine(desk, what);
+  desk.stepBack?.();
   try {
     return await work(line);
   } finally {

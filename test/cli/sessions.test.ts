@@ -86,7 +86,8 @@ describe("the operator's tools for sessions", () => {
       dryRun: true,
     });
     expect(await server.calls.get("fresh")).toBeNull();
-    const { code, text } = await sessions("import", "--rate", "100000");
+    const { code, text, aside } = await sessions("import", "--rate", "100000");
+    expect(aside).toBe("");
     expect([code, text.split("\n")[0]]).toEqual([0, "1001 keys"]);
     expect(text).toMatch(/^ {2}created +1 +MongoDB did not know them$/m);
     expect(await server.calls.get("fresh")).toMatchObject({ n: "fresh" });

@@ -1,6 +1,6 @@
 import { pause } from "../../kernel/pause.ts";
 import type { SessionDocument } from "../stores/documents.ts";
-import { createCheckpoint } from "./checkpoint.ts";
+import { createCheckpoint, type Mark } from "./checkpoint.ts";
 import { makeCopy } from "./make-copy.ts";
 import { createPace } from "./pace.ts";
 import { sweepCopies } from "./sweep.ts";
@@ -39,6 +39,7 @@ type Outcome = "copied" | "outrun" | "foreign" | "gone" | "unportable";
 
 const portion = 100;
 const againMs = 50;
+const markEveryMs = 250;
 const defaultRate = 2_500;
 // Each begins when the epoch was raised during the one before, which made its copies old.
 const mostRounds = 3;
@@ -103,27 +104,36 @@ export async function backfillSessions(box: Toolbox, options: BackfillOptions = 
     }
   }
 
+  let markedAt = 0;
+  /** Now and then, and when it is stopped: what is copied twice does no harm. */
+  async function mark(now: Mark): Promise<void> {
+    if (performance.now() - markedAt < markEveryMs && !signal.aborted) return;
+    await checkpoint.write(now);
+    markedAt = performance.now();
+  }
+
   async function walk(after: string | undefined, total: number, began: number): Promise<void> {
     for await (const ids of livingIds(box, after, portion)) {
       if (signal.aborted) return;
       await pace(ids.length);
-      if (!dryRun) await copy(ids);
+      await copy(ids);
       walked += ids.length;
-      const last = ids.at(-1) ?? "";
-      if (!dryRun) await checkpoint.write({ after: last, epoch: began, walked });
+      await mark({ after: ids.at(-1) ?? "", epoch: began, walked });
       onProgress?.({ done: walked, total: Math.max(total, walked) });
     }
     await copyLater();
   }
 
   const total = await box.sessions.countDocuments(box.alive());
+  const copiedNothing = { ...none, swept: 0, resumedAt: 0, rounds: 0, stopped: false };
+  if (dryRun) return { sessions: total, ...copiedNothing };
   let epoch = await box.epoch();
-  const earlier = restart || dryRun ? undefined : await checkpoint.read();
+  const earlier = restart ? undefined : await checkpoint.read();
   const resumed = earlier?.epoch === epoch ? earlier : undefined;
   walked = resumed?.walked ?? 0;
   await walk(resumed?.after, total, epoch);
   let rounds = 1;
-  for (; rounds < mostRounds && !signal.aborted && !dryRun; rounds += 1) {
+  for (; rounds < mostRounds && !signal.aborted; rounds += 1) {
     const now = await box.epoch();
     if (now === epoch) break;
     epoch = now;
@@ -131,8 +141,8 @@ export async function backfillSessions(box: Toolbox, options: BackfillOptions = 
     Object.assign(counts, none);
     await walk(undefined, total, epoch);
   }
-  const swept = signal.aborted || dryRun ? 0 : await sweepCopies(box, { rate, signal });
-  if (!signal.aborted && !dryRun) await checkpoint.clear();
+  const swept = signal.aborted ? 0 : await sweepCopies(box, { rate, signal });
+  if (!signal.aborted) await checkpoint.clear();
   const resumedAt = rounds === 1 ? (resumed?.walked ?? 0) : 0;
   return { sessions: walked, ...counts, swept, resumedAt, rounds, stopped: signal.aborted };
 }

@@ -154,7 +154,7 @@ export async function importSessions(box: Toolbox, options: ImportOptions = {}):
     const outcomes: Outcome[] = await Promise.all(bringing);
     for (const outcome of outcomes) counts[outcome] += 1;
     keys += outcomes.length;
-    onProgress?.({ done: keys, total: keys });
+    onProgress?.({ done: keys });
   }
   return { keys, ...counts, stopped: signal.aborted };
 }

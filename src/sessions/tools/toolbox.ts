@@ -13,7 +13,8 @@ import { createVersions, type Versions } from "../version.ts";
 /** How far a tool has come. */
 export interface Progress {
   readonly done: number;
-  readonly total: number;
+  /** Absent: nobody knows before the end. */
+  readonly total?: number;
 }
 
 export interface ToolOptions {

@@ -21,6 +21,9 @@ describe("the import of what a stock connect-redis wrote", () => {
   let stock: StoreCalls;
   const bring = (options: ImportOptions = {}, box = tools.box) => importSessions(box, { rate: 100_000, ...options });
   const sessions = () => server.client.db().collection<{ _id: string; expires: Date; session: string }>("sessions");
+  let test = 0;
+  /** Another one in each test: what is ended is looked after for a while. */
+  const id = (name: string) => `${name}-${test}`;
   const exists = (id: string) => redis.ask("EXISTS", `session:${id}`);
 
   beforeAll(async () => {
@@ -33,6 +36,7 @@ describe("the import of what a stock connect-redis wrote", () => {
     await server.trusting();
   });
   beforeEach(async () => {
+    test += 1;
     await server.calls.clear();
     await server.client.db().collection("sessions_ended").deleteMany({});
     const keys = (await redis.ask("KEYS", "session:*")) as unknown as string[];
@@ -47,12 +51,12 @@ describe("the import of what a stock connect-redis wrote", () => {
   });
 
   it("makes sessions of them that every server answers, with the life of their keys", async () => {
-    await stock.set("fresh", sessionOf(day / 2, { n: 1 }));
-    await redis.ask("PEXPIRE", "session:fresh", day / 4);
+    await stock.set(id("fresh"), sessionOf(day / 2, { n: 1 }));
+    await redis.ask("PEXPIRE", `session:${id("fresh")}`, day / 4);
     const done = await bring();
     expect(done).toMatchObject({ keys: 1, created: 1, updated: 0, busy: 0, stopped: false });
-    expect(await server.calls.get("fresh")).toMatchObject({ n: 1 });
-    const document = await sessions().findOne({ _id: "fresh" });
+    expect(await server.calls.get(id("fresh"))).toMatchObject({ n: 1 });
+    const document = await sessions().findOne({ _id: id("fresh") });
     expect(Math.abs((document?.expires.getTime() ?? 0) - Date.now() - day / 4)).toBeLessThan(5_000);
     expect(JSON.parse(document?.session ?? "")).toMatchObject({ n: 1 });
     expect(server.counts("operation", "result")["get redis hit"]).toBe(1);
@@ -60,65 +64,65 @@ describe("the import of what a stock connect-redis wrote", () => {
   });
 
   it("takes the one that was used last for the newer one", async () => {
-    await server.calls.set("theirs", sessionOf(day / 2, { n: "ours" }));
-    await server.calls.set("ours", sessionOf(day, { n: "ours" }));
-    await stock.set("theirs", sessionOf(day, { n: "theirs" }));
-    await stock.set("ours", sessionOf(day / 2, { n: "theirs" }));
+    await server.calls.set(id("theirs"), sessionOf(day / 2, { n: "ours" }));
+    await server.calls.set(id("ours"), sessionOf(day, { n: "ours" }));
+    await stock.set(id("theirs"), sessionOf(day, { n: "theirs" }));
+    await stock.set(id("ours"), sessionOf(day / 2, { n: "theirs" }));
     expect(await bring()).toMatchObject({ updated: 1, older: 1 });
-    expect(await server.calls.get("theirs")).toMatchObject({ n: "theirs" });
-    expect(await server.calls.get("ours")).toMatchObject({ n: "ours" });
-    await server.calls.set("theirs", sessionOf(day, { n: "later" }));
-    expect(await server.calls.get("theirs")).toMatchObject({ n: "later" });
+    expect(await server.calls.get(id("theirs"))).toMatchObject({ n: "theirs" });
+    expect(await server.calls.get(id("ours"))).toMatchObject({ n: "ours" });
+    await server.calls.set(id("theirs"), sessionOf(day, { n: "later" }));
+    expect(await server.calls.get(id("theirs"))).toMatchObject({ n: "later" });
   });
 
   it("leaves what is the same in both as it is", async () => {
     const session = sessionOf(day, { n: 1 });
-    await server.calls.set("same", session);
-    const before = await sessions().findOne({ _id: "same" });
-    await stock.set("same", session);
+    await server.calls.set(id("same"), session);
+    const before = await sessions().findOne({ _id: id("same") });
+    await stock.set(id("same"), session);
     expect(await bring()).toMatchObject({ same: 1, updated: 0 });
-    expect(await sessions().findOne({ _id: "same" })).toEqual(before);
-    expect(await server.calls.get("same")).toMatchObject({ n: 1 });
+    expect(await sessions().findOne({ _id: id("same") })).toEqual(before);
+    expect(await server.calls.get(id("same"))).toMatchObject({ n: 1 });
   });
 
   it("never brings back what was destroyed here", async () => {
-    await server.calls.set("ended", sessionOf(day));
-    await server.calls.destroy("ended");
-    await stock.set("ended", sessionOf(day));
+    await server.calls.set(id("ended"), sessionOf(day));
+    await server.calls.destroy(id("ended"));
+    await stock.set(id("ended"), sessionOf(day));
     expect(await bring()).toMatchObject({ ended: 1, created: 0 });
-    expect(await server.calls.get("ended")).toBeNull();
-    expect(await exists("ended")).toBe(0);
+    expect(await server.calls.get(id("ended"))).toBeNull();
+    expect(await exists(id("ended"))).toBe(0);
   });
 
   it("never overwrites what is written while it looks", async () => {
-    await server.calls.set("busy", sessionOf(day / 2, { n: 1 }));
-    await stock.set("busy", sessionOf(day, { n: 2 }));
+    await server.calls.set(id("busy"), sessionOf(day / 2, { n: 1 }));
+    await stock.set(id("busy"), sessionOf(day, { n: 2 }));
     const { box } = tools;
-    const get: Toolbox["copies"]["get"] = async (id) => {
-      const seen = await box.copies.get(id);
-      await server.calls.set("busy", sessionOf(day, { n: 3 }));
+    const get: Toolbox["copies"]["get"] = async (one) => {
+      const seen = await box.copies.get(one);
+      await server.calls.set(id("busy"), sessionOf(day, { n: 3 }));
       return seen;
     };
     const done = await bring({}, { ...box, copies: { ...box.copies, get } });
     expect(done.updated).toBe(0);
-    expect(await server.calls.get("busy")).toMatchObject({ n: 3 });
+    expect(await server.calls.get(id("busy"))).toMatchObject({ n: 3 });
   });
 
   it("makes no session of a key that is taken away while it looks", async () => {
-    await stock.set("leaving", sessionOf(day));
+    await stock.set(id("leaving"), sessionOf(day));
     const { box } = tools;
     const encode: Toolbox["codec"]["encode"] = async (session) => {
-      await stock.destroy("leaving");
+      await stock.destroy(id("leaving"));
       return box.codec.encode(session);
     };
     expect(await bring({}, { ...box, codec: { ...box.codec, encode } })).toMatchObject({ created: 0, busy: 1 });
-    expect(await sessions().findOne({ _id: "leaving" })).toBeNull();
+    expect(await sessions().findOne({ _id: id("leaving") })).toBeNull();
   });
 
   it("leaves alone what is not a session, and changes nothing when it only counts", async () => {
     await redis.ask("SET", "session:text", "no session");
     await redis.ask("SET", "session:list", "[1]");
-    await stock.set("fresh", sessionOf(day));
+    await stock.set(id("fresh"), sessionOf(day));
     expect(await bring({ dryRun: true })).toMatchObject({ keys: 3, unreadable: 2, created: 1 });
     expect(await sessions().countDocuments()).toBe(0);
     expect(await bring()).toMatchObject({ unreadable: 2, created: 1 });
@@ -126,16 +130,16 @@ describe("the import of what a stock connect-redis wrote", () => {
   });
 
   it("ends, when asked to, what was logged out while connect-redis served alone", async () => {
-    for (const id of ["in", "out"]) await server.calls.set(id, sessionOf(day));
-    await stock.set("in", sessionOf(day));
-    await stock.set("new", sessionOf(day));
-    await stock.destroy("out");
+    for (const one of [id("in"), id("out")]) await server.calls.set(one, sessionOf(day));
+    await stock.set(id("in"), sessionOf(day));
+    await stock.set(id("new"), sessionOf(day));
+    await stock.destroy(id("out"));
     expect(await endMissing(tools.box, { dryRun: true })).toBe(1);
     expect(await endMissing(tools.box)).toBe(1);
     await bring();
     // Even when it was stopped and is run again: what was brought in still has a key.
     expect(await endMissing(tools.box)).toBe(0);
-    expect(await server.calls.get("out")).toBeNull();
-    for (const id of ["in", "new"]) expect(await server.calls.get(id)).not.toBeNull();
+    expect(await server.calls.get(id("out"))).toBeNull();
+    for (const one of [id("in"), id("new")]) expect(await server.calls.get(one)).not.toBeNull();
   });
 });

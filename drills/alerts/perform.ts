@@ -1,0 +1,108 @@
+import { runbook } from "../../test/guard/runbook.ts";
+import { until } from "../../test/support/until.ts";
+import { type Stage, setStage } from "./stage.ts";
+import type { Trouble } from "./troubles.ts";
+
+export interface AlertDrillOptions {
+  mongoUrl: string;
+  troubles: readonly Trouble[];
+  /** The health page must name the trouble within this. */
+  namedWithinMs: number;
+  /** Everything else may take so long; a drill on a busy machine is slow, not wrong. */
+  patienceMs: number;
+  say(line: string): void;
+}
+
+export interface Row {
+  alert: string;
+  name: string;
+  /** How long after the fault the health page named it, the alert fired, and after the runbook's commands it ended. */
+  namedMs?: number;
+  firedMs?: number;
+  endedMs?: number;
+  failure?: string;
+}
+
+export interface AlertReport {
+  ok: boolean;
+  rows: Row[];
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return Math.round(performance.now() - began);
+}
+
+/** Nothing but the dials, which nobody has turned yet, may be amiss before anything is done. */
+async function quiet({ prometheus }: Stage, patienceMs: number): Promise<void> {
+  let last: string[] = [];
+  const calm = async () => {
+    last = (await prometheus.firing()).filter((alert) => alert !== "DialDiffers");
+    return last.length === 0;
+  };
+  await until(calm, { timeoutMs: patienceMs, everyMs: 100, describe: () => `quiet; still firing: ${last}` });
+}
+
+/** The commands of the alert's paragraph, as they stand there. */
+async function byTheBook(stage: Stage, alert: string): Promise<void> {
+  const paragraph = runbook().find((one) => one.alert === alert);
+  if (!paragraph || paragraph.end.length === 0) throw new Error(`the runbook has no commands that end ${alert}`);
+  for (const line of paragraph.end) {
+    const { code, output } = await stage.shell(line);
+    if (code !== 0 || /^(ERR|NOAUTH|NOPERM|OOM)\b/m.test(output))
+      throw new Error(`${line} ended with ${code}: ${output}`);
+  }
+}
+
+async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs }: AlertDrillOptions): Promise<Row> {
+  const { alert, name } = trouble;
+  const row: Row = { alert, name };
+  const wait = { timeoutMs: patienceMs, everyMs: 50 };
+  try {
+    await quiet(stage, patienceMs);
+    await trouble.cause(stage);
+    const namedBySome = async () =>
+      (await Promise.all(stage.servers.map(stage.health))).some((page) => trouble.named.test(page));
+    row.namedMs = await timed(() => until(namedBySome, { ...wait, describe: `the health page to name: ${name}` }));
+    const fires = async () => (await stage.prometheus.firing()).includes(alert);
+    row.firedMs = await timed(() => until(fires, { ...wait, describe: `${alert} to fire` }));
+    await byTheBook(stage, alert);
+    const over = async () => !(await fires());
+    row.endedMs = await timed(() =>
+      until(over, { ...wait, describe: `${alert} to end by the commands of the runbook` }),
+    );
+    if (row.namedMs > namedWithinMs) row.failure = `the health page named it after ${row.namedMs} ms only`;
+  } catch (error) {
+    row.failure = error instanceof Error ? error.message : String(error);
+  }
+  await trouble.after?.(stage);
+  return row;
+}
+
+/** Causes each trouble, waits for its alert, and ends it with the commands of the runbook. */
+export async function performAlertDrill(options: AlertDrillOptions): Promise<AlertReport> {
+  const stage = await setStage(options.mongoUrl);
+  const rows: Row[] = [];
+  try {
+    for (const trouble of options.troubles) {
+      options.say(`${trouble.name} …`);
+      const row = await play(stage, trouble, options);
+      rows.push(row);
+      if (row.failure) break;
+    }
+  } finally {
+    await stage.close();
+  }
+  return { ok: rows.length === options.troubles.length && rows.every(({ failure }) => !failure), rows };
+}
+
+export function reportLines({ ok, rows }: AlertReport): string[] {
+  const cell = (figure: number | undefined) => (figure === undefined ? "–" : `${figure} ms`).padStart(9);
+  const head = `${"ALERT".padEnd(20)}${"NAMED".padStart(9)}${"FIRED".padStart(9)}${"ENDED".padStart(9)}`;
+  const lines = rows.map(
+    ({ alert, name, namedMs, firedMs, endedMs, failure }) =>
+      `${alert.padEnd(20)}${cell(namedMs)}${cell(firedMs)}${cell(endedMs)}  ${failure ? `FAILED: ${failure}` : name}`,
+  );
+  return [head, ...lines, ok ? "Every alert fired, and the runbook ended it." : "The drill has failed."];
+}
