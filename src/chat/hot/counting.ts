@@ -22,7 +22,8 @@ interface Count {
   at: number;
   /** Served, and not told yet. */
   untold: number;
-  telling: boolean;
+  /** Being told now. */
+  telling: number;
 }
 
 /** So much of the limit one instance may serve without having told of it. */
@@ -37,22 +38,22 @@ export function createCounting({ limiter, everyMs = 1_000, now = () => performan
     // Others may have been served meanwhile.
     const count = counts.get(key);
     if (count) Object.assign(count, { last, at: now() });
-    else counts.set(key, { last, at: now(), untold: 0, telling: false });
+    else counts.set(key, { last, at: now(), untold: 0, telling: 0 });
     return last;
   }
 
   async function tell(key: string, count: Count): Promise<void> {
     const { untold } = count;
-    if (untold === 0 || count.telling) return;
-    count.telling = true;
+    if (untold === 0 || count.telling > 0) return;
+    count.telling = untold;
     count.untold = 0;
     count.last = await limiter.consume(key, untold);
     count.at = now();
-    count.telling = false;
+    count.telling = 0;
   }
 
-  function asOf({ last, untold, at }: Count, time: number): Allowance {
-    const remaining = Math.max(0, last.remaining - untold);
+  function asOf({ last, untold, telling, at }: Count, time: number): Allowance {
+    const remaining = Math.max(0, last.remaining - untold - telling);
     return { ...last, remaining, resetSeconds: Math.max(0, last.resetSeconds - (time - at) / 1_000) };
   }
 
@@ -60,7 +61,7 @@ export function createCounting({ limiter, everyMs = 1_000, now = () => performan
     const idle = now() - everyMs * 2;
     for (const [key, count] of counts) {
       if (count.untold > 0) void tell(key, count);
-      else if (count.at < idle && !count.telling) counts.delete(key);
+      else if (count.at < idle && count.telling === 0) counts.delete(key);
     }
   }, everyMs);
   timer.unref();
