@@ -23,7 +23,8 @@ let text = "";
 let url = "";
 const people: Visitor[] = [];
 
-const ports = () => [...text.matchAll(/^instance-\d+ listens on http:\/\/127\.0\.0\.1:(\d+)/gm)].map(([, port]) => port);
+const ports = () =>
+  [...text.matchAll(/^instance-\d+ listens on http:\/\/127\.0\.0\.1:(\d+)/gm)].map(([, port]) => port);
 const answers = (port = "") =>
   fetch(`http://127.0.0.1:${port}/health/live`).then(
     () => true,
