@@ -1,9 +1,11 @@
+import type { Declaration } from "../../src/cache/declaration.ts";
 import { type CacheRoom, createCacheRoom } from "../../src/cache/room.ts";
 import type { CacheEvents } from "../../src/cache/types.ts";
 import { type ChatCaches, cacheNames, createChatCaches } from "../../src/chat/caches/index.ts";
 import { createChatServices } from "../../src/chat/services/index.ts";
 import type { ChatServices } from "../../src/chat/services/types.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import type { Clock } from "../../src/kernel/clock.ts";
 import { connectMongo, type MongoLink } from "../../src/mongo/connect.ts";
 import { createRedisDoor } from "../../src/redis/door.ts";
 import type { RedisDoor } from "../../src/redis/types.ts";
@@ -32,10 +34,14 @@ export interface ChatInstanceOptions {
   env?: Record<string, string>;
   /** Faster than in the product. */
   timing?: Parameters<typeof createCacheRoom>[0]["timing"];
+  clock?: Clock;
+  door?: (door: RedisDoor) => RedisDoor;
+  /** Every declaration on its way to the room. */
+  declared?: <Entry, Slice>(declaration: Declaration<Entry, Slice>) => Declaration<Entry, Slice>;
 }
 
 export async function startChatInstance(options: ChatInstanceOptions): Promise<ChatInstance> {
-  const { mongoUrl, redisUrl, env = {}, timing } = options;
+  const { mongoUrl, redisUrl, env = {}, timing, clock, declared } = options;
   const log = createRecorder();
   const config = loadConfig({ NODE_ENV: "test", PASSWORD_COST: "4", REDIS_URL: redisUrl, ...env });
   const mongo = await connectMongo({ url: mongoUrl, timeoutMs: 3_000, poolSize: 20, log, monitorCommands: true });
@@ -43,7 +49,7 @@ export async function startChatInstance(options: ChatInstanceOptions): Promise<C
   const switches: Record<string, boolean> = {};
   const room = createCacheRoom({
     db: mongo.db,
-    door,
+    door: options.door?.(door) ?? door,
     log,
     leaseMs: config.CACHE_LEASE,
     waitMs: config.CACHE_WAIT,
@@ -51,8 +57,10 @@ export async function startChatInstance(options: ChatInstanceOptions): Promise<C
     isOn: (name) => switches[name] ?? true,
     ...(timing ? { timing } : {}),
   });
-  const caches = createChatCaches({ room, connection: mongo.connection, config });
-  const services = createChatServices({ connection: mongo.connection, config, log, caches });
+  const create: typeof room.create = (declaration) => room.create(declared?.(declaration) ?? declaration);
+  const { shapes } = room;
+  const caches = createChatCaches({ room: { create, shapes }, connection: mongo.connection, config });
+  const services = createChatServices({ connection: mongo.connection, config, log, caches, ...(clock && { clock }) });
   const counts: Record<string, number> = {};
   const count = (...words: string[]) => {
     const name = words.join(" ");

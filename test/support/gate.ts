@@ -52,6 +52,9 @@ function wrapped<T extends object>(target: T, replaced: (key: PropertyKey, value
   });
 }
 
+/** A call to MongoDB that is made where neither a door nor a database is handed in. */
+export const gateLoad = leg;
+
 export function gateDoor(door: RedisDoor, life: Life): RedisDoor {
   const call: RedisDoor["call"] = (name, ...rest) => leg(life, `redis ${name}`, () => door.call(name, ...rest));
   const script: RedisDoor["script"] = (one, ...rest) => leg(life, `redis ${one.name}`, () => door.script(one, ...rest));

@@ -69,12 +69,6 @@ export function channelDeclaration({ channels, shape, ttlSeconds }: Options): De
       const all = await channels.find({}, fields).sort({ position: 1, createdAt: 1, _id: 1 }).lean<ChannelRecord[]>();
       return all.map(toListed);
     },
-    async loadSlice(_key, { ids }) {
-      const some = await channels.find({ id: { $in: [...ids] } }, fields).lean<ChannelRecord[]>();
-      return some.map(toListed);
-    },
-    pick: (all, { ids }) => all.filter(({ channel }) => ids.includes(channel.id)),
-    byIds: (ids) => ({ ids }),
     id: ({ channel }) => channel.id,
     element,
     entry,

@@ -1,0 +1,72 @@
+import type { Mutant } from "./mutants.ts";
+
+const suite = "test/properties/cache.test.ts";
+const list = "src/cache/shapes/list.ts";
+const zset = "src/cache/shapes/zset.ts";
+
+/** Deliberate bugs of the caches; the properties of caches must notice each. */
+export const cacheMutants: Mutant[] = [
+  {
+    name: "a fill does not look whether its lease is still there",
+    file: list,
+    find: 'if state ~= "filling " .. ARGV[3] then return false end\n',
+    replace: 'if not state then redis.call("RPUSH", KEYS[1], ARGV[4]) state = ARGV[4] end\n',
+    suite,
+  },
+  {
+    name: "what is written while a list is filled is not pushed",
+    file: list,
+    find: 'if not state then return { "missing" } end\n',
+    replace: 'if not state or string.sub(state, 1, 8) == "filling " then return { "missing" } end\n',
+    suite,
+  },
+  {
+    name: "messages stand in the order of their arrival",
+    file: list,
+    find: "if other[field] < order or (other[field] == order and other.id < id) then place = index break end",
+    replace: "place = 1 break",
+    suite,
+  },
+  {
+    name: "a fill replaces what was pushed meanwhile",
+    file: list,
+    find: "local put = insert(",
+    replace: 'redis.call("DEL", KEYS[1])\nredis.call("RPUSH", KEYS[1], state)\nlocal put = insert(',
+    suite,
+  },
+  {
+    name: "one of the two keys of the users answers for both",
+    file: zset,
+    find: 'return token and redis.call("ZSCORE", KEYS[1], "@" .. token) and state',
+    replace: "return token and state",
+    suite,
+  },
+  {
+    name: "an older image of a user replaces a newer one",
+    file: zset,
+    find: "if not old or rev(old) < rev(new) then",
+    replace: "if true then",
+    suite,
+  },
+  {
+    name: "who asks later shares what was loaded before a write",
+    file: "src/cache/fills.ts",
+    find: 'outcome.kind === "loaded" && flying.generation !== generation',
+    replace: 'outcome.kind === "loaded" && flying.generation > 1e9',
+    suite,
+  },
+  {
+    name: "a list that is longer than it may be is not trimmed",
+    file: list,
+    find: "if #all > limit then",
+    replace: "if #all > limit + 2 then",
+    suite,
+  },
+  {
+    name: "what others write into MongoDB is not followed",
+    file: "src/cache/follower.ts",
+    find: "if (followed) await take(followed);",
+    replace: "if (followed && known === undefined) await take(followed);",
+    suite,
+  },
+];

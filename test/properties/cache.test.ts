@@ -1,0 +1,66 @@
+import { setTimeout as pause } from "node:timers/promises";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { long } from "../support/long.ts";
+import { perform, plays } from "./cache-play.ts";
+import { startWorld, type World } from "./cache-world.ts";
+
+const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000_000);
+const endOnFailure = process.env.SLUICE_NO_SHRINKING !== undefined;
+
+describe.each([
+  { name: "by servers alone, under evictions", followed: false, budgetMs: long ? 1_200_000 : 12_000 },
+  { name: "also past every server, under faults of Redis", followed: true, budgetMs: long ? 2_400_000 : 14_000 },
+])("caches written $name", ({ followed, budgetMs }) => {
+  const url = mongoUrl(`cache-properties-${followed}`);
+  let world: World;
+
+  beforeAll(async () => {
+    world = await startWorld(url, followed);
+    for (const nickname of ["Zoe", "adam", "bob", "émile"])
+      await world.instances[0].services.accounts.register({
+        nickname,
+        email: `${nickname}@example.com`,
+        password: "secret",
+      });
+    for (const one of world.instances) await one.trusting();
+  });
+  afterAll(async () => {
+    await world?.close();
+    await dropDatabase(url);
+  });
+
+  it(
+    "are what MongoDB has",
+    async () => {
+      console.log(`seed ${seed}; again with SLUICE_SEED=${seed}`);
+      let runs = 0;
+      const scheduler = fc.scheduler({
+        act: async (step) => {
+          // Others get in line meanwhile.
+          await pause(1);
+          return step();
+        },
+      });
+      const property = fc.asyncProperty(plays(followed), scheduler, async (play, order) => {
+        runs += 1;
+        await perform(world, play, order, followed);
+      });
+      await fc.assert(property, { seed, numRuns: 1_000_000, interruptAfterTimeLimit: budgetMs, endOnFailure });
+      const sum = (words: string) => world.instances.reduce((total, { counts }) => total + (counts[words] ?? 0), 0);
+      const seen = ["users", "messages", "channels"].map((cache) => ({
+        cache,
+        ...Object.fromEntries(
+          ["request redis", "request mongo", "fill complete", "fill lost", "push changed", "push missing"].map(
+            (what) => [what, sum(what.replace(" ", ` ${cache} `))],
+          ),
+        ),
+      }));
+      console.log(`${runs} runs`, seen);
+      expect(runs).toBeGreaterThan(10);
+      expect(sum("request messages redis")).toBeGreaterThan(runs / 2);
+    },
+    budgetMs + 120_000,
+  );
+});
