@@ -5,6 +5,7 @@ import type { Events } from "../kernel/events.ts";
 import type { Bus } from "./bus.ts";
 import { textRoom } from "./channel-rooms.ts";
 import type { Guests } from "./guests.ts";
+import { createJustDelivered } from "./just-delivered.ts";
 import { historyEntry, messagePayload, privatePayload } from "./payloads.ts";
 import { createRecentIds } from "./recent-ids.ts";
 import type { Guest, RealtimeEvents, Way } from "./types.ts";
@@ -31,10 +32,12 @@ interface Options {
   bus: Bus;
   events: Events<RealtimeEvents>;
   clock: Clock;
+  historyLimit: number;
 }
 
-export function createDelivery({ io, guests, bus, events, clock }: Options): Delivery {
+export function createDelivery({ io, guests, bus, events, clock, historyLimit }: Options): Delivery {
   const delivered = createRecentIds(idsRemembered);
+  const justDelivered = createJustDelivered(clock);
   const windows = createWindows(lateMs);
 
   /** A user who writes to another has one copy to see; "sent" tells it from the target's. */
@@ -54,6 +57,7 @@ export function createDelivery({ io, guests, bus, events, clock }: Options): Del
     events.emit("arrived", { way });
     if (!delivered.add(message.id)) return;
     events.emit("delivered", { type: message.type });
+    justDelivered.add(message);
     if (message.type === "private") {
       if (message.target) for (const guest of guests.named(message.target)) send(guest, message);
       return;
@@ -75,7 +79,8 @@ export function createDelivery({ io, guests, bus, events, clock }: Options): Del
       windows.open(guest, room);
       let shown: Message[];
       try {
-        shown = await read();
+        const snapshot = await read();
+        shown = justDelivered.complete(snapshot, room, guest.member.nickname, historyLimit);
       } catch (error) {
         for (const message of windows.close(guest)) sendNow(guest, message);
         throw error;

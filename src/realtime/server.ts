@@ -80,7 +80,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   const presence = createPresence({ sets, graceMs, leaseMs, clock });
   const statuses = createStatuses({ users: services.users, presence, clock, log });
   const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
-  const delivery = createDelivery({ io, guests, bus, events, clock });
+  const delivery = createDelivery({ io, guests, bus, events, clock, historyLimit: config.HISTORY_LIMIT });
   const roomList = createRoomList({
     io,
     presence,

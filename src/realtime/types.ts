@@ -50,6 +50,7 @@ interface RealtimeConfig {
   readonly SOCKET_BUFFER_KB: number;
   readonly SOCKETS_PER_USER: number;
   readonly MESSAGE_LENGTH: number;
+  readonly HISTORY_LIMIT: number;
   readonly TTL_SESSIONS: number;
   readonly REQUEST_TIMEOUT: number;
   readonly PRESENCE_GRACE: number;

@@ -1,4 +1,5 @@
 import type { Message } from "../chat/services/types.ts";
+import { inOrder } from "./just-delivered.ts";
 import type { Guest } from "./types.ts";
 
 /**
@@ -24,10 +25,6 @@ interface Window {
   shown: Set<string>;
   oldest?: Message | undefined;
   timer?: NodeJS.Timeout;
-}
-
-function inOrder(a: Message, b: Message): number {
-  return a.timestamp.getTime() - b.timestamp.getTime() || (a.id < b.id ? -1 : 1);
 }
 
 export function createWindows(lateMs: number): Windows {
