@@ -6,7 +6,7 @@ import { loadConfig } from "./config/load.ts";
 
 const stopping = new AbortController();
 // Once: a second Ctrl-C ends the process at once.
-process.once("SIGINT", () => stopping.abort());
+process.once("SIGINT", () => stopping.abort()).once("SIGTERM", () => stopping.abort());
 
 const aside = (text: string) => void process.stderr.write(text);
 
@@ -17,6 +17,10 @@ const desk = {
   terminal: process.stderr.isTTY === true,
   log: plainLog((line) => aside(`${line}\n`)),
   stepBack: () => setPriority(10),
+  processes: {
+    environment: process.env,
+    onHangup: (listener: () => void) => void process.on("SIGHUP", listener),
+  },
   signal: stopping.signal,
 };
 

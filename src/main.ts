@@ -4,9 +4,9 @@ import { createApp } from "./app.ts";
 import { type Config, loadConfig } from "./config/load.ts";
 import { secretPaths } from "./config/redact.ts";
 import { loadSecrets } from "./config/secrets.ts";
-import { defaultCacheDir, startEmbeddedMongo, startEmbeddedRedis } from "./embedded/index.ts";
+import { withDatabases } from "./embedded/index.ts";
 import { ConfigError, StartError } from "./kernel/errors.ts";
-import { createLifecycle, type Lifecycle } from "./kernel/lifecycle.ts";
+import { createLifecycle } from "./kernel/lifecycle.ts";
 import type { Log } from "./kernel/log.ts";
 import { plainLine } from "./ops/index.ts";
 
@@ -17,32 +17,6 @@ function createLog(config: Config): Log {
   const options = { level: config.LOG_LEVEL, redact: { paths: secretPaths, censor: "***" } };
   if (config.NODE_ENV !== "development") return pino(options);
   return pino(options, { write: (line: string) => void process.stdout.write(plainLine(line)) });
-}
-
-const namesRedis = (config: Config) =>
-  Boolean(config.REDIS_URL || config.REDIS_HOST || config.REDIS_SENTINEL || config.REDIS_CLUSTER.length > 0);
-
-/** Fills in what is not configured with databases of this machine's own; what is configured is never replaced. */
-async function withDatabases(config: Config, life: Lifecycle, log: Log): Promise<Config> {
-  const options = {
-    dataDir: config.DATA_DIR,
-    cacheDir: config.CACHE_DIR || defaultCacheDir(process.env.XDG_CACHE_HOME),
-    searchPath: process.env.PATH ?? "",
-    downloadTimeoutMs: config.EMBEDDED_DOWNLOAD_TIMEOUT,
-    log,
-    say,
-  };
-  const mine = config.NODE_ENV !== "production";
-  const found = { MONGODB_URL: config.MONGODB_URL, REDIS_URL: config.REDIS_URL };
-  const [mongo, redis] = await Promise.all([
-    config.MONGODB_URL || !mine
-      ? undefined
-      : startEmbeddedMongo({ ...options, systemBinary: config.MONGOMS_SYSTEM_BINARY }),
-    namesRedis(config) || !mine || config.DISABLE_REDIS ? undefined : startEmbeddedRedis(options),
-  ]);
-  if (mongo) found.MONGODB_URL = life.own("embedded MongoDB", mongo, (server) => server.close()).url;
-  if (redis) found.REDIS_URL = life.own("embedded Redis", redis, (server) => server.close()).url;
-  return Object.freeze({ ...config, ...found });
 }
 
 async function start(): Promise<void> {
@@ -56,9 +30,12 @@ async function start(): Promise<void> {
     life.close().then(() => process.exit(process.exitCode ?? 0));
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
+  // Of several that were started together, each ends when that process does.
+  process.on("disconnect", () => (asked > 0 ? undefined : stop()));
   try {
     say(`sluice is starting (${config.NODE_ENV}).`);
-    const whole = await withDatabases(config, life, log);
+    const { PATH: searchPath, XDG_CACHE_HOME: xdgCacheHome } = process.env;
+    const whole = await withDatabases(config, { searchPath, xdgCacheHome, life, log, say });
     const app = life.own("the chat", await createApp({ config: whole, secrets: loadSecrets(whole), log }), (chat) =>
       chat.close(),
     );

@@ -17,7 +17,12 @@ export interface Desk {
   log: Log;
   /** Lets everybody else on this machine have the processor first: servers answer people, tools do not. */
   stepBack?(): void;
-  /** The operator has pressed Ctrl-C. */
+  /** For a command that starts servers; absent where none may be started. */
+  processes?: {
+    readonly environment: Record<string, string | undefined>;
+    onHangup(listener: () => void): void;
+  };
+  /** The operator has pressed Ctrl-C, or the command is asked to end. */
   signal: AbortSignal;
   /** The command has answered, and the answer is not good. */
   fail(): void;

@@ -4,6 +4,7 @@ import type { Desk } from "./desk.ts";
 import { dialCommand } from "./dial.ts";
 import { killCommand } from "./kill.ts";
 import { migrateCommand } from "./migrate.ts";
+import { serveCommand } from "./serve.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { historyCommand, statusCommand } from "./status.ts";
 
@@ -19,7 +20,8 @@ export function createProgram(desk: Desk): Command {
     .addCommand(killCommand(desk))
     .addCommand(historyCommand(desk))
     .addCommand(sessionsCommand(desk))
-    .addCommand(migrateCommand(desk));
+    .addCommand(migrateCommand(desk))
+    .addCommand(serveCommand(desk));
   prepare(program, desk);
   return program;
 }
