@@ -6,7 +6,7 @@ const { MONGODB_URL = "mongodb://127.0.0.1:27017/shop", SESSION_SECRET = "a secr
 
 declare module "express-session" {
   interface SessionData {
-    visits: number;
+    visits?: number;
   }
 }
 
