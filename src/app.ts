@@ -3,10 +3,9 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import type { RequestHandler } from "express";
-import type { Db } from "mongodb";
 import { type CacheMemory, createCacheMemory } from "./cache/memory.ts";
-import { type CacheRoom, createCacheRoom } from "./cache/room.ts";
-import { createChatCaches } from "./chat/caches/index.ts";
+import type { CacheRoom } from "./cache/room.ts";
+import { assembleCaches } from "./chat/caches/assemble.ts";
 import { createChatAnswers } from "./chat/hot/answers.ts";
 import { createHotSide } from "./chat/hot/index.ts";
 import { createChatHttp } from "./chat/routes/index.ts";
@@ -29,7 +28,6 @@ import { createMongoMonitor } from "./mongo/monitor.ts";
 import { createMongoProbe } from "./mongo/probe.ts";
 import { createSettingsStore } from "./mongo/settings.ts";
 import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
-import type { SettingsStore } from "./mongo/settings-types.ts";
 import { watchCollection } from "./mongo/watch.ts";
 import type { Figure } from "./ops/checks.ts";
 import { createOps, type Phase, serverIdOf } from "./ops/index.ts";
@@ -88,26 +86,6 @@ function stepDownOf(config: Config): { limits?: StepDownLimits } {
   return { limits: { windowMs, latencyMs, errors, missing } };
 }
 
-interface CacheParts {
-  db: Db;
-  door: RedisDoor;
-  settings: SettingsStore;
-  log: Log;
-}
-
-/** The caches of this process, each with its switch in the settings. */
-function wireCaches(config: Config, { settings, ...parts }: CacheParts): CacheRoom {
-  const room = createCacheRoom({
-    ...parts,
-    leaseMs: config.CACHE_LEASE,
-    waitMs: config.CACHE_WAIT,
-    loads: config.CACHE_LOADS,
-    isOn: (name) => settings.current.caches[name] ?? config.CACHES,
-  });
-  settings.events.on("change", () => room.switched());
-  return room;
-}
-
 function wireMemory(config: Config, { events }: CacheRoom, door: RedisDoor): CacheMemory {
   const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
   return createCacheMemory({ door, events, limitBytes: megabytes * 1_048_576, heartbeatMs, silenceMs });
@@ -116,8 +94,6 @@ function wireMemory(config: Config, { events }: CacheRoom, door: RedisDoor): Cac
 function lagOf({ bus }: CacheMemory): Figure {
   return { value: Math.round(bus.lagMs), unit: "ms", status: bus.well ? "pass" : "warn" };
 }
-
-const closeRoom = (room: CacheRoom) => room.close();
 
 function listen(server: Server, { HOST, PORT }: Config): Promise<number> {
   return new Promise((done, fail) => {
@@ -198,9 +174,15 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     ops.watchSessions({ events: store.events, stats: () => store.stats(), steps: dial.events });
 
     const { topology } = await door.health();
-    const caches =
-      topology === "none" ? undefined : life.own("caches", wireCaches(config, { db, door, settings, log }), closeRoom);
-    const chatCaches = caches && createChatCaches({ room: caches, connection: mongo.connection, config });
+    const { connection } = mongo;
+    const assembled =
+      topology === "none"
+        ? undefined
+        : life.own("caches", assembleCaches({ config, connection, db, door, settings, serverId, log }), (it) =>
+            it.close(),
+          );
+    const { room: caches, caches: chatCaches } = assembled ?? {};
+    if (caches) ops.watchCaches(caches);
     const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
     const hot =
       memory && config.CACHES

@@ -5,9 +5,11 @@ import type { Log } from "../kernel/log.ts";
 import type { EpochTiming } from "../mongo/epoch.ts";
 import type { Watcher } from "../mongo/watch.ts";
 import type { RedisDoor } from "../redis/types.ts";
+import { createAuditor } from "./auditor.ts";
 import { type CacheParts, createCache } from "./cache.ts";
 import type { Declaration } from "./declaration.ts";
 import { createFollower, type Follower } from "./follower.ts";
+import { keepJournal } from "./journal.ts";
 import { type HashOptions, hashShape } from "./shapes/hash.ts";
 import { type ListOptions, listShape } from "./shapes/list.ts";
 import type { Shape } from "./shapes/shape.ts";
@@ -15,6 +17,7 @@ import { zsetShape } from "./shapes/zset.ts";
 import { createTrust } from "./trust.ts";
 import { createTurnstile } from "./turnstile.ts";
 import type { ByIds, ByScore, Cache, CacheEventSource, CacheEvents } from "./types.ts";
+import { keepWarm, type WarmStep } from "./warm-up.ts";
 
 export interface CacheRoomOptions {
   db: Db;
@@ -26,6 +29,10 @@ export interface CacheRoomOptions {
   waitMs: number;
   /** So many loads from MongoDB at once. */
   loads: number;
+  /** Percent of the answers from Redis that are compared with MongoDB. */
+  auditPercent: number;
+  /** Names this process in what is kept of each key's events. */
+  serverId: string;
   /** The operator's switch of each cache. */
   isOn: (name: string) => boolean;
   clock?: Clock;
@@ -48,6 +55,8 @@ export interface CacheRoom {
   /** The kinds of structures, on this room's Redis. */
   readonly shapes: Shapes;
   create<Entry, Slice = never>(declaration: Declaration<Entry, Slice>): Cache<Entry, Slice>;
+  /** Fills these at the start, and after an outage. */
+  keepWarm(steps: readonly WarmStep[]): void;
   /** Somebody has turned switches. */
   switched(): void;
   close(): Promise<void>;
@@ -81,7 +90,21 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
       events,
       on,
       followed: () => follower?.behind,
-      onHit: () => undefined,
+      onHit: (key) => audit(key),
+      signal: stop.signal,
+    });
+    const image = (entries: readonly Entry[]) =>
+      new Map(entries.map(declaration.element).map(({ id, text }) => [id, text]));
+    const audit = createAuditor({
+      cache: name,
+      percent: options.auditPercent,
+      async inRedis(key) {
+        const entries = await parts.look(key);
+        return entries && image(entries);
+      },
+      inMongo: (key) => turnstile(async () => image(await declaration.load(key))),
+      heal: (key) => parts.writes.drop(key, "it differed from MongoDB", true),
+      events,
       signal: stop.signal,
     });
     follower = createFollower({
@@ -104,6 +127,13 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
     return parts.cache;
   }
 
+  const endJournal = keepJournal({
+    door,
+    events,
+    by: options.serverId,
+    redisKey: (cache, key) => all.get(cache)?.redisKey(key),
+  });
+
   events.on("cleared", () => {
     for (const forget of forgets) forget();
   });
@@ -118,6 +148,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
       list: (shape) => listShape({ door, ...shape }),
     },
     create,
+    keepWarm: (steps) => keepWarm({ events, steps, signal: stop.signal, log }),
     switched() {
       for (const name of all.keys()) {
         const now = isOn(name);
@@ -129,6 +160,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
     },
     async close() {
       stop.abort();
+      endJournal();
       await Promise.allSettled(followers.map((follower) => follower.close()));
       await trust.close();
     },

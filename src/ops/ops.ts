@@ -6,9 +6,11 @@ import type { SettingsStore } from "../mongo/settings-types.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { MetricsAccess } from "./access.ts";
 import { keepAudit } from "./audit.ts";
+import { checkCaches } from "./cache-checks.ts";
 import type { Checks } from "./checks.ts";
 import { createHealth, type Phase } from "./health.ts";
 import { followKillSwitch, type KillSwitch } from "./kill-switch.ts";
+import { type CacheSource, cacheMetrics } from "./metrics/caches.ts";
 import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
 import { loadMetrics } from "./metrics/load.ts";
 import { mongoMetrics } from "./metrics/mongo.ts";
@@ -48,6 +50,8 @@ export interface Ops {
   watchSockets(sockets: Sockets): void;
   /** The session store and its dial. */
   watchSessions(sessions: SessionSource): void;
+  /** The caches of this instance, once all are declared. */
+  watchCaches(caches: CacheSource & { streams: ReadonlyMap<string, Stream> }): void;
   /** A follower of changes whose lag is shown in health and metrics. */
   watchStream(name: string, stream: Stream): void;
   close(): Promise<void>;
@@ -68,6 +72,7 @@ export function createOps(options: OpsOptions): Ops {
   });
   const metrics = createMetrics();
   const streams = new Map<string, Stream>();
+  let endCacheChecks = () => {};
   health.checks.add("changeStream:lag", () => streamFigures(streams));
   for (const theme of [
     processMetrics({ version }),
@@ -89,10 +94,16 @@ export function createOps(options: OpsOptions): Ops {
       metrics.add(sessionMetrics(sessions));
       checkSessions(health.checks, sessions.stats);
     },
+    watchCaches(caches) {
+      metrics.add(cacheMetrics(caches));
+      endCacheChecks = checkCaches(health.checks, caches);
+      for (const [name, stream] of caches.streams) streams.set(name, stream);
+    },
     watchStream: (name, stream) => void streams.set(name, stream),
     async close() {
       await killSwitch.close();
       await audit.close();
+      endCacheChecks();
       health.close();
       metrics.close();
     },

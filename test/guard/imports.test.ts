@@ -22,7 +22,7 @@ const allowed: Record<string, string[]> = {
   cli: ["kernel", "config", "redis", "mongo", "sessions", "cache", "chat", "ops", "embedded"],
 };
 /** Rooms whose shapes another may name, because values of them are handed to it. */
-const shapesFrom: Record<string, string[]> = { ops: ["redis", "mongo", "sessions"] };
+const shapesFrom: Record<string, string[]> = { ops: ["redis", "mongo", "sessions", "cache"] };
 const doors = ["index.ts", "app.ts", "main.ts", "cli.ts"];
 
 interface Import {

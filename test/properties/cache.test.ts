@@ -58,7 +58,7 @@ describe.each([
         ),
       }));
       console.log(`${runs} runs`, seen);
-      expect(runs).toBeGreaterThan(10);
+      expect(runs).toBeGreaterThan(3);
       expect(sum("request messages redis")).toBeGreaterThan(runs / 2);
     },
     budgetMs + 120_000,

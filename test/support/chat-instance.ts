@@ -54,6 +54,8 @@ export async function startChatInstance(options: ChatInstanceOptions): Promise<C
     leaseMs: config.CACHE_LEASE,
     waitMs: config.CACHE_WAIT,
     loads: config.CACHE_LOADS,
+    auditPercent: config.CACHE_AUDIT,
+    serverId: "a test",
     isOn: (name) => switches[name] ?? true,
     ...(timing ? { timing } : {}),
   });

@@ -1,5 +1,6 @@
 import type { Connection } from "mongoose";
 import type { CacheRoom } from "../../cache/room.ts";
+import type { WarmStep } from "../../cache/warm-up.ts";
 import { channelModel } from "../models/channel.ts";
 import { emojiModel } from "../models/emoji.ts";
 import { messageModel } from "../models/message.ts";
@@ -17,17 +18,20 @@ export interface ChatCaches {
 }
 
 export const cacheNames = ["users", "channels", "messages", "emoji"] as const satisfies (keyof ChatCaches)[];
+export type CacheName = (typeof cacheNames)[number];
+
+export interface ChatCachesConfig {
+  TTL_USERS: number;
+  TTL_CHANNELS: number;
+  TTL_MESSAGES: number;
+  TTL_EMOJI: number;
+  HISTORY_LIMIT: number;
+}
 
 interface Options {
   room: Pick<CacheRoom, "create" | "shapes">;
   connection: Connection;
-  config: {
-    TTL_USERS: number;
-    TTL_CHANNELS: number;
-    TTL_MESSAGES: number;
-    TTL_EMOJI: number;
-    HISTORY_LIMIT: number;
-  };
+  config: ChatCachesConfig;
 }
 
 // What is read of a structure that another release has written must mean the same to this one; else it gets another form.
@@ -69,3 +73,31 @@ export function createChatCaches({ room, connection, config }: Options): ChatCac
     ),
   };
 }
+
+const mostRooms = 50;
+
+/** What is filled ahead of those who ask: the lists, and the newest messages of the first channels. */
+export function warmSteps({ users, channels, messages, emoji }: ChatCaches): WarmStep[] {
+  const only = async () => [""];
+  return [
+    { cache: channels, keys: only },
+    { cache: users, keys: only },
+    {
+      cache: messages,
+      async keys() {
+        const { entries } = await channels.read("");
+        const rooms = entries.filter(({ channel }) => channel.type === "text").map(({ channel }) => channel.id);
+        return rooms.slice(0, mostRooms);
+      },
+    },
+    { cache: emoji, keys: only },
+  ];
+}
+
+/** How the keys of each cache begin. */
+export const cachePrefixes: Readonly<Record<CacheName, string>> = {
+  users: "cache:users:list",
+  channels: "cache:channels:list",
+  messages: "cache:messages:recent:",
+  emoji: "cache:emoji:classics",
+};

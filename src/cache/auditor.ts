@@ -1,0 +1,71 @@
+import { withoutBudget } from "../kernel/budget.ts";
+import { pause } from "../kernel/pause.ts";
+import type { CacheEventSource } from "./types.ts";
+
+/** Texts by id, as one of the two has them. */
+type Image = ReadonlyMap<string, string>;
+
+export interface AuditorOptions {
+  cache: string;
+  /** Percent of the hits. */
+  percent: number;
+  inRedis: (key: string) => Promise<Image | undefined>;
+  inMongo: (key: string) => Promise<Image>;
+  heal: (key: string) => Promise<void>;
+  events: CacheEventSource;
+  signal: AbortSignal;
+}
+
+/** What is on its way is no mistake: only what has differed for so long, and has not moved, is. */
+const settleMs = 1_000;
+/** At most one in so long: auditing must not be what MongoDB is busy with. */
+const everyMs = 250;
+
+/** The first id of which Redis says something else than MongoDB, and both have said so all along. */
+function difference(before: { redis: Image; mongo: Image }, after: { redis: Image; mongo: Image }): string | undefined {
+  const ids = new Set([...after.redis.keys(), ...after.mongo.keys()]);
+  for (const id of ids) {
+    const [redis, mongo] = [after.redis.get(id), after.mongo.get(id)];
+    if (redis !== mongo && before.redis.get(id) === redis && before.mongo.get(id) === mongo) return id;
+  }
+  return undefined;
+}
+
+/** Compares a share of what Redis has answered with MongoDB, aside from whoever asked, and throws away what is wrong. */
+export function createAuditor(options: AuditorOptions): (key: string) => void {
+  const { cache, percent, inRedis, inMongo, heal, events, signal } = options;
+  let busy = false;
+  let last = Number.NEGATIVE_INFINITY;
+
+  async function both(key: string) {
+    const redis = await inRedis(key);
+    return redis && { redis, mongo: await inMongo(key) };
+  }
+
+  async function audit(key: string): Promise<void> {
+    const begun = performance.now();
+    const told = (stale: boolean) =>
+      events.emit("audit", { cache, key, stale, ageMs: stale ? Math.round(performance.now() - begun) : 0 });
+    const before = await both(key);
+    if (!before) return;
+    if (difference(before, before) === undefined) return told(false);
+    await pause(settleMs, signal);
+    const after = signal.aborted ? undefined : await both(key);
+    if (!after) return;
+    const stale = difference(before, after) !== undefined;
+    told(stale);
+    if (stale) await heal(key);
+  }
+
+  return (key) => {
+    if (busy || Math.random() * 100 >= percent || performance.now() - last < everyMs) return;
+    busy = true;
+    last = performance.now();
+    withoutBudget(() => audit(key))
+      // MongoDB is out: whoever asks is told.
+      .catch(() => undefined)
+      .finally(() => {
+        busy = false;
+      });
+  };
+}
