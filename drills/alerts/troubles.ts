@@ -51,7 +51,7 @@ export const troubles: readonly Trouble[] = [
     alert: "RedisMemoryHigh",
     name: "Redis is nearly full",
     cause: async ({ redis }) => {
-      await redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+      await redis.ask("CONFIG", "SET", "maxmemory-policy", "volatile-ttl");
       await redis.ask("CONFIG", "SET", "maxmemory", Math.round(Number(await redis.info("used_memory")) * 1.05));
     },
     named:
@@ -66,16 +66,7 @@ export const troubles: readonly Trouble[] = [
       await stage.redis.kill();
     },
     named: /"sessions:fallback":\[\{[^}]*"observedValue":"MongoDB"/,
-    after: ({ redis }) => redis.start(),
-  },
-  {
-    alert: "RedisFlapping",
-    name: "Redis comes and goes",
-    cause: async ({ redis }) => {
-      for (let round = 0; round < 4; round++) await redis.restart({ keepData: true });
-    },
-    named: /"redis:state"/,
-    after: (stage) => sluice(stage, "kill off"),
+    after: ({ redis }) => redis.kill().then(() => redis.start()),
   },
   {
     alert: "KillSwitchOn",
