@@ -9,7 +9,7 @@ describe("sessions on their way to Redis and back", () => {
   const url = mongoUrl("drill-sessions");
   afterAll(() => dropDatabase(url));
 
-  it("are not lost, revived or mixed up while Redis freezes and forgets", { timeout: 120_000 }, async () => {
+  it("are not lost, revived or mixed up while Redis freezes and forgets", { timeout: 300_000 }, async () => {
     const log = createRecorder();
     const report = await performDrill({
       mongoUrl: url,
