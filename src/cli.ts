@@ -12,6 +12,7 @@ const aside = (text: string) => void process.stderr.write(text);
 
 const desk = {
   config: () => loadConfig(process.env),
+  environment: () => process.env,
   print: (line: string) => void process.stdout.write(`${line}\n`),
   aside,
   terminal: process.stderr.isTTY === true,

@@ -65,6 +65,7 @@ export async function setStage(mongo: string, env: Record<string, string>): Prom
     let [text, aside] = ["", ""];
     const code = await runProgram([...args, "--json"], {
       config: () => loadConfig({ NODE_ENV: "test", ...databases }),
+      environment: () => databases,
       print(line) {
         text += line;
       },

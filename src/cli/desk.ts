@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import type { Kind } from "../config/kinds.ts";
-import type { Config } from "../config/load.ts";
+import type { Config, Environment } from "../config/load.ts";
 import { StartError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 
@@ -8,6 +8,8 @@ import type { Log } from "../kernel/log.ts";
 export interface Desk {
   /** Read when a command runs, so that help needs no configuration. */
   config(): Config;
+  /** For those who tell what is wrong with it. */
+  environment(): Environment;
   /** One line of the answer. */
   print(line: string): void;
   /** Beside the answer, as it is. */
@@ -24,8 +26,8 @@ export interface Desk {
   };
   /** The operator has pressed Ctrl-C, or the command is asked to end. */
   signal: AbortSignal;
-  /** The command has answered, and the answer is not good. */
-  fail(): void;
+  /** The command has answered, and the answer is not good; 2: it could not find out. */
+  fail(code?: 1 | 2): void;
 }
 
 /** Commands work on a database that is configured; the embedded one belongs to the server that started it. */

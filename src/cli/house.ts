@@ -4,7 +4,7 @@ import { systemClock } from "../kernel/clock.ts";
 import { createLifecycle } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import { pause } from "../kernel/pause.ts";
-import { connectMongo } from "../mongo/connect.ts";
+import { connectMongo, type MongoLink } from "../mongo/connect.ts";
 import { liveInstances } from "../mongo/instances.ts";
 import { createSettingsStore, type FollowedSettings } from "../mongo/settings.ts";
 import { bootSettings } from "../mongo/settings-boot.ts";
@@ -20,6 +20,7 @@ import { type Desk, mongoUrlOf } from "./desk.ts";
 export interface House {
   readonly config: Config;
   readonly db: Db;
+  readonly link: MongoLink;
   readonly settings: FollowedSettings;
   /** Redis is connected to when it is asked for first. */
   redis(): Promise<{ box: Toolbox; desk: DialDesk & { clock: typeof systemClock } }>;
@@ -76,6 +77,7 @@ export async function inHouse<T>(desk: Desk, work: (house: House) => Promise<T>)
     return await work({
       config,
       db,
+      link: mongo,
       settings,
       redis() {
         opened ??= openRedis();

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { SluiceError } from "../kernel/errors.ts";
+import { configCommand } from "./config.ts";
 import type { Desk } from "./desk.ts";
 import { dialCommand } from "./dial.ts";
+import { doctorCommand } from "./doctor.ts";
 import { killCommand } from "./kill.ts";
 import { migrateCommand } from "./migrate.ts";
 import { serveCommand } from "./serve.ts";
@@ -13,7 +15,7 @@ export function createProgram(desk: Desk): Command {
   const program = new Command("sluice")
     .description(
       "The operator's door to sluice. It reads the same variables as the server.\n" +
-        "Exit code 0: done; 1: it could not be done, or the answer is not good; 2: called wrongly.",
+        "Exit code 0: done; 1: it could not be done, or the answer is not good; 2: called wrongly, or not to be found out.",
     )
     .addCommand(statusCommand(desk))
     .addCommand(dialCommand(desk))
@@ -21,7 +23,9 @@ export function createProgram(desk: Desk): Command {
     .addCommand(historyCommand(desk))
     .addCommand(sessionsCommand(desk))
     .addCommand(migrateCommand(desk))
-    .addCommand(serveCommand(desk));
+    .addCommand(serveCommand(desk))
+    .addCommand(configCommand(desk))
+    .addCommand(doctorCommand(desk));
   prepare(program, desk);
   return program;
 }
@@ -38,8 +42,8 @@ export async function runProgram(args: string[], desk: Omit<Desk, "fail">): Prom
   let code = 0;
   const program = createProgram({
     ...desk,
-    fail() {
-      code = 1;
+    fail(as = 1) {
+      code = Math.max(code, as);
     },
   });
   try {

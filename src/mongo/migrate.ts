@@ -43,6 +43,11 @@ async function filesIn(folder: string): Promise<{ name: string; file: string }[]
   return files.map((file) => ({ name: file.slice(0, -3), file: `${folder}/${file}` }));
 }
 
+/** The names of all that this version knows, in order. */
+export async function knownMigrations(folder: string = shipped): Promise<string[]> {
+  return (await filesIn(folder)).map(({ name }) => name);
+}
+
 async function load(file: string): Promise<Migration> {
   return (await import(pathToFileURL(file).href)) as Migration;
 }

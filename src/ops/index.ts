@@ -1,4 +1,8 @@
 export type { Check, Checks, Figure, Status } from "./checks.ts";
+export { type Clock, examineClocks } from "./doctor/clocks.ts";
+export { examineLives } from "./doctor/lives.ts";
+export { examineMongo, uniqueFields } from "./doctor/mongo.ts";
+export { examineRedis } from "./doctor/redis.ts";
 export type { Phase } from "./health.ts";
 export { changeKillSwitch } from "./kill-switch.ts";
 export type { Theme } from "./metrics.ts";

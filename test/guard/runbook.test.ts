@@ -20,6 +20,7 @@ async function objection(line: string): Promise<string> {
   let said = "";
   const desk = {
     config: () => loadConfig({ NODE_ENV: "test" }),
+    environment: () => ({}),
     print() {},
     aside(text: string) {
       said += text;

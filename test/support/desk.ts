@@ -25,6 +25,7 @@ export async function atDesk(
   };
   const code = await runProgram(args, {
     config: () => loadConfig({ NODE_ENV: "test", ...env }),
+    environment: () => ({ NODE_ENV: "test", ...env }),
     print(line) {
       text += `${line}\n`;
     },
