@@ -4,11 +4,13 @@ export interface Mutant {
   file: string;
   find: string;
   replace: string;
-  /** Instead of the properties: what notices it sooner. */
+  /** What notices it, when it is neither the races nor the properties. */
   suite?: string;
 }
 
 const behaviour = "test/sessions/rollout.test.ts";
+const contract = "test/sessions/rollout-contract.test.ts";
+const single = "test/sessions/pure.test.ts";
 
 export const mutants: Mutant[] = [
   {
@@ -131,5 +133,77 @@ export const mutants: Mutant[] = [
     file: "src/sessions/trust.ts",
     find: '    if (!follower?.live) return "stream";\n',
     replace: "",
+  },
+  {
+    name: "what is made while it is ended is looked after once only",
+    file: "src/sessions/follower.ts",
+    find: '      afterwards(id, () => put("settled", () => copies.drop(id)));\n',
+    replace: "",
+  },
+  {
+    name: "a first copy may come as late as it likes",
+    file: "src/sessions/writes.ts",
+    find: "    if (born && performance.now() - begun > timing.settle) await leg(id, copies.drop(id));\n",
+    replace: "",
+  },
+  {
+    name: "a miss is believed without MongoDB",
+    file: "src/sessions/reads.ts",
+    find: "if (answer.value === null) return miss(id);",
+    replace: "if (answer.value === null) return null;",
+    suite: behaviour,
+  },
+  {
+    name: "a touch does not reach Redis",
+    file: "src/sessions/scripts.ts",
+    find: '\nredis.call("PEXPIRE", KEYS[1], ARGV[1])\nreturn 1',
+    replace: "\nreturn 1",
+    suite: behaviour,
+  },
+  {
+    name: "a touch older than the copy shortens it",
+    file: "src/sessions/scripts.ts",
+    find: 'if ARGV[2] ~= "" and older(ARGV[2], version) then return 1 end\n',
+    replace: "",
+    suite: behaviour,
+  },
+  {
+    name: "a callback that throws is called again",
+    file: "src/sessions/callbacks.ts",
+    find: "    queueMicrotask(() => {\n      throw fault;\n    });",
+    replace: "    callback?.(fault);",
+    suite: contract,
+  },
+  {
+    name: "what comes after the deadline is answered, too",
+    file: "src/sessions/callbacks.ts",
+    find: "      line.done(wait);\n      if (answered) return;\n",
+    replace: "      line.done(wait);\n",
+  },
+  {
+    name: "there is no deadline",
+    file: "src/sessions/callbacks.ts",
+    find: "      if (answered) return;\n      answered = true;\n      call(callback, new",
+    replace: "      if (!answered) return;\n      answered = true;\n      call(callback, new",
+  },
+  {
+    name: "the bucket is another one at each percentage",
+    file: "src/sessions/bucket.ts",
+    find: "percent > 0 && point(id) <",
+    replace: "percent > 0 && (point(id) * percent) % POINTS <",
+    suite: single,
+  },
+  {
+    name: "calls wait for a Redis that is away",
+    file: "src/redis/door.ts",
+    find: "      return Promise.resolve(caller.refuse(name, status",
+    replace: `      return new Promise((done) => {
+        const timer = setInterval(() => {
+          if (closed) clearInterval(timer);
+          if (status.state !== "up") return;
+          clearInterval(timer);
+          done(send(name, command, options, script));
+        }, 5);
+      }) || Promise.resolve(caller.refuse(name, status`,
   },
 ];
