@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants.ts";
 
-const suite = "test/properties/cache.test.ts";
+const suite = "test/cache/races.test.ts";
+const chat = "test/cache/caches.test.ts";
 const list = "src/cache/shapes/list.ts";
 const zset = "src/cache/shapes/zset.ts";
 
@@ -53,7 +54,7 @@ export const cacheMutants: Mutant[] = [
     file: "src/cache/fills.ts",
     find: 'outcome.kind === "loaded" && flying.generation !== generation',
     replace: 'outcome.kind === "loaded" && flying.generation > 1e9',
-    suite,
+    suite: "test/properties/cache.test.ts",
   },
   {
     name: "a list that is longer than it may be is not trimmed",
@@ -67,6 +68,6 @@ export const cacheMutants: Mutant[] = [
     file: "src/cache/follower.ts",
     find: "if (followed) await take(followed);",
     replace: "if (followed && known === undefined) await take(followed);",
-    suite,
+    suite: chat,
   },
 ];
