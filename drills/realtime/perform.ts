@@ -15,7 +15,7 @@ export interface DrillOptions {
   clients: number;
   rooms: number;
   messages: number;
-  /** Messages a second, of all clients together. */
+  /** Messages a second, of all clients together, as long as the machine keeps up. */
   rate: number;
   env?: Record<string, string>;
   say: (line: string) => void;
@@ -47,6 +47,10 @@ export interface DrillReport {
 const instances = 3;
 const registrationsAtOnce = 10;
 const settleMs = 30_000;
+/** Words that are said and not shown to who said them: more are not said meanwhile. */
+const mostWaiting = 60;
+/** One word of so many is for one person only. */
+const whisperEvery = 20;
 
 /** How many messages have come to each instance that runs, by its address. */
 async function arrivals(group: Group, way: "redis" | "mongodb"): Promise<Map<string, number>> {
@@ -131,14 +135,21 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   let said = 0;
   let limit = 0;
   let talking = true;
+  const anybody = () => visitors[Math.floor(Math.random() * visitors.length)];
+  function speak(): void {
+    const speaker = anybody();
+    const listener = visitors.find(({ room, name }) => room === speaker?.room && name !== speaker.name);
+    if (listener && said % whisperEvery === 0) speaker?.whisper(listener.name, `whisper ${said}`);
+    else speaker?.say(`word ${said}`);
+    said += 1;
+  }
   const talk = (async () => {
-    const began = performance.now();
-    let spared = 0;
-    while (talking) {
-      const due = Math.min(limit, Math.floor(((performance.now() - began) / 1_000) * rate) - spared);
-      for (; said < due; said++) visitors[Math.floor(Math.random() * visitors.length)]?.say(`word ${said}`);
-      if (said >= limit) spared = Math.floor(((performance.now() - began) / 1_000) * rate) - said;
-      await pause(5);
+    for (let last = performance.now(), due = 0; talking; await pause(5)) {
+      const now = performance.now();
+      due = Math.min(due + ((now - last) / 1_000) * rate, 20);
+      last = now;
+      const waiting = visitors.reduce((sum, visitor) => sum + visitor.waiting, 0);
+      for (let room = mostWaiting - waiting; due >= 1 && room > 0 && said < limit; room--, due--) speak();
     }
   })();
 
@@ -157,7 +168,7 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     if (healthy) await until(async () => (await carried()) > most / 2, { timeoutMs: 15_000 }).catch(() => undefined);
     const overRedis = await carried();
     const overMongo = since(mongoBefore, await arrivals(group, "mongodb"));
-    const sorted = latencies.sort((a, b) => a - b);
+    const sorted = [...latencies].sort((a, b) => a - b);
     if (end) await end(scene);
     const seconds = (performance.now() - before.at) / 1_000;
     const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];

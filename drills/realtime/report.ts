@@ -18,6 +18,7 @@ export function reportLines({ ok, failures, phases, audit, clients, said, stored
     "",
     `${clients} clients said ${said} messages; ${stored} are stored with the lines of who came and went, ${audit.shown} were shown.`,
     `Connections that ended, and came back: ${ways.join(", ") || "none"}.`,
+    `Words that could not be taken, and whose speakers were told so: ${audit.told}.`,
     ...table(Object.entries(wrongs).map(([wrong, words]) => [String(audit.counts[wrong as Wrong]), words])),
     ...audit.examples.map((example) => `  ${example}`),
     ok ? "Passed." : `FAILED: ${failures.join("; ")}`,

@@ -33,7 +33,11 @@ export interface Visitor {
   readonly errors: string[];
   /** In the room, with a history. */
   readonly settled: boolean;
+  /** Words that this client has not been shown yet. */
+  readonly waiting: number;
   say(text: string): void;
+  /** To somebody in the same room; whether they were there is not known. */
+  whisper(to: string, text: string): void;
   close(): void;
 }
 
@@ -59,6 +63,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
   const reasons: Record<string, number> = {};
   const refusals: string[] = [];
   const errors: string[] = [];
+  const waiting = new Set<string>();
   let socket: Socket | undefined;
   let open: Stretch | undefined;
   let closed = false;
@@ -73,12 +78,14 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     const now = Date.now();
     if (open) open.endedAt = now;
     open = undefined;
+    waiting.clear();
     const sentAway = reason === "io server disconnect";
     if (!sentAway) for (const word of said) if (now - word.at < doubtMs) word.inDoubt = true;
     again(sentAway ? 0 : reloadMs, !sentAway);
   }
 
-  function hear({ id, timestamp }: Shown): void {
+  function hear({ id, timestamp, text }: Shown & { text: string }): void {
+    waiting.delete(text);
     onArrival(Date.now() - Date.parse(timestamp));
     open?.live.push({ id, timestamp });
   }
@@ -111,7 +118,9 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     });
     made.on("message", hear);
     made.on("private_message", hear);
-    made.on("error", ({ message }: { message: string }) => errors.push(message));
+    made.on("error", ({ message, code }: { message: string; code?: string }) => {
+      if (code !== "TARGET_USER_NOT_IN_ROOM") errors.push(message);
+    });
   }
   connect(true);
 
@@ -126,8 +135,15 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     get settled() {
       return open !== undefined && socket?.connected === true;
     },
+    get waiting() {
+      return waiting.size;
+    },
+    whisper(to, text) {
+      if (open && socket?.connected) socket.emit("private_message", { to, text });
+    },
     say(text) {
       if (!open || !socket?.connected) return;
+      waiting.add(text);
       said.push({ text, at: Date.now(), inDoubt: false });
       socket.emit("message", { text });
     },

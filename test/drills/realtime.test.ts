@@ -13,7 +13,7 @@ it("every client is shown every message of its room once while Redis and instanc
     plan: wholePlan,
     clients: 24,
     rooms: 3,
-    messages: 1_500,
+    messages: 1_200,
     rate: 120,
     say: () => {},
   });
