@@ -115,6 +115,7 @@ export const mutants: Mutant[] = [
     file: "src/sessions/writes.ts",
     find: "return Math.abs(expires - base.expires) >= most;",
     replace: "return Math.abs(expires - base.expires) >= most * 1e9;",
+    suite: behaviour,
   },
   {
     name: "a fill carries the epoch known at its end",

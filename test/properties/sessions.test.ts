@@ -68,10 +68,11 @@ describe("sessions, whatever is done to them", () => {
       let runs = 0;
       let failed: { world: World; at: number } | undefined;
 
+      const spent = () => tally.commands >= wanted || performance.now() - begun > budgetMs;
+
       async function played(world: World, { alone, commands }: Run): Promise<void> {
-        const over = () => (failed ? failed.world !== world : tally.commands >= wanted);
-        const late = performance.now() - begun > budgetMs || (failed && performance.now() - failed.at > shrinkMs);
-        if (over() || late) return;
+        const over = () => (failed ? failed.world !== world : spent());
+        if (over() || (failed && performance.now() - failed.at > shrinkMs)) return;
         runs += 1;
         const prefix = `r${runs}`;
         try {
@@ -102,13 +103,15 @@ describe("sessions, whatever is done to them", () => {
         await settle(world, play);
       }
 
-      const checked = worlds.map((world, n) =>
-        fc.check(
-          fc.asyncProperty(run, (one) => played(world, one)),
-          { seed: seed + n, numRuns: wanted, endOnFailure: shrinkMs === 0 },
-        ),
-      );
-      for (const details of await Promise.all(checked)) if (details.failed) throw new Error(told(details));
+      /** Batch after batch, each with a seed of its own, by which it comes again. */
+      async function live(world: World, n: number): Promise<void> {
+        const property = fc.asyncProperty(run, (one) => played(world, one));
+        for (let own = seed + n; !failed && !spent(); own += worlds.length) {
+          const details = await fc.check(property, { seed: own, numRuns: 10, endOnFailure: shrinkMs === 0 });
+          if (details.failed) throw new Error(told(details));
+        }
+      }
+      for (const one of await Promise.allSettled(worlds.map(live))) if (one.status === "rejected") throw one.reason;
       const [first] = worlds;
       if (first) await topUp(first);
 

@@ -238,7 +238,7 @@ describe("an instance that dies between MongoDB and Redis", () => {
     await stopped("redis session.put", () => mortal.calls.set(sid, Object.assign(session, { n: 2 })));
     life.dead = true;
     const { epoch } = other.store.stats();
-    await until(async () => (await other.calls.get(sid))?.n === 2, { timeoutMs: 3_000 });
+    await until(async () => (await other.calls.get(sid))?.n === 2);
     expect(other.counts("followed", "change").settled).toBeGreaterThan(0);
     expect(other.store.stats().epoch).toBe(epoch);
   });

