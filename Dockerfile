@@ -21,6 +21,7 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json ./
 COPY public ./public
+COPY docs/api ./docs/api
 USER 10001:10001
 EXPOSE 3001
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \

@@ -9,6 +9,7 @@ const types: Record<string, string> = {
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".svg": "image/svg+xml; charset=utf-8",
+  ".json": "application/json; charset=utf-8",
 };
 
 interface Page {
@@ -30,11 +31,15 @@ function pageOf(file: string): Page {
   };
 }
 
-/** The web client, small enough to be packed once at the start and sent from memory; nothing else of the disk is reachable. */
-export function clientPages(folder: string): RequestHandler {
+/**
+ * The web client, small enough to be packed once at the start and sent from memory, and `others` by their paths; nothing
+ * else of the disk is reachable.
+ */
+export function clientPages(folder: string, others: Readonly<Record<string, string>> = {}): RequestHandler {
   const pages = new Map<string, Page>();
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
     if (types[extname(name)]) pages.set(`/${name.split(sep).join("/")}`, pageOf(join(folder, name)));
+  for (const [path, file] of Object.entries(others)) pages.set(path, pageOf(file));
   const index = pages.get("/index.html");
   if (index) pages.set("/", index);
 

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import express, { type CookieOptions, type Express, Router } from "express";
 import session from "express-session";
 import "./session-types.ts";
@@ -48,7 +49,7 @@ export interface ChatHttpOptions {
   log: Log;
   /** Answered before sessions and limits: health, metrics. */
   ahead: readonly RequestHandler[];
-  /** The folder of the web client. */
+  /** The folder of the web client; `docs` lies beside it. */
   publicDir: string;
 }
 
@@ -106,7 +107,13 @@ export function createChatHttp(options: ChatHttpOptions): Express {
   for (const handler of options.ahead) app.use(handler);
   app.use(securityHeaders(config.PORT, production), cors(options.origins));
   app.use("/api", api);
-  app.use(clientPages(options.publicDir));
+  const reference = (file: string) => join(options.publicDir, "../docs/api", file);
+  app.use(
+    clientPages(options.publicDir, {
+      "/api-docs.json": reference("openapi.json"),
+      "/api-docs/sockets.json": reference("asyncapi.json"),
+    }),
+  );
   app.use(notFound, errorAnswers(log));
   return app;
 }
