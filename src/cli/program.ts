@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { SluiceError } from "../kernel/errors.ts";
+import { cacheCommand } from "./cache.ts";
 import { configCommand } from "./config.ts";
 import type { Desk } from "./desk.ts";
 import { dialCommand } from "./dial.ts";
@@ -22,6 +23,7 @@ export function createProgram(desk: Desk): Command {
     .addCommand(killCommand(desk))
     .addCommand(historyCommand(desk))
     .addCommand(sessionsCommand(desk))
+    .addCommand(cacheCommand(desk))
     .addCommand(migrateCommand(desk))
     .addCommand(serveCommand(desk))
     .addCommand(configCommand(desk))

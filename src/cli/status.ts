@@ -54,6 +54,8 @@ function changeWords({ from, to }: HistoryEntry): string {
     const ramp = to.sessions.ramp ? `, ramp to ${to.sessions.ramp.to} %` : "";
     parts.push(`${before}${to.sessions.mode} ${to.sessions.percent} %${ramp}`);
   }
+  for (const [name, on] of Object.entries(to.caches ?? {}))
+    if (from.caches?.[name] !== on) parts.push(`cache ${name} ${on ? "on" : "off"}`);
   return parts.join(", ");
 }
 

@@ -226,3 +226,17 @@ export function createEpoch(options: EpochOptions): Epoch {
     },
   };
 }
+
+/** By an operator: everything that was written before becomes old at once, on every instance. Answers the new epoch. */
+export async function raiseEpoch(db: Db, collection: string, clock: Clock, why: string): Promise<number> {
+  const at = new Date(clock.now());
+  const next = { $max: [{ $add: [{ $ifNull: ["$value", 0] }, 1] }, Math.floor(+at / 1_000)] };
+  const raised = await db
+    .collection<EpochDocument>(collection)
+    .findOneAndUpdate({ _id: "epoch" }, [{ $set: { value: next, at, why: { $literal: why } } }], {
+      upsert: true,
+      returnDocument: "after",
+      writeConcern: { w: "majority" },
+    });
+  return raised?.value ?? 0;
+}

@@ -1,0 +1,129 @@
+import { Argument, Command } from "commander";
+import { explainKey } from "../cache/journal.ts";
+import { countKeys, flushCaches, switchCache } from "../cache/tools.ts";
+import { type CacheName, cacheNames, cachePrefixes } from "../chat/caches/index.ts";
+import { systemClock } from "../kernel/clock.ts";
+import { byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
+import { answer, type Desk, table } from "./desk.ts";
+import { inHouse } from "./house.ts";
+
+const nameArgument = () => new Argument("<cache>", "which one").choices(cacheNames);
+const ttlOf = (config: Record<string, unknown>, name: CacheName) => Number(config[`TTL_${name.toUpperCase()}`]);
+
+function listCommand(desk: Desk): Command {
+  return new Command("list")
+    .description("show every cache: its switch, and what Redis holds of it")
+    .option("--json", "answer in JSON")
+    .action(({ json }: { json?: boolean }) =>
+      inHouse(desk, async ({ config, settings, redis }) => {
+        const { door } = (await redis()).box;
+        const caches = await Promise.all(
+          cacheNames.map(async (name) => {
+            const stored = settings.current.caches[name];
+            const keys = await countKeys(door, cachePrefixes[name]);
+            return { name, on: stored ?? config.CACHES, by: stored === undefined ? "environment" : "settings", keys };
+          }),
+        );
+        const rows = caches.map(({ name, on, by, keys }) => [
+          name,
+          `${on ? "on" : "off"} (${by})`,
+          `${ttlOf(config, name)} s`,
+          keys === undefined ? "?" : String(keys),
+          `${cachePrefixes[name]}${name === "messages" ? "<channel>" : ""}`,
+        ]);
+        const silent = caches.some(({ keys }) => keys === undefined) ? [`Redis gives no answer (${door.state}).`] : [];
+        answer(desk, json, { caches, redis: door.state }, [
+          ...table([["CACHE", "SWITCH", "TTL", "KEYS", "IN REDIS"], ...rows]),
+          ...silent,
+        ]);
+      }),
+    );
+}
+
+function switchCommand(desk: Desk, on: boolean): Command {
+  const what = on ? "read it from Redis again; it is filled anew" : "MongoDB answers in its place, on every server";
+  const command: Command = changing(on ? "enable" : "disable", what);
+  return command.addArgument(nameArgument()).action((name: CacheName, options: ChangeOptions) =>
+    inHouse(desk, async (house) => {
+      const { settings, config } = house;
+      const before = settings.current.caches[name] ?? config.CACHES;
+      const words = on ? "on" : "off";
+      if (options.dryRun) {
+        const said = before === on ? `is ${words} already` : `would be switched ${words}`;
+        return answer(desk, options.json, { cache: name, on, changed: before !== on, dryRun: true }, [
+          `The cache ${name} ${said}.`,
+        ]);
+      }
+      const { revision } = await switchCache(settings, name, on, byOf(options));
+      const following = await followers(house, desk, revision);
+      answer(desk, options.json, { cache: name, on, changed: before !== on, revision, ...following }, [
+        `The cache ${name} is ${words}${before === on ? ", as it was" : ""}.`,
+        followWords(following),
+      ]);
+    }),
+  );
+}
+
+function flushCommand(desk: Desk): Command {
+  return new Command("flush")
+    .description("throw a cache away (all, when none is named); every server fills its caches anew")
+    .addArgument(new Argument("[cache]", "whose keys are deleted").choices(cacheNames))
+    .option("--json", "answer in JSON")
+    .action((name: CacheName | undefined, { json }: { json?: boolean }) =>
+      inHouse(desk, async ({ db, redis }) => {
+        const { door } = (await redis()).box;
+        const prefixes = name ? [cachePrefixes[name]] : Object.values(cachePrefixes);
+        const flushed = await flushCaches({ db, door, clock: systemClock }, prefixes, "an operator has flushed caches");
+        const { keys, epoch } = flushed;
+        answer(desk, json, { ...flushed, keys: keys ?? null }, [
+          keys === undefined
+            ? "Redis gives no answer: its keys stay, and nobody believes them any more."
+            : `${keys} keys are deleted.`,
+          `Whatever any server held of any cache is old from now on (epoch ${epoch}).`,
+        ]);
+      }),
+    );
+}
+
+function explainCommand(desk: Desk): Command {
+  return new Command("explain")
+    .description("show what Redis holds under a key, and what has befallen it lately")
+    .addArgument(nameArgument())
+    .argument("[key]", "of messages: the channel's id", "")
+    .option("--json", "answer in JSON")
+    .action((name: CacheName, key: string, { json }: { json?: boolean }) =>
+      inHouse(desk, async ({ redis }) => {
+        const { door } = (await redis()).box;
+        const seen = await explainKey(door, cachePrefixes[name] + key);
+        if (!seen) {
+          desk.fail();
+          return answer(desk, json, { error: "NO_ANSWER", redis: door.state }, [
+            `Redis gives no answer (${door.state}).`,
+          ]);
+        }
+        const told = seen.events.map(({ at, by, what, ...rest }) => [
+          String(at),
+          String(by),
+          String(what),
+          Object.entries(rest)
+            .map(([field, value]) => `${field}: ${value}`)
+            .join(", "),
+        ]);
+        const there = seen.type === "none" ? "is not there" : `${seen.type} of ${seen.entries}, ${seen.state}`;
+        answer(desk, json, seen, [
+          `${seen.key}: ${there}${seen.ttlMs > 0 ? `, for another ${Math.round(seen.ttlMs / 1_000)} s` : ""}`,
+          ...(told.length > 0 ? table(told) : ["Nothing has befallen it within the hour."]),
+        ]);
+      }),
+    );
+}
+
+export function cacheCommand(desk: Desk): Command {
+  return new Command("cache")
+    .description("what of the chat is read from Redis")
+    .addCommand(listCommand(desk))
+    .addCommand(switchCommand(desk, true))
+    .addCommand(switchCommand(desk, false))
+    .addCommand(flushCommand(desk))
+    .addCommand(explainCommand(desk));
+}
