@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { figure, type Group, startGroup } from "../support/group.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
+import { long } from "../support/long.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { createEar, credentialsOf, type Ear, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
@@ -68,9 +69,25 @@ const state = async (index: number) => {
 const everywhere = (wanted: string) =>
   until(async () => (await state(0)) === wanted && (await state(1)) === wanted, { timeoutMs: 20_000 });
 
+type Pair = Awaited<ReturnType<typeof pair>>;
+
+/** Each knows that the other is there. */
+async function acquainted(): Promise<Pair> {
+  const two = await pair();
+  const { ann, bob, a, b } = two;
+  const names = (ear: Ear) => (ear.all("online_users").at(-1) ?? []).map((one: { nickname: string }) => one.nickname);
+  await until(() => names(a).includes(bob.nickname) && names(b).includes(ann.nickname), {
+    describe: () => JSON.stringify([names(a), names(b)]),
+  });
+  for (const ear of [a, b]) ear.forget();
+  return two;
+}
+
 /** Each instance hears the other's words once, and of who comes. */
-async function talk(name: string): Promise<void> {
-  const { a, b } = await pair();
+async function talk(name: string, { ann, bob, a, b }: Pair): Promise<void> {
+  a.emit("private_message", { to: bob.nickname, text: `${name}, between us` });
+  expect(await b.hears("private_message")).toMatchObject({ author: ann.nickname, status: "delivered" });
+  expect(await a.hears("private_message")).toMatchObject({ target: bob.nickname, status: "sent" });
   const words = Array.from({ length: 20 }, (_, i) => `${name} ${i}`);
   for (const [i, text] of words.entries()) (i % 2 ? a : b).emit("message", { text });
   for (const ear of [a, b]) for (const text of words) await says(ear, text);
@@ -80,6 +97,7 @@ async function talk(name: string): Promise<void> {
   for (const ear of [a, b]) {
     const heard = ear.all("message").map(({ text }) => text);
     expect(heard.filter((text) => words.includes(text)).length).toBe(words.length);
+    expect(ear.all("private_message")).toHaveLength(1);
   }
 }
 
@@ -157,7 +175,7 @@ async function callers() {
 describe("two instances", () => {
   it("speak over Redis while it is well", async () => {
     await everywhere("up");
-    await talk("well");
+    await talk("well", await acquainted());
     expect(await arrivals(0, "redis")).toBeGreaterThan(9);
     expect(await arrivals(1, "redis")).toBeGreaterThan(9);
     const { a, b, offer } = await callers();
@@ -165,19 +183,20 @@ describe("two instances", () => {
     expect(await b.hears("voice_offer")).toMatchObject({ offer: { sdp: "x" }, from: a.socket.id });
   });
 
-  it("carry out at once what is done on the other", () => orders("well", 100));
+  it("carry out at once what is done on the other", () => orders("well", long ? 100 : 1_000));
 
   it.each([
     ["frozen", () => redis.freeze(), async () => redis.thaw()],
     ["killed", () => redis.kill(), () => redis.start()],
   ])("go on over MongoDB while it is %s, and are back on Redis afterwards", async (name, begin, end) => {
-    const { a, b } = await pair();
+    const friends = await acquainted();
+    const { a, b } = friends;
     await begin();
     // From the first moment on, while nobody knows of it yet.
     a.emit("message", { text: `first while ${name}` });
     await says(b, `first while ${name}`);
     await everywhere("down");
-    await talk(name);
+    await talk(name, friends);
     await orders(name, 2_000);
     const call = await callers();
     call.a.emit("voice_offer", call.offer);
