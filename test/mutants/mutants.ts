@@ -128,6 +128,7 @@ export const mutants: Mutant[] = [
     file: "src/sessions/version.ts",
     find: "return stored.h === hash && version !== UNWRITTEN ? version :",
     replace: "return hash && version !== UNWRITTEN ? version :",
+    suite: single,
   },
   {
     name: "the stream may be behind",

@@ -5,7 +5,7 @@ import { gateDb, gateDoor, gated, type Life, type Run } from "../support/gate.ts
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
-import { type Instance, type InstanceOptions, startInstance } from "../support/session-store.ts";
+import { type Db, type Instance, type InstanceOptions, startInstance } from "../support/session-store.ts";
 import { sessionOf } from "../support/store-calls.ts";
 import { until } from "../support/until.ts";
 
@@ -51,6 +51,16 @@ async function start(options: Partial<InstanceOptions> & { life?: Life } = {}): 
   alive.set(one, life);
   await agreed();
   return one;
+}
+
+function replacing<T extends object>(target: T, name: string, by: unknown): T {
+  return new Proxy(target, {
+    get(_, key) {
+      if (key === name) return by;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 /** Everybody who lives trusts copies of the same epoch. */
@@ -155,6 +165,39 @@ describe("a fill that comes late", () => {
     const text = String(await redis.ask("GET", `session:${sid}`));
     expect(text).toMatch(/"~":"\d+[ d]\d+ /);
     expect(text).not.toContain(` ${one.store.stats().epoch} `);
+  });
+});
+
+describe("a fill whose session was read before the epoch was raised", () => {
+  it("is not believed, however soon the new epoch is known here", async () => {
+    const late: { waiting?: true; until?: Promise<void> } = {};
+    const answersLate = (db: Db) =>
+      replacing(db, "collection", (name: string) => {
+        const documents = db.collection(name);
+        if (name !== "sessions") return documents;
+        return replacing(documents, "findOne", async (...args: Parameters<typeof documents.findOne>) => {
+          const found = await documents.findOne(...args);
+          if (late.until) late.waiting = true;
+          await late.until;
+          return found;
+        });
+      });
+    const one = await start({ wrap: { db: answersLate } });
+    const sid = newSid();
+    await one.calls.set(sid, sessionOf(day, { n: 1 }));
+    let go = () => {};
+    late.until = new Promise((resolve) => {
+      go = resolve;
+    });
+    const reading = one.calls.get(sid);
+    await until(() => late.waiting);
+    const { epoch } = one.store.stats();
+    one.store.parts.trust.legFailed({ ok: false, reason: "deadline", unknownOutcome: true });
+    await until(() => one.store.stats().epoch > epoch);
+    go();
+    await reading;
+    await until(() => one.store.stats().unsettled === 0);
+    expect(String(await redis.ask("GET", `session:${sid}`))).toContain(` ${epoch} `);
   });
 });
 

@@ -275,6 +275,27 @@ describe("touches", () => {
     expect(await one.calls.get(sid)).not.toBeNull();
   });
 
+  it("between two that MongoDB is told of keep the copy alive", async () => {
+    const sid = newSid();
+    await one.calls.set(sid, sessionOf(day));
+    await copied(sid);
+    const session = (await one.calls.get(sid)) ?? sessionOf(day);
+    await redis.ask("PEXPIRE", `session:${sid}`, 60_000);
+    expect(await tripsOf(() => one.calls.touch(sid, session))).toEqual(["redis session.touch"]);
+    expect(Number(await redis.ask("PTTL", `session:${sid}`))).toBeGreaterThan(day - 60_000);
+  });
+
+  it("by whoever has read an older one leave the life that a newer save has given", async () => {
+    const sid = newSid();
+    await one.calls.set(sid, sessionOf(day));
+    await copied(sid);
+    const [older, newer] = [(await one.calls.get(sid)) ?? sessionOf(day), (await one.calls.get(sid)) ?? sessionOf(day)];
+    Object.assign(newer.cookie, { expires: sessionOf(30 * day).cookie.expires });
+    await one.calls.set(sid, newer);
+    await one.calls.touch(sid, older);
+    expect(Number(await redis.ask("PTTL", `session:${sid}`))).toBeGreaterThan(29 * day);
+  });
+
   it("of a session read here and there leave the copy no longer a life than the document", async () => {
     const sid = newSid();
     await one.calls.set(sid, sessionOf(3_000));
