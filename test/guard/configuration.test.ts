@@ -2,12 +2,19 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { envExample } from "../../src/config/example.ts";
+import { configurationPage } from "../../src/config/page.ts";
 import { variables } from "../../src/config/variables.ts";
 import { filesBelow, root } from "../support/files.ts";
 
 describe("the configuration's documents", () => {
   it("hold .env.example equal to the schema", () => {
     expect(readFileSync(join(root, ".env.example"), "utf8")).toBe(envExample());
+  });
+
+  it("hold the page of settings equal to the schema", async () => {
+    await expect(configurationPage(), "npm run docs writes it").toMatchFileSnapshot(
+      join(root, "docs/configuration.md"),
+    );
   });
 
   it("knows every variable that the code speaks of", () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { alertRules } from "./alert-rules.ts";
-import { runbook, runbookCommands } from "./runbook.ts";
+import { commandsOf, runbook, runbookCommands } from "./runbook.ts";
 
 /** The words of a command line as a shell takes them; quotes are as simple as the runbook's. */
 const words = (line: string) => [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
@@ -55,6 +55,12 @@ describe("the runbook", () => {
   it("knows only commands of sluice that there are", async () => {
     const lines = runbookCommands().filter((line) => line.startsWith("sluice "));
     expect(lines.length).toBeGreaterThan(20);
+    const objections = await Promise.all(lines.map(objection));
+    expect(objections.filter(Boolean)).toEqual([]);
+  });
+
+  it.each(["docs/migrate.md", "docs/concepts.md"])("and %s knows only such commands as well", async (page) => {
+    const lines = commandsOf(page).filter((line) => line.startsWith("sluice "));
     const objections = await Promise.all(lines.map(objection));
     expect(objections.filter(Boolean)).toEqual([]);
   });

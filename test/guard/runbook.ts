@@ -11,14 +11,14 @@ export interface Paragraph {
   end: string[];
 }
 
-const page = readFileSync(join(root, "docs/runbook.md"), "utf8");
+const textOf = (page: string) => readFileSync(join(root, page), "utf8");
 
 const commandsIn = (text: string) =>
   [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((match) => (match[1] ?? "").trim().split("\n"));
 
 /** The paragraphs of the runbook, one for each alert. */
 export function runbook(): Paragraph[] {
-  return page
+  return textOf("docs/runbook.md")
     .split(/^### /m)
     .slice(1)
     .map((part) => {
@@ -29,8 +29,11 @@ export function runbook(): Paragraph[] {
     });
 }
 
-/** Every command of the page, those of its head as well; inline ones of sluice too. */
-export function runbookCommands(): string[] {
-  const inline = [...page.matchAll(/`(sluice [^`]+)`/g)].map((match) => match[1] ?? "");
-  return [...commandsIn(page), ...inline];
+/** Every command of a page, in blocks; those of sluice within its text as well, which may be broken over two lines. */
+export function commandsOf(page: string): string[] {
+  const text = textOf(page);
+  const inline = [...text.matchAll(/`(sluice\s[^`]+)`/g)].map((match) => (match[1] ?? "").replaceAll(/\s+/g, " "));
+  return [...commandsIn(text), ...inline];
 }
+
+export const runbookCommands = () => commandsOf("docs/runbook.md");
