@@ -156,6 +156,9 @@ export async function readAll(
   return { ok: true, value: missing };
 }
 
+/** None at all is not the same as all. */
+export const wantedOf = ({ ids }: ByIds): readonly string[] => (ids.length > 0 ? ids : [STATE]);
+
 /** A HASH of id to text. */
 export function hashShape({ door, form, unseen = "" }: HashOptions): Shape<ByIds> {
   const flat = (elements: readonly Element[]) => elements.flatMap(({ id, text }) => [id, text]);
@@ -165,7 +168,7 @@ export function hashShape({ door, form, unseen = "" }: HashOptions): Shape<ByIds
     async read(key, epoch, slice) {
       const head = completeIn(epoch, form);
       if (!slice) return readAll((cursor) => door.script(read, [key], [head, cursor]), epoch, form);
-      return readAll(() => door.script(read, [key], [head, "", ...slice.ids]), epoch, form);
+      return readAll(() => door.script(read, [key], [head, "", ...wantedOf(slice)]), epoch, form);
     },
     async stamp(key, epoch) {
       const asked = await door.call("cache.hash.stamp", (redis) =>

@@ -1,7 +1,7 @@
 import type { RedisDoor, Script } from "../../redis/types.ts";
 import { bumpLua, completeIn, readState, STATE, versionOf } from "../state.ts";
 import type { ByIds, ByScore } from "../types.ts";
-import { type FinishReply, fieldsAtOnce, type HashOptions, readAll, stepLua, textLua } from "./hash.ts";
+import { type FinishReply, fieldsAtOnce, type HashOptions, readAll, stepLua, textLua, wantedOf } from "./hash.ts";
 import {
   type Element,
   filledAs,
@@ -154,7 +154,8 @@ export function zsetShape({ door, form, unseen = "" }: HashOptions & { door: Red
     async read(key, epoch, slice) {
       const head = completeIn(epoch, form);
       if (!slice) return readAll((cursor) => door.script(read, keys(key), [head, cursor]), epoch, form);
-      if ("ids" in slice) return readAll(() => door.script(read, keys(key), [head, "", ...slice.ids]), epoch, form);
+      if ("ids" in slice)
+        return readAll(() => door.script(read, keys(key), [head, "", ...wantedOf(slice)]), epoch, form);
       const { count, after } = slice;
       const from = [after ? `${after.score}` : "+inf", after?.id ?? ""];
       const found = await readAll(() => door.script(page, keys(key), [head, `${count}`, ...from]), epoch, form);
