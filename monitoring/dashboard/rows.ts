@@ -180,12 +180,21 @@ const caches: Row = {
       unit: "reqps",
       stacked: true,
     }),
+    states({
+      title: "Switched on",
+      says: "By its switch, and because there is a Redis for it.",
+      queries: [["max by (cache) (chat_cache_on)", "{{cache}}"]],
+    }),
     graph({
-      title: "Writes that failed",
-      says: "The keys they were for are thrown away and filled again.",
-      queries: [[rate(`chat_cache_write_errors_total{${here}}`, "instance"), "{{instance}}"]],
-      unit: "reqps",
-      wide: 12,
+      title: "Kept right",
+      says: "Fills from MongoDB, pushes of what was written, and keys thrown away. Many that are thrown away: Redis is in trouble.",
+      queries: [
+        [rate(`chat_cache_fills_total{${here}}`, "result"), "fill {{result}}"],
+        [rate(`chat_cache_pushes_total{${here}}`, "result"), "push {{result}}"],
+        [`sum(rate(chat_cache_drops_total{${here}}[$__rate_interval]))`, "thrown away"],
+        [`sum(rate(chat_cache_write_errors_total{${here}}[$__rate_interval]))`, "not taken by Redis"],
+      ],
+      unit: "ops",
     }),
     graph({
       title: "Reads out of Redis, p95, by cache",
@@ -193,7 +202,6 @@ const caches: Row = {
       queries: [[p95("chat_cache_request_duration_seconds", `result="redis",${here}`, "cache"), "{{cache}}"]],
       unit: "s",
       bad: 0.005,
-      wide: 12,
     }),
   ],
 };

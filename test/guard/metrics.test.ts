@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 import { alertCases, alertRules } from "./alert-rules.ts";
 import { askable, type Metric, metricsPage, readPage } from "./exposition.ts";
 import { readPromQl } from "./promql.ts";
-import { ofCaches, redisExporter } from "./told-elsewhere.ts";
+import { redisExporter } from "./redis-exporter.ts";
 
 const promtool = spawnSync("promtool", ["--version"]).error === undefined;
 if (!promtool) console.warn("promtool is not installed: the page of metrics is not checked by it");
@@ -46,7 +46,7 @@ describe("the metrics of the running server", () => {
       return told.every((series) => page.includes(`\n${series}`)) ? page : undefined;
     });
     metrics = readPage(text);
-    known = new Map([...Object.entries({ ...ofCaches, ...redisExporter, up: [] }), ...askable(metrics)]);
+    known = new Map([...Object.entries({ ...redisExporter, up: [] }), ...askable(metrics)]);
   });
   afterAll(async () => {
     await chat.stop();
@@ -79,7 +79,9 @@ describe("the metrics of the running server", () => {
         ...["db_query_duration_seconds{query_type}", "websocket_active_connections{server_id}"],
         ...["messages_total{server_id}", "chat_http_request_duration_seconds{route,method,code,cache}"],
         ...["chat_rollout_last_change_timestamp_seconds", "build_info{version,node}", "nodejs_eventloop_lag_seconds"],
-        ...["chat_load_ratio{resource}"],
+        ...["chat_load_ratio{resource}", "chat_cache_requests_total{cache,result}", "chat_cache_stale_ratio{cache}"],
+        ...["chat_cache_request_duration_seconds{cache,result}", "chat_cache_write_errors_total{cache}"],
+        ...["chat_mongo_reads_saved_total{cache}"],
       ]),
     );
   });

@@ -54,15 +54,40 @@ function requests(registry: Parameters<Theme>[0], { events, all }: CacheSource):
   });
 }
 
+const minuteMs = 60_000;
+const auditMinutes = 5;
+
+/** What was found lately, by minutes: an alert on it must be able to end. */
+function createFindings() {
+  let minutes: { minute: number; fresh: number; stale: number }[] = [];
+  const thisMinute = () => Math.floor(performance.now() / minuteMs);
+  function lately() {
+    minutes = minutes.filter(({ minute }) => minute > thisMinute() - auditMinutes);
+    return minutes;
+  }
+  return {
+    note(stale: boolean): void {
+      const last = lately().at(-1);
+      const current = last?.minute === thisMinute() ? last : { minute: thisMinute(), fresh: 0, stale: 0 };
+      if (current !== last) minutes.push(current);
+      current[stale ? "stale" : "fresh"] += 1;
+    },
+    get staleRatio(): number {
+      const sum = (of: "fresh" | "stale") => lately().reduce((all, minute) => all + minute[of], 0);
+      return sum("stale") / Math.max(1, sum("fresh") + sum("stale"));
+    },
+  };
+}
+
 function audits(registry: Parameters<Theme>[0], { events, all }: CacheSource): () => void {
-  const seen = new Map([...all.keys()].map((cache) => [cache, { fresh: 0, stale: 0, ageMs: 0 }]));
+  const seen = new Map([...all.keys()].map((cache) => [cache, { findings: createFindings(), ageMs: 0 }]));
   gauge<"cache">({
     registry,
     name: "chat_cache_stale_ratio",
-    help: "Of the answers from Redis that were compared with MongoDB since the start, the share that was wrong, 0 to 1.",
+    help: "Of the answers from Redis that were compared with MongoDB in the last 5 minutes, the share that was wrong, 0 to 1.",
     labels: { cache: [...all.keys()] },
     read(made) {
-      for (const [cache, { fresh, stale }] of seen) made.set({ cache }, stale / Math.max(1, fresh + stale));
+      for (const [cache, { findings }] of seen) made.set({ cache }, findings.staleRatio);
     },
   });
   gauge<"cache">({
@@ -77,8 +102,8 @@ function audits(registry: Parameters<Theme>[0], { events, all }: CacheSource): (
   return events.on("audit", ({ cache, stale, ageMs }) => {
     const one = seen.get(cache);
     if (!one) return;
-    if (stale) Object.assign(one, { stale: one.stale + 1, ageMs });
-    else one.fresh += 1;
+    one.findings.note(stale);
+    if (stale) one.ageMs = ageMs;
   });
 }
 

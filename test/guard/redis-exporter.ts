@@ -18,12 +18,3 @@ export const redisExporter: Record<string, string[]> = {
   redis_sentinel_master_slaves: ["master_name", "master_address"],
   redis_sentinel_master_status: ["master_name", "master_address", "master_status"],
 };
-
-/** What a server tells of its caches once it has declared some. */
-export const ofCaches: Record<string, string[]> = {
-  chat_cache_requests_total: ["cache", "result"],
-  chat_cache_request_duration_seconds_bucket: ["cache", "result", "le"],
-  chat_cache_stale_ratio: ["cache"],
-  chat_cache_write_errors_total: ["cache"],
-  chat_mongo_reads_saved_total: ["cache"],
-};
