@@ -4,7 +4,8 @@ import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startEmbeddedMongo } from "../../src/embedded/mongo.ts";
 import { defaultCacheDir } from "../../src/embedded/options.ts";
-import { type Mutant, mutants } from "./mutants.ts";
+import { cacheMutants } from "./cache.ts";
+import { type Mutant, mutants as sessionMutants } from "./mutants.ts";
 
 /**
  * `npm run test:mutants [-- <words of a name>]`: puts each deliberate bug into a copy of the tree and runs the suites
@@ -77,6 +78,7 @@ async function suite(folder: string, file: string, env: Record<string, string>):
 }
 
 const [, , ...asked] = process.argv;
+const mutants = [...sessionMutants, ...cacheMutants];
 const chosen = mutants.filter(({ name }) => asked.every((word) => name.includes(word)));
 const dataDir = await mkdtemp(join(tmpdir(), "sluice-mutants-"));
 const mongo = await startEmbeddedMongo({

@@ -14,7 +14,7 @@ export interface EmojiUse {
 export type EmojiCache = Cache<EmojiUse, ByIds>;
 
 export const toUse = ({ _id, count }: EmojiRecord): EmojiUse => ({ emoji: _id, count });
-export const byUse = (a: EmojiUse, b: EmojiUse) => b.count - a.count || byText(a.emoji, b.emoji);
+const byUse = (a: EmojiUse, b: EmojiUse) => b.count - a.count || byText(a.emoji, b.emoji);
 
 function element({ emoji, count }: EmojiUse): Element {
   return { id: emoji, text: String(count) };

@@ -42,7 +42,7 @@ function entry({ text }: Element): ListedUser {
   };
 }
 
-export const byActivity = (a: ListedUser, b: ListedUser) => b.active - a.active || byText(b.card.id, a.card.id);
+const byActivity = (a: ListedUser, b: ListedUser) => b.active - a.active || byText(b.card.id, a.card.id);
 
 function isAfter(user: ListedUser, after: ByScore["after"]): boolean {
   if (!after) return true;
