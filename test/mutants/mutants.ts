@@ -10,6 +10,7 @@ export interface Mutant {
 
 const behaviour = "test/sessions/rollout.test.ts";
 const contract = "test/sessions/rollout-contract.test.ts";
+const door = "test/redis/call.test.ts";
 const single = "test/sessions/pure.test.ts";
 
 export const mutants: Mutant[] = [
@@ -207,5 +208,6 @@ export const mutants: Mutant[] = [
           done(send(name, command, options, script));
         }, 5);
       }) || Promise.resolve(caller.refuse(name, status`,
+    suite: door,
   },
 ];

@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 const day = 86_400_000;
 const url = mongoUrl("races");
 /** What was seen is forgotten at once, so that nothing but the copies themselves is tested. */
-const forgetful = { floor: 20, epochPoll: 25, epochTrust: 120, bumpEvery: 60, settle: 60, doubt: 200 };
+const forgetful = { floor: 20, epochPoll: 25, epochTrust: 2_000, behind: 5_000, bumpEvery: 60, settle: 60, doubt: 200 };
 let redis: RedisServer;
 let serial = 0;
 const opened: Instance[] = [];
@@ -44,7 +44,7 @@ async function start(options: Partial<InstanceOptions> & { life?: Life } = {}): 
     redisUrl: redis.url,
     timing: forgetful,
     wrap: { door: (door) => gateDoor(door, life), db: (db) => gateDb(db, life) },
-    env: { REDIS_DEADLINE: "2s", REDIS_WATCHDOG: "5s" },
+    env: { REDIS_DEADLINE: "5s", REDIS_WATCHDOG: "8s" },
     ...rest,
   });
   opened.push(one);
