@@ -3,6 +3,7 @@
 #   entrypoint.sh redis|cluster|sentinel        starts it, with what stands in this folder
 #   entrypoint.sh check redis|cluster|sentinel  whether it answers
 #   entrypoint.sh cli [command …]               redis-cli as the operator
+#   entrypoint.sh restore <file.rdb>            makes the data of a snapshot what the next start begins with
 # PORT, ANNOUNCE (its name for others) and MASTER ("host port") say who it is and whom it follows at its first start;
 # DATA, SECRETS and CERTIFICATES are folders. With CERTIFICATES everything speaks TLS.
 set -eu
@@ -111,7 +112,26 @@ cli() {
   redis-cli -p "$port" --no-auth-warning "$@"
 }
 
-kind=${1:?redis, cluster, sentinel, check or cli}
+# With an append-only file that is missing Redis begins empty, whatever snapshot lies beside it: so one is made of it.
+restore() {
+  [ ! -e "$data/appendonlydir" ] && [ ! -e "$data/appendonly.aof" ] || die "there are data in $data: move them away first"
+  cp "$1" "$data/dump.rdb"
+  socket=$data/restore.sock
+  redis-server --port 0 --unixsocket "$socket" --dir "$data" --appendonly no --save '' --logfile /dev/null &
+  at() { redis-cli -s "$socket" "$@" 2>/dev/null; }
+  until at ping | grep -q PONG; do
+    kill -0 $! 2>/dev/null || die "$1 cannot be loaded: is it a whole snapshot, of this version of Redis or an older one?"
+    sleep 0.1
+  done
+  at config set appendonly yes >/dev/null
+  until at info persistence | tr -d '\r' | grep -qx aof_rewrite_in_progress:0; do sleep 0.1; done
+  keys=$(at dbsize)
+  at shutdown || true
+  wait
+  echo "$keys keys are restored"
+}
+
+kind=${1:?redis, cluster, sentinel, check, cli or restore}
 shift
 case $kind in
   redis | cluster)
@@ -144,5 +164,6 @@ case $kind in
     export REDISCLI_AUTH
     cli --user operator "$@"
     ;;
+  restore) restore "${1:?the snapshot to restore}" ;;
   *) die "unknown: $kind" ;;
 esac

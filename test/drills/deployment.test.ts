@@ -1,0 +1,32 @@
+import { describe, expect, inject, it } from "vitest";
+import { performRestore, reportLines as restoreLines } from "../../drills/restore/perform.ts";
+import { performTopology, reportLines, shortPlan } from "../../drills/topology/perform.ts";
+import { cluster, sentinels, setStage } from "../../drills/topology/stage.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { long } from "../support/long.ts";
+
+/** Other tests use the same processors: an answer of Redis may take a while, and is an answer all the same. */
+const patient = { REDIS_DEADLINE: "500ms", REDIS_REQUEST_BUDGET: "1s", REDIS_WATCHDOG: "800ms" };
+
+describe.runIf(long)("the deployment's drills", () => {
+  it.each([
+    ["sentinels", sentinels],
+    ["a cluster", cluster],
+  ])("lose no session when a master of %s dies", { timeout: 240_000 }, async (name, begin) => {
+    const url = mongoUrl(`drill-${name}`);
+    const stage = await setStage(url, begin, patient);
+    try {
+      const options = { plan: shortPlan, people: 20, rate: 30, mostMs: 30_000, say: () => {} };
+      const report = await performTopology(stage, options);
+      expect(report.failures, reportLines(report).join("\n")).toEqual([]);
+    } finally {
+      await stage.close();
+      await dropDatabase(url);
+    }
+  });
+
+  it("restore what was backed up", { timeout: 240_000 }, async () => {
+    const report = await performRestore({ mongo: inject("mongo").url, seconds: 1, say: () => {} });
+    expect(report.failures, restoreLines(report).join("\n")).toEqual([]);
+  });
+});
