@@ -129,7 +129,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 40, arbitrary: between(fc.array(simple, { minLength: 1, maxLength: 2 })) },
-  { weight: 6, arbitrary: between(fc.array(rough, { minLength: 1, maxLength: 1 })) },
+  { weight: 5, arbitrary: between(fc.array(rough, { minLength: 1, maxLength: 1 })) },
   { weight: 7, arbitrary: between(fc.array(simple, { maxLength: 1 }), outage) },
   { weight: 16, arbitrary: together },
 );
