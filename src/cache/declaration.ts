@@ -29,7 +29,7 @@ export interface Declaration<Entry, Slice> {
   key(key: string): string;
   readonly ttlSeconds: number;
   readonly freshness: Freshness;
-  /** All entries, from the primary, in the order in which they are read. */
+  /** All entries, in the order in which they are read; from the primary, and nothing that it might take back. */
   load(key: string): Promise<Entry[]>;
   /** Some of them, without the others; absent, they are picked out of all. */
   loadSlice?(key: string, slice: Slice): Promise<Entry[]>;

@@ -1,3 +1,4 @@
+import { withoutBudget } from "../kernel/budget.ts";
 import type { Log } from "../kernel/log.ts";
 import { pause } from "../kernel/pause.ts";
 import type { Cache, CacheEventSource } from "./types.ts";
@@ -51,6 +52,7 @@ export function keepWarm({ events, steps, signal, log, spreadMs = 500 }: WarmUpO
   }
 
   events.on("trust", ({ from }) => {
-    if (from === "redis") void run();
+    // Not at the cost of the request in which it became known.
+    if (from === "redis") void withoutBudget(run);
   });
 }

@@ -149,6 +149,40 @@ describe("a channel's newest messages", () => {
     expect(finds).toBeLessThanOrEqual(2);
   });
 
+  it("hold what was written here before they were asked for, though somebody else's load is older", async () => {
+    const room = rooms();
+    let release = () => {};
+    const held = new Promise<void>((done) => {
+      release = done;
+    });
+    const slow = await startChatInstance({
+      mongoUrl: url,
+      redisUrl: redis.url,
+      declared: ({ load, ...rest }) => ({
+        ...rest,
+        async load(key) {
+          const loaded = await load(key);
+          if (rest.name === "messages") await held;
+          return loaded;
+        },
+      }),
+    });
+    try {
+      await slow.trusting();
+      const first = slow.caches.messages.read(room);
+      await until(async () => (await redis.ask("EXISTS", recent(room))) === 1);
+      await say(slow, room, "mine");
+      const second = texts(slow, room);
+      release();
+      expect(await second).toEqual(["mine"]);
+      await first;
+      expect(await texts(two, room)).toEqual(["mine"]);
+    } finally {
+      release();
+      await slow.close();
+    }
+  });
+
   it("are cached although two hundred are written a second", async () => {
     const room = rooms();
     const before = { ...two.counts };

@@ -54,7 +54,7 @@ export const cacheMutants: Mutant[] = [
     file: "src/cache/fills.ts",
     find: 'outcome.kind === "loaded" && flying.generation !== generation',
     replace: 'outcome.kind === "loaded" && flying.generation > 1e9',
-    suite: "test/properties/cache.test.ts",
+    suite: chat,
   },
   {
     name: "a list that is longer than it may be is not trimmed",

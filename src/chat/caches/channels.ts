@@ -66,7 +66,11 @@ export function channelDeclaration({ channels, shape, ttlSeconds }: Options): De
     ttlSeconds,
     freshness: { class: "own-writes" },
     async load() {
-      const all = await channels.find({}, fields).sort({ position: 1, createdAt: 1, _id: 1 }).lean<ChannelRecord[]>();
+      const all = await channels
+        .find({}, fields)
+        .sort({ position: 1, createdAt: 1, _id: 1 })
+        .readConcern("majority")
+        .lean<ChannelRecord[]>();
       return all.map(toListed);
     },
     id: ({ channel }) => channel.id,

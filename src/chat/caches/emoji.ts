@@ -35,7 +35,8 @@ export function emojiDeclaration({ counts, shape, ttlSeconds }: Options): Declar
     ttlSeconds,
     freshness: { class: "bounded", ms: 1_000 },
     async load() {
-      return (await counts.find().sort({ count: -1, _id: 1 }).lean<EmojiRecord[]>()).map(toUse);
+      const all = await counts.find().sort({ count: -1, _id: 1 }).readConcern("majority").lean<EmojiRecord[]>();
+      return all.map(toUse);
     },
     byIds: (ids) => ({ ids }),
     id: ({ emoji }) => emoji,

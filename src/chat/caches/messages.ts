@@ -79,6 +79,7 @@ export function messageDeclaration({
         .find({ $or: kinds.map((kind) => ({ channel: room, ...kind })) }, messageFields)
         .sort(newestFirst)
         .limit(historyLimit)
+        .readConcern("majority")
         .lean<MessageRecord[]>();
       return newest.map(toMessage);
     },

@@ -117,7 +117,7 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
     ttlSeconds,
     freshness: { class: "bounded", ms: 1_000 },
     async load() {
-      const all = await users.find({}, cardFields).sort({ nickname: 1 }).lean<UserRecord[]>();
+      const all = await users.find({}, cardFields).sort({ nickname: 1 }).readConcern("majority").lean<UserRecord[]>();
       return all.map(toListed);
     },
     loadSlice: (_key, slice) => loadUsers(users, slice),
