@@ -6,7 +6,7 @@ import type { RequestHandler } from "express";
 import { type CacheMemory, createCacheMemory } from "./cache/memory.ts";
 import type { CacheRoom } from "./cache/room.ts";
 import { assembleCaches } from "./chat/caches/assemble.ts";
-import { createChatAnswers } from "./chat/hot/answers.ts";
+import { createChatAnswers, updates } from "./chat/hot/answers.ts";
 import { createHotSide } from "./chat/hot/index.ts";
 import { createChatHttp } from "./chat/routes/index.ts";
 import type { DoorLimits } from "./chat/routes/limits.ts";
@@ -30,7 +30,7 @@ import { createSettingsStore } from "./mongo/settings.ts";
 import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
 import { watchCollection } from "./mongo/watch.ts";
 import type { Figure } from "./ops/checks.ts";
-import { createOps, type Phase, serverIdOf } from "./ops/index.ts";
+import { createFigureCounter, createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { createRealtime } from "./realtime/index.ts";
 import { createRedisDoor } from "./redis/door.ts";
 import { createLimiter } from "./redis/limiter.ts";
@@ -40,9 +40,12 @@ import { settingsDial } from "./sessions/dial/settings-dial.ts";
 import type { StepDownLimits } from "./sessions/dial/step-down.ts";
 import { rolloutStore } from "./sessions/store.ts";
 import { createToolbox } from "./sessions/tools/toolbox.ts";
+import { wireConsole } from "./wire-console.ts";
 
 export interface App {
   readonly port: number;
+  /** Where the console lets whoever sits at this machine in; absent when its token is configured, or there is none. */
+  readonly consolePath?: string;
   /** Sends the sockets away, then ends what is open in reverse order; within SHUTDOWN_TIMEOUT. */
   close(): Promise<void>;
 }
@@ -88,7 +91,14 @@ function stepDownOf(config: Config): { limits?: StepDownLimits } {
 
 function wireMemory(config: Config, { events }: CacheRoom, door: RedisDoor): CacheMemory {
   const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
-  return createCacheMemory({ door, events, limitBytes: megabytes * 1_048_576, heartbeatMs, silenceMs });
+  return createCacheMemory({
+    door,
+    events,
+    topics: updates,
+    limitBytes: megabytes * 1_048_576,
+    heartbeatMs,
+    silenceMs,
+  });
 }
 
 function lagOf({ bus }: CacheMemory): Figure {
@@ -117,6 +127,7 @@ function closeHttp(server: Server): Promise<void> {
 export async function createApp({ config, secrets, log }: AppOptions): Promise<App> {
   const life = createLifecycle(log, { totalMs: config.SHUTDOWN_TIMEOUT });
   const clock = systemClock;
+  const publicDir = join(packageRoot, "public");
   let phase: Phase = "starting";
 
   try {
@@ -141,13 +152,14 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const serverId = serverIdOf(config);
     const version = versionOfPackage();
     const probe = life.own("the probe of MongoDB", createMongoProbe({ db: mongo.db, clock }), (ping) => ping.close());
+    const monitor = createMongoMonitor(mongo.client);
     const ops = createOps({
       config,
       serverId,
       version,
       phase: () => phase,
       door,
-      mongo: { probe, monitor: createMongoMonitor(mongo.client) },
+      mongo: { probe, monitor },
       settings,
       clock,
       log,
@@ -167,7 +179,8 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     });
     life.own("sessions", store, (sessions) => sessions.close());
     const box = createToolbox({ ...where, aliasSalt: secrets.session[0] ?? "" });
-    const about = { serverId, version, everyMs: config.INSTANCE_REPORT, ...stepDownOf(config) };
+    const counter = life.own("figures", createFigureCounter(), (figures) => figures.close());
+    const about = { serverId, version, everyMs: config.INSTANCE_REPORT, figures: counter.read, ...stepDownOf(config) };
     const dial = life.own("the dial", createDialControl({ ...where, ...about, settings, store, box, log }), (control) =>
       control.close(),
     );
@@ -183,6 +196,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
           );
     const { room: caches, caches: chatCaches } = assembled ?? {};
     if (caches) ops.watchCaches(caches);
+    counter.watch({ sessions: store.events, caches, redis: door.events, mongo: monitor.events });
     const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
     const hot =
       memory && config.CACHES
@@ -228,6 +242,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     if (hot) ops.watchStream("standings", hot.standings);
     if (memory) ops.checks.add("bus:lag", () => lagOf(memory));
     ops.watchSockets(realtime);
+    ops.watchPresence(() => realtime.stats().presence);
     for (const [name, stream] of realtime.streams) ops.watchStream(name, stream);
     store.events.on("ended", ({ id }) => {
       hot?.sessionEnded(id);
@@ -248,13 +263,19 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       ...(hot && { verified: hot.verified }),
       log,
       ahead: [ops.httpTimer, ops.handler, underBudget],
-      publicDir: join(packageRoot, "public"),
+      publicDir,
     });
-    handle = hot?.serve({ config, origins, answers, limiter: limits.api, timer: ops.httpTimer, next: long }) ?? long;
+    const chat =
+      hot?.serve({ config, origins, answers, limiter: limits.api, timer: ops.httpTimer, next: long }) ?? long;
+    const parts = { config, secrets, about, publicDir, settings, dial, box, caches, door, log };
+    const { console, way } = wireConsole({ ...parts, killSwitch: ops.killSwitch });
+    life.own("the console", console, (it) => it.close());
+    handle = (req, res) => console.handler(req, res, () => chat(req, res));
     const port = await listen(server, config);
     phase = "serving";
     return {
       port,
+      ...way,
       async close() {
         phase = "draining";
         await realtime.drain(config.DRAIN_TIME);

@@ -1,8 +1,7 @@
 import type { Events } from "../kernel/events.ts";
 
-/** Which part of the data changed; each has a channel of its own in Redis. */
-export const topics = ["updates:users", "updates:channels", "updates:messages"] as const;
-export type Topic = (typeof topics)[number];
+/** Which part of the data changed: the name of a channel of its own in Redis. */
+export type Topic = `updates:${string}`;
 
 /** What changed, never how: a key, and the version it has now where there is one. */
 export interface News {
@@ -31,7 +30,7 @@ export interface CacheBus {
   readonly events: Events<BusEvents>;
   /** How many other instances are heard. */
   readonly peers: number;
-  /** Returns at once; never fails. */
+  /** Returns at once; never fails. What is told on a channel that is not among its own goes nowhere. */
   publish(topic: Topic, news: News): void;
   /** Says good-bye, so that nobody waits for a sign of life. */
   close(): Promise<void>;

@@ -4,10 +4,12 @@ import { createEvents } from "../kernel/events.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import { decode, encode, type Message } from "./bus-message.ts";
 import { createPeers } from "./bus-peers.ts";
-import { type BusEvents, type CacheBus, type MissedReason, type News, type Topic, topics } from "./bus-types.ts";
+import type { BusEvents, CacheBus, MissedReason, News, Topic } from "./bus-types.ts";
 
 export interface BusOptions {
   door: Pick<RedisDoor, "state" | "call" | "subscribe">;
+  /** The channels. */
+  topics: readonly Topic[];
   /** Between two signs of life. */
   heartbeatMs?: number;
   /** Without a sign of life for so long, messages may be missing. */
@@ -34,16 +36,12 @@ const nameOfThisStart = () => randomBytes(6).toString("base64url");
  * Who says something hears it, too: an instance whose own signs of life come back hears the others as well. When something
  * was missed, nothing is believed that was kept before.
  */
-export function createBus({ door, heartbeatMs = 300, silenceMs = 1_000, ...rest }: BusOptions): CacheBus {
+export function createBus({ door, topics, heartbeatMs = 300, silenceMs = 1_000, ...rest }: BusOptions): CacheBus {
   const { sender = nameOfThisStart() } = rest;
   const events = createEvents<BusEvents>();
   const now = () => performance.now();
   const peers = createPeers(now);
-  const lines: Record<Topic, Line> = {
-    "updates:users": newLine(),
-    "updates:channels": newLine(),
-    "updates:messages": newLine(),
-  };
+  const lines = new Map<Topic, Line>(topics.map((topic) => [topic, newLine()]));
   let well = false;
   /** Until when nobody can have become silent, by what was heard so far. */
   let trustedUntil = 0;
@@ -70,12 +68,12 @@ export function createBus({ door, heartbeatMs = 300, silenceMs = 1_000, ...rest 
     peers.forget(at - silenceMs * 4);
     if (!subscriptions.every(({ live }) => live)) {
       // What was heard before the loss proves nothing of what comes after it.
-      for (const topic of topics) lines[topic].heard = never;
+      for (const line of lines.values()) line.heard = never;
       trustedUntil = never;
       set(false, "the subscription is lost", "subscription");
       return;
     }
-    const mine = Math.min(...topics.map((topic) => lines[topic].heard));
+    const mine = Math.min(...[...lines.values()].map(({ heard }) => heard));
     trustedUntil = Math.min(mine, peers.quietest()) + silenceMs;
     if (at < trustedUntil) set(true, "heard");
     else if (at < mine + silenceMs) set(false, "another instance is silent", "peer");
@@ -83,7 +81,8 @@ export function createBus({ door, heartbeatMs = 300, silenceMs = 1_000, ...rest 
   }
 
   function hearMyself(topic: Topic, { number, kind }: Message): void {
-    const line = lines[topic];
+    const line = lines.get(topic);
+    if (!line) return;
     const expected = line.heardNumber + (kind === "news" ? 1 : 0);
     // The first time there is nothing to compare with.
     if (line.heardNumber >= 0 && number > expected) missed("gap", topic);
@@ -113,7 +112,8 @@ export function createBus({ door, heartbeatMs = 300, silenceMs = 1_000, ...rest 
   }
 
   function flush(topic: Topic): void {
-    const line = lines[topic];
+    const line = lines.get(topic);
+    if (!line) return;
     const all = [...line.waiting.values()];
     line.waiting.clear();
     for (let at = 0; at < all.length; at += mostNews) {
@@ -124,7 +124,7 @@ export function createBus({ door, heartbeatMs = 300, silenceMs = 1_000, ...rest 
 
   async function beat(kind: "beat" | "bye"): Promise<void> {
     sentAt = now();
-    await Promise.all(topics.map((topic) => send(topic, { sender, number: lines[topic].number, news: [], kind })));
+    await Promise.all([...lines].map(([topic, { number }]) => send(topic, { sender, number, news: [], kind })));
   }
 
   const beating = setInterval(() => {
@@ -147,7 +147,8 @@ export function createBus({ door, heartbeatMs = 300, silenceMs = 1_000, ...rest 
     },
     events,
     publish(topic, news) {
-      const { waiting } = lines[topic];
+      const waiting = lines.get(topic)?.waiting;
+      if (!waiting) return;
       // What one turn of the process changed goes out as one message.
       if (waiting.size === 0) setImmediate(flush, topic);
       waiting.set(news.key, news);

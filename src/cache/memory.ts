@@ -11,6 +11,8 @@ import type { Answer } from "./wire.ts";
 export interface MemoryOptions {
   door: Pick<RedisDoor, "state" | "call" | "subscribe">;
   events: CacheEventSource;
+  /** The channels on which changes are told. */
+  topics: readonly Topic[];
   /** 0: nothing is kept in this process. */
   limitBytes: number;
   heartbeatMs: number;
@@ -27,8 +29,15 @@ export interface CacheMemory {
   close(): Promise<void>;
 }
 
-export function createCacheMemory({ door, events, limitBytes, heartbeatMs, silenceMs }: MemoryOptions): CacheMemory {
-  const bus = createBus({ door, heartbeatMs, silenceMs });
+export function createCacheMemory({
+  door,
+  events,
+  topics,
+  limitBytes,
+  heartbeatMs,
+  silenceMs,
+}: MemoryOptions): CacheMemory {
+  const bus = createBus({ door, topics, heartbeatMs, silenceMs });
   const l1 = createL1({ limitBytes, believed: () => bus.well });
   const news = spreadNews({ bus, l1, events });
   return {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type BusOptions, createBus } from "../../src/cache/bus.ts";
 import type { BusEvents, CacheBus } from "../../src/cache/bus-types.ts";
+import { updates } from "../../src/chat/hot/answers.ts";
 import type { RedisDoor } from "../../src/redis/types.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
@@ -24,7 +25,7 @@ async function instance(options: Partial<BusOptions> = {}, url = server.url) {
   opened.push(link);
   await link.is("up");
   const door: RedisDoor = link.door;
-  const bus: CacheBus = createBus({ door, heartbeatMs: 50, silenceMs: 1_000, ...options });
+  const bus: CacheBus = createBus({ door, topics: updates, heartbeatMs: 50, silenceMs: 1_000, ...options });
   opened.push(bus);
   const news: BusEvents["news"][] = [];
   const missed: BusEvents["missed"][] = [];

@@ -1,3 +1,4 @@
+import type { Topic } from "../../cache/bus-types.ts";
 import type { DerivedCache } from "../../cache/derived.ts";
 import type { CacheMemory } from "../../cache/memory.ts";
 import { type Answer, makeAnswer } from "../../cache/wire.ts";
@@ -15,6 +16,9 @@ interface Options {
   caches?: ChatCaches | undefined;
   memory?: CacheMemory | undefined;
 }
+
+/** Where instances tell each other what has changed. */
+export const updates = ["updates:users", "updates:channels", "updates:messages"] as const satisfies Topic[];
 
 export const shownUser = ({ id, ...card }: UserCard) => ({ _id: id, ...card });
 
