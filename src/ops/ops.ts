@@ -14,6 +14,7 @@ import { type CacheSource, cacheMetrics } from "./metrics/caches.ts";
 import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
 import { loadMetrics } from "./metrics/load.ts";
 import { mongoMetrics } from "./metrics/mongo.ts";
+import { type PresenceFigures, presenceMetrics } from "./metrics/presence.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { redisMetrics } from "./metrics/redis.ts";
 import { type SessionSource, sessionMetrics } from "./metrics/sessions.ts";
@@ -48,6 +49,8 @@ export interface Ops {
   readonly killSwitch: KillSwitch;
   /** The sockets of this instance, once they are there. */
   watchSockets(sockets: Sockets): void;
+  /** Who is online, over all instances. */
+  watchPresence(figures: () => PresenceFigures): void;
   /** The session store and its dial. */
   watchSessions(sessions: SessionSource): void;
   /** The caches of this instance, once all are declared. */
@@ -90,6 +93,17 @@ export function createOps(options: OpsOptions): Ops {
     metrics,
     killSwitch,
     watchSockets: (sockets) => metrics.add(socketMetrics(sockets, serverId)),
+    watchPresence(figures) {
+      metrics.add(presenceMetrics(figures));
+      health.checks.add("presence", () => {
+        const { online, instances, shared } = figures();
+        return [
+          { id: "online", value: online },
+          { id: "instances", value: instances },
+          { id: "shared", value: shared },
+        ];
+      });
+    },
     watchSessions(sessions) {
       metrics.add(sessionMetrics(sessions));
       checkSessions(health.checks, sessions.stats);

@@ -15,6 +15,23 @@ export interface Sight {
   others: { server: string; score: number; rev: string }[];
 }
 
+export interface Call {
+  token: number;
+  epoch: number;
+  rev: number;
+  mode: "next" | "some" | "force";
+  changes: readonly Change[];
+}
+
+interface Before {
+  score: string;
+  rev: string;
+  /** Of the last call that was done. */
+  token: string;
+  flags: string;
+  had: string[];
+}
+
 interface Reaped {
   state: "more" | "done" | "alive";
   /** Member and profile of each that nobody else has. */
@@ -23,10 +40,12 @@ interface Reaped {
 
 /** What one server may ask Redis about one shared set; undefined: no answer. */
 export interface Calls {
-  change(rev: number, mode: "next" | "some" | "force", changes: readonly Change[]): Promise<string | undefined>;
-  restore(server: string, members: readonly (readonly [string, string])[]): Promise<string | undefined>;
+  change(call: Call): Promise<string | undefined>;
+  /** On behalf of a server whose rev is known to be wrong; does nothing once it is another. */
+  restore(server: string, wrongRev: string, changes: readonly (readonly string[])[]): Promise<string | undefined>;
   beat(): Promise<Sight | undefined>;
-  comeBack(): Promise<{ score: string; rev: string; had: string[] } | undefined>;
+  /** Nothing that was sent with another epoch is done from now on. */
+  comeBack(epoch: number): Promise<Before | undefined>;
   read(server: string): Promise<{ rev: string; members: string[] } | undefined>;
   reap(server: string, score: number, attempt: number): Promise<Reaped | undefined>;
   part(): Promise<boolean>;
@@ -55,18 +74,17 @@ export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Opt
   const mine = of(me);
   const ttl = String(ttlSeconds);
   const lease = String(leaseMs);
-  const head = (server: string, rev: string, mode: string) => [
-    ...[server, rev, mode, ttl, lease, channel, base, keys.prefix],
-  ];
+  const tail = [ttl, lease, channel, base, keys.prefix];
   const flat = ([member, { add, profile }]: Change) => [add ? "+" : "-", member, profile];
 
   return {
-    change: (rev, mode, changes) => run(applyChanges, mine, [...head(me, String(rev), mode), ...changes.flatMap(flat)]),
-    restore: (server, members) =>
-      run(applyChanges, of(server), [
-        ...head(server, `by:${me}`, "restore"),
-        ...members.flatMap(([member, profile]) => ["+", member, profile]),
+    change: ({ token, epoch, rev, mode, changes }) =>
+      run(applyChanges, mine, [
+        ...[me, String(rev), mode, String(epoch), String(token), ...tail],
+        ...changes.flatMap(flat),
       ]),
+    restore: (server, wrongRev, changes) =>
+      run(applyChanges, of(server), [server, `by:${me}`, "restore", "", wrongRev, ...tail, ...changes.flat()]),
     async beat() {
       const seen = await run<(string | number)[]>(beat, mine, [me, ttl, lease]);
       if (!seen) return undefined;
@@ -76,11 +94,12 @@ export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Opt
         others.push({ server: String(rest[i]), score: Number(rest[i + 1]), rev: String(rest[i + 2]) });
       return { now: Number(now), rev: String(rev), mine: Number(own), all: Number(all), others };
     },
-    async comeBack() {
-      const seen = await run<string[]>(comeBack, [keys.own(me), keys.servers, keys.revs], [me, lease], true);
+    async comeBack(epoch) {
+      const of = [keys.own(me), keys.servers, keys.revs, keys.last(me)];
+      const seen = await run<string[]>(comeBack, of, [me, lease, String(epoch)], true);
       if (!seen) return undefined;
-      const [score = "", rev = "", ...had] = seen;
-      return { score, rev, had };
+      const [score = "", rev = "", token = "", flags = "", ...had] = seen;
+      return { score, rev, token, flags, had };
     },
     async read(server) {
       const seen = await run<string[]>(readServer, [keys.own(server), keys.revs, keys.profiles], [server], true);

@@ -1,6 +1,6 @@
-import { createCalls } from "./calls.ts";
+import { type Call, createCalls } from "./calls.ts";
 import { createNeighbours } from "./neighbours.ts";
-import { createPending } from "./pending.ts";
+import { type Change, createPending } from "./pending.ts";
 import { score as marks } from "./scripts.ts";
 import { createTurns } from "./turns.ts";
 import type { LeasedSet, Link, SetOptions } from "./types.ts";
@@ -18,46 +18,78 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
   /** Redis may not have what we have, and must be told all of it. */
   let stale = false;
   let wasReaped = false;
+  /** Found by an assertion, which may need several attempts, to have been in the set of nobody. */
+  const first = new Set<string>();
+  let epoch = 0;
+  let serial = 0;
+  let unanswered: Call | undefined;
   let beatDue = true;
   let seen = false;
   let impatient = false;
   let ended = false;
   let onEnd: (() => void) | undefined;
 
-  async function push(): Promise<boolean> {
-    const flags = await calls.change(rev + 1, "next", pending.take(chunk));
-    if (flags === undefined) return false;
+  /** Sent, and sent again as it is, until it is answered; undefined: not answered. */
+  async function send(mode: Call["mode"], changes: readonly Change[]): Promise<string | undefined> {
+    if (unanswered?.mode !== "next" || mode !== "next")
+      unanswered = { token: ++serial, epoch, rev: rev + 1, mode, changes };
+    const flags = await calls.change(unanswered);
     if (flags === "assert") stale = true;
-    else {
-      rev += 1;
-      pending.acknowledge(flags);
-    }
+    else if (flags !== undefined) unanswered = undefined;
+    return flags;
+  }
+
+  async function push(): Promise<boolean> {
+    const flags = await send("next", pending.take(chunk));
+    if (flags === undefined) return false;
+    if (flags === "assert") return true;
+    rev += 1;
+    pending.acknowledge(flags);
     return true;
+  }
+
+  /** The call whose answer was lost was done, and this is the answer. */
+  function late({ mode, changes }: Call, flags: string): void {
+    unanswered = undefined;
+    if (mode !== "some") rev += 1;
+    if (mode === "next") pending.acknowledge(flags);
+    else noteFirst(changes, flags);
+  }
+
+  function noteFirst(changes: readonly Change[], flags: string): void {
+    for (const [at, [member, { add }]] of changes.entries()) if (add && flags[at] === "1") first.add(member);
   }
 
   /** What is here is there afterwards, and nothing else of ours. */
   async function assert(): Promise<boolean> {
-    const before = await calls.comeBack();
+    const nextEpoch = ++serial;
+    const before = await calls.comeBack(nextEpoch);
     if (!before) return false;
+    epoch = nextEpoch;
+    if (unanswered && before.token === String(unanswered.token)) late(unanswered, before.flags);
+    unanswered = undefined;
     wasReaped ||= before.score !== "" && Number(before.score) <= marks.reaping;
-    const lost = !wasReaped && before.rev !== String(rev);
+    const lost = !wasReaped && before.rev !== (rev === 0 ? "" : String(rev));
+    // First of all, so that who is the first to have somebody is told by data that are right.
+    if (lost && !(await neighbours.restore())) return false;
     // Others may not have said yet whom they have, so whoever left during the outage stays until they have.
     const plan = pending.plan(before.had, wasReaped, link.upSince() + times.leaseMs);
-    const first = new Set<string>();
     for (let from = 0; from === 0 || from < plan.length; from += chunk) {
       const part = plan.slice(from, from + chunk);
-      const flags = await calls.change(rev + 1, from + chunk < plan.length ? "some" : "force", part);
-      if (flags === undefined) return false;
-      for (const [at, [member, { add }]] of part.entries()) if (add && flags[at] === "1") first.add(member);
+      const flags = await send(from + chunk < plan.length ? "some" : "force", part);
+      if (flags === undefined || flags === "assert") return false;
+      noteFirst(part, flags);
     }
     rev += 1;
     const returned = pending.asserted(plan, first, wasReaped);
+    const mended = [...first];
     stale = wasReaped = false;
+    first.clear();
     beatDue = true;
     link.tally.asserted += 1;
-    if (first.size > 0) options.onMended?.([...first]);
+    if (mended.length > 0) options.onMended?.(mended);
     if (returned.length > 0) options.onReturned?.(returned);
-    return !lost || neighbours.restore();
+    return true;
   }
 
   async function look(): Promise<boolean> {
@@ -79,7 +111,7 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
 
   async function end(): Promise<boolean> {
     if (!(await calls.part())) return false;
-    rev = 0;
+    rev = epoch = 0;
     beatDue = true;
     seen = false;
     finish();

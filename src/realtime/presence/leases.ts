@@ -4,8 +4,6 @@ interface Lease {
   score: number;
   /** Since when this score was seen, by the clock of this process, which never jumps. */
   since: number;
-  /** Names the next attempt to reap it, so that an answer that was lost can be had again. */
-  attempt: number;
 }
 
 /**
@@ -44,9 +42,7 @@ export function createLeases({ leaseMs, beatMs, graceMs }: LeaseTimes): Leases {
 
   return {
     see(server, score) {
-      const known = leases.get(server);
-      if (known?.score === score) return;
-      leases.set(server, { score, since: performance.now(), attempt: known?.attempt ?? 0 });
+      if (leases.get(server)?.score !== score) leases.set(server, { score, since: performance.now() });
     },
     forget: (server) => void leases.delete(server),
     restart() {

@@ -17,12 +17,13 @@ export interface Neighbours {
   readonly unread: boolean;
   /** The next thing to do about them, if any; false: it could not be done. */
   step(): Promise<boolean> | undefined;
-  /** What they had before the data was lost: the living say so themselves, the dead must be found to be dead. */
+  /** What they had before the data was lost or became old: the living say so themselves, the dead must be found to be dead. */
   restore(): Promise<boolean>;
 }
 
 const chunk = 1_000;
 const deadRemembered = 1_000;
+const deadLookedAt = 20;
 
 export function createNeighbours(calls: Calls, link: Link, options: SetOptions): Neighbours {
   const { me, times } = link;
@@ -31,6 +32,9 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
   /** When they were reaped, by Redis; should old data bring one back, nobody is told again. */
   const buried = new Map<string, number>();
   const unread = new Set<string>();
+  /** The call to reap it was not answered, and may have been done: the score it was sent with. */
+  const unanswered = new Map<string, number>();
+  let attempt = 0;
   let dead: string[] = [];
   let now = 0;
   let lookedAt = 0;
@@ -56,18 +60,22 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
 
   async function reap(server: string): Promise<boolean> {
     const again = buried.has(server);
-    for (let lease = leases.get(server); lease; lease = leases.get(server)) {
-      const reaped = await calls.reap(server, lease.score, lease.attempt);
+    let score = unanswered.get(server) ?? leases.get(server)?.score;
+    while (score !== undefined) {
+      unanswered.set(server, score);
+      const reaped = await calls.reap(server, score, attempt);
       if (!reaped) return false;
-      lease.attempt += 1;
+      attempt += 1;
+      unanswered.delete(server);
       if (reaped.state === "alive") return true;
       const gone = pairs(reaped.gone).map(([member, profile]) => ({ member, profile }));
       if (gone.length > 0 && again) options.onMended?.(gone.map(({ member }) => member));
       if (gone.length > 0 && !again) options.onReaped?.(gone);
-      lease.score = marks.reaping;
+      score = marks.reaping;
       if (reaped.state === "more") continue;
       link.tally.reaped += 1;
       bury(server, now);
+      return true;
     }
     return true;
   }
@@ -107,15 +115,23 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
       return unread.size > 0;
     },
     step() {
+      for (const server of unanswered.keys()) return reap(server);
       for (const server of unread) return read(server);
       const next = dead.shift();
       return next === undefined ? undefined : reap(next);
     },
     async restore() {
-      for (const server of view.servers()) {
-        const members = [...view.membersOf(server)];
-        for (let from = 0; from < members.length; from += chunk)
-          if ((await calls.restore(server, members.slice(from, from + chunk))) === undefined) return false;
+      const recentlyDead = [...buried.keys()].slice(-deadLookedAt);
+      for (const server of new Set([...view.servers(), ...recentlyDead])) {
+        const known = view.membersOf(server);
+        const found = await calls.read(server);
+        if (!found) return false;
+        // Numbers only grow, so a smaller one is of older data.
+        if (found.rev !== "" && !buried.has(server) && !(Number(found.rev) < Number(view.revOf(server)))) continue;
+        const extra = pairs(found.members).filter(([member]) => !known.has(member));
+        const changes = [...extra.map(([member]) => ["-", member, ""]), ...[...known].map((one) => ["+", ...one])];
+        for (let from = 0; from < changes.length; from += chunk)
+          if ((await calls.restore(server, found.rev, changes.slice(from, from + chunk))) === undefined) return false;
       }
       return true;
     },

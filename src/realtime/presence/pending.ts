@@ -6,6 +6,8 @@ export interface Op {
   first?: ((first: boolean) => void) | undefined;
   /** Called when nobody has it any more; absent: nobody is to be told. */
   gone?: (() => void) | undefined;
+  /** Others know that it was there, and not yet that it is gone. */
+  told?: boolean;
   /** By `performance.now()`. */
   notBefore: number;
 }
@@ -67,6 +69,8 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
     const entry = here.get(member);
     const news = first && !entry?.told;
     if (entry) entry.told = true;
+    const later = ops.get(member);
+    if (later && !later.add) later.told = true;
     op.first?.(news);
     op.first = undefined;
   }
@@ -74,6 +78,7 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
   function went(member: string, op: Op): void {
     const entry = here.get(member);
     if (entry) entry.told = false;
+    op.told = false;
     op.gone?.();
     op.gone = undefined;
   }
@@ -99,8 +104,8 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
       const entry = here.get(member);
       if (entry?.profile === profile) return Promise.resolve(false);
       const op = ops.get(member);
-      const leaving = op?.gone ?? goingOf(member)?.gone;
-      here.set(member, { profile, told: entry?.told ?? leaving !== undefined });
+      const told = entry?.told ?? op?.told ?? goingOf(member)?.told ?? false;
+      here.set(member, { profile, told });
       op?.first?.(false);
       return new Promise((first) => ops.set(member, { add: true, profile, first, notBefore: 0 }));
     },
@@ -109,8 +114,9 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
       if (!entry) return;
       here.delete(member);
       ops.get(member)?.first?.(false);
-      const loud = entry.told || goingOf(member)?.add;
-      ops.set(member, { add: false, profile: entry.profile, gone: loud ? gone : undefined, notBefore: 0 });
+      const { profile, told } = entry;
+      const loud = gone && (told || goingOf(member)?.add);
+      ops.set(member, { add: false, profile, gone: loud ? gone : undefined, told, notBefore: 0 });
     },
     due() {
       if (going.length > 0) return true;
@@ -146,8 +152,8 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
       const plan = new Map<string, Op>();
       for (const member of had) plan.set(member, { add: false, profile: "", notBefore: 0 });
       for (const [member, op] of ops) {
-        // Whoever reaped us has told that it is gone.
-        if (reaped && !hadBefore.has(member)) op.gone = undefined;
+        // Whoever reaped us has told that it is gone; and nobody was told that it came while that was not answered.
+        if (!op.told || (reaped && !hadBefore.has(member))) op.gone = undefined;
         if (!op.gone) continue;
         op.notBefore ||= lingerUntil;
         plan.set(member, { add: true, profile: op.profile, notBefore: 0 });
@@ -165,13 +171,11 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
         if (!op.add) continue;
         held.add(member);
         if (reaped && first.has(member) && here.get(member)?.told) back.push(member);
-        // It may be there because of a call whose answer was lost.
-        came(member, op, first.has(member) || (hadBefore.has(member) && !othersHave(member)));
+        came(member, op, first.has(member));
       }
       return back;
     },
     withoutRedis(down, only) {
-      if (down) giveBack();
       for (const [member, op] of going) answer(member, op);
       const of = only === undefined ? ops.keys() : [only];
       for (const member of [...of]) {

@@ -51,29 +51,29 @@ end
 `;
 
 /**
- * KEYS: shared, own, servers, revs, profiles, last. ARGV: server, rev, mode, ttl in s, lease in ms, Pub/Sub channel, base,
- * prefix, then sign, member and profile of each. Answers a digit for each: 1 when it was the first, or the last, to have it.
- * `next`: only as the change after the one before, and once however often it is sent; else "assert".
- * `some`, `force`: whatever was before; the others are told of the last. `restore`: on behalf of a server of which nothing is known.
+ * KEYS: shared, own, servers, revs, profiles, last. ARGV: server, rev, mode, epoch, token, ttl in s, lease in ms, Pub/Sub
+ * channel, base, prefix, then sign, member and profile of each. Answers a digit for each: 1 when it was the first, or the last,
+ * to have it. Done once for a token, however often it is sent; not at all, but answered by "assert", when the server has come
+ * back since (a command may lie in a frozen Redis for long). `next`: only as the change after the one before. `some`, `force`:
+ * whatever was before; the others are told of the last. `restore`: on behalf of a server whose rev is the token.
  */
 export const applyChanges: Script = {
   name: "presence.apply",
   keys: 6,
   lua: `${common}
-local server, rev, mode, ttl, lease, channel, base, prefix = unpack(ARGV, 1, 8)
+local server, rev, mode, epoch, token, ttl, lease, channel, base, prefix = unpack(ARGV, 1, 10)
 local had = redis.call("HGET", KEYS[4], server)
-if mode == "next" then
-  if had == rev then
-    local saved = redis.call("GET", KEYS[6])
-    return saved and string.match(saved, "^" .. rev .. ":(.*)$") or "assert"
-  end
-  if tonumber(had or "0") ~= tonumber(rev) - 1 then return "assert" end
-elseif mode == "restore" and had ~= rev and redis.call("ZSCORE", KEYS[3], server) then
-  return "known"
+if mode == "restore" then
+  if had ~= rev and (had or "") ~= token then return "known" end
+else
+  local last = redis.call("HMGET", KEYS[6], "epoch", "token", "answer")
+  if (last[1] or "0") ~= epoch then return "assert" end
+  if last[2] == token then return last[3] end
+  if mode == "next" and tonumber(had or "0") ~= tonumber(rev) - 1 then return "assert" end
 end
 local flags, came, went, places = {}, {}, {}, {}
-for i = 9, #ARGV, 3 do
-  local n, member, profile = (i - 9) / 3 + 1, ARGV[i + 1], ARGV[i + 2]
+for i = 11, #ARGV, 3 do
+  local n, member, profile = (i - 11) / 3 + 1, ARGV[i + 1], ARGV[i + 2]
   if ARGV[i] == "+" then
     redis.call("SADD", KEYS[2], member)
     flags[n] = redis.call("SADD", KEYS[1], member)
@@ -97,8 +97,8 @@ end
 local answer = table.concat(flags)
 redis.call("ZADD", KEYS[3], text(now() + lease), server)
 if mode ~= "some" then redis.call("HSET", KEYS[4], server, rev) end
+if mode ~= "restore" then redis.call("HSET", KEYS[6], "token", token, "answer", answer) end
 if mode == "next" then
-  redis.call("SET", KEYS[6], rev .. ":" .. answer)
   redis.call("PUBLISH", channel, cjson.encode({base, server, rev, came, went}))
 elseif mode == "force" then
   redis.call("PUBLISH", channel, cjson.encode({base, server, rev}))
@@ -134,12 +134,17 @@ end
 return seen`,
 };
 
-/** KEYS: own, servers, revs. ARGV: server, lease. Takes the lease again; answers the score and rev before, and what it has. */
+/**
+ * KEYS: own, servers, revs, last. ARGV: server, lease, epoch. Takes the lease again, and nothing that was sent before is done
+ * any more; answers the score and rev before, the last call that was done with its answer, and what the server has.
+ */
 export const comeBack: Script = {
   name: "presence.comeback",
-  keys: 3,
+  keys: 4,
   lua: `${common}
-local seen = {redis.call("ZSCORE", KEYS[2], ARGV[1]) or "", redis.call("HGET", KEYS[3], ARGV[1]) or ""}
+local last = redis.call("HMGET", KEYS[4], "token", "answer")
+local seen = {redis.call("ZSCORE", KEYS[2], ARGV[1]) or "", redis.call("HGET", KEYS[3], ARGV[1]) or "", last[1] or "", last[2] or ""}
+redis.call("HSET", KEYS[4], "epoch", ARGV[3])
 redis.call("ZADD", KEYS[2], text(now() + ARGV[2]), ARGV[1])
 for _, member in ipairs(redis.call("SMEMBERS", KEYS[1])) do seen[#seen + 1] = member end
 return seen`,
@@ -172,8 +177,8 @@ export const reapServer: Script = {
   keys: 6,
   lua: `${common}
 local server, seen, token, ttl, channel, base, prefix = unpack(ARGV)
-local saved = redis.call("GET", KEYS[6])
-if saved and string.sub(saved, 1, #token + 1) == token .. ":" then return string.sub(saved, #token + 2) end
+local saved = redis.call("HMGET", KEYS[6], "reap", "reaped")
+if saved[1] == token then return saved[2] end
 local mark = redis.call("ZSCORE", KEYS[3], server)
 if not mark or tonumber(mark) ~= tonumber(seen) then return '["alive"]' end
 redis.call("ZADD", KEYS[3], 2, server)
@@ -197,7 +202,8 @@ if not more then
   redis.call("PUBLISH", channel, cjson.encode({base, server, "dead"}))
 end
 local words = cjson.encode(answer)
-redis.call("SET", KEYS[6], token .. ":" .. words, "EX", ttl)
+redis.call("HSET", KEYS[6], "reap", token, "reaped", words)
+redis.call("EXPIRE", KEYS[6], ttl)
 return words`,
 };
 
