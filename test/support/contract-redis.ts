@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, expect, it } from "vitest";
 import { rulesOfTheChat } from "./deployment.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
@@ -17,9 +18,24 @@ export const redisInEveryRequest = {
 };
 
 /** A server of the test file's own, where the chat has the rights of a deployment, and what makes it ask at every turn. */
-export function contractRedis({ frozen = false } = {}) {
+export function contractRedis({ frozen = false, dying = false } = {}) {
   let server: RedisServer | undefined;
-  afterAll(() => server?.close());
+  let ending = false;
+  let deaths: Promise<void> | undefined;
+  afterAll(async () => {
+    ending = true;
+    await deaths;
+    await server?.close();
+  });
+
+  /** Gone and back again and again, with what it held or with nothing. */
+  async function die(redis: RedisServer): Promise<void> {
+    for (let keepData = false; !ending; keepData = !keepData) {
+      await pause(1_000);
+      if (!ending) await redis.restart({ keepData });
+    }
+  }
+
   return {
     async env(): Promise<Record<string, string>> {
       if (!server) {
@@ -27,6 +43,7 @@ export function contractRedis({ frozen = false } = {}) {
         await server.ask("ACL", "SETUSER", "sluice", "on", ">contract", ...rulesOfTheChat());
       }
       if (frozen) server.freeze();
+      if (dying) deaths ??= die(server);
       return { REDIS_URL: server.url.replace("//", "//sluice:contract@"), ...redisInEveryRequest };
     },
     /** To be called after the contract: whether Redis answered all along. */
