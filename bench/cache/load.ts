@@ -1,0 +1,116 @@
+import { brotliDecompressSync } from "node:zlib";
+import mongoose from "mongoose";
+import { createConnection, type Reply } from "./connection.ts";
+import { createOracle, type Listing } from "./oracle.ts";
+
+/** One round of requests; the process that makes them does nothing else. */
+export interface Order {
+  port: number;
+  mongoUrl: string;
+  tokens: string[];
+  /** Asked for by lot, each as often as it stands here. */
+  paths: string[];
+  connections: number;
+  ms: number;
+  headers?: Record<string, string>;
+  /** What one has is not sent again. */
+  conditional?: boolean;
+  check: boolean;
+}
+
+export interface Result {
+  perSecond: number;
+  requests: number;
+  statuses: Record<string, number>;
+  sources: Record<string, number>;
+  megabytes: number;
+  p50: number;
+  p99: number;
+  checked: number;
+  wrong: string[];
+}
+
+const quantile = (sorted: number[], part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
+const checkEveryMs = 250;
+
+async function perform(order: Order): Promise<Result> {
+  const client = await mongoose.mongo.MongoClient.connect(order.mongoUrl);
+  const oracle = createOracle(client.db());
+  const statuses: Record<string, number> = {};
+  const sources: Record<string, number> = {};
+  const latencies: number[] = [];
+  const wrong: string[] = [];
+  const tags = new Map<string, string>();
+  let bytes = 0;
+  let checked = 0;
+  let requests = 0;
+  let nextCheck = performance.now() + checkEveryMs;
+  const checks: Promise<void>[] = [];
+  const count = (of: Record<string, number>, name: string) => {
+    of[name] = (of[name] ?? 0) + 1;
+  };
+
+  async function verify(path: string, reply: Reply, asked: number): Promise<void> {
+    const body = reply.body && String(reply.packed ? brotliDecompressSync(reply.body) : reply.body);
+    const why = body && (await oracle.check(path.slice(5) as Listing, body, asked));
+    checked += 1;
+    if (why) wrong.push(`${path}: ${why}`);
+  }
+
+  const plain = Object.entries(order.headers ?? {})
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
+  const requestOf = (path: string, token: string) => {
+    const tag = order.conditional ? tags.get(path) : undefined;
+    const condition = tag ? `If-None-Match: ${tag}\r\n` : "";
+    return Buffer.from(
+      `GET ${path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${token}\r\n${plain}${condition}\r\n`,
+    );
+  };
+  /** Made once, as far as they stay the same. */
+  const made = new Map<string, Buffer>();
+
+  const begun = performance.now();
+  async function visit(first: number): Promise<void> {
+    const connection = createConnection(order.port);
+    for (let n = first; performance.now() < begun + order.ms; n += order.connections) {
+      const path = order.paths[Math.floor(Math.random() * order.paths.length)] ?? "/";
+      const token = order.tokens[n % order.tokens.length] ?? "";
+      const name = `${path} ${n % order.tokens.length}`;
+      const request = (!order.conditional && made.get(name)) || requestOf(path, token);
+      if (!order.conditional) made.set(name, request);
+      const now = performance.now();
+      const sample = order.check && now > nextCheck && /^\/api\/(users|channels)$/.test(path);
+      if (sample) nextCheck = now + checkEveryMs;
+      const asked = Date.now();
+      const reply = await connection.ask(request, sample);
+      latencies.push(performance.now() - now);
+      requests += 1;
+      bytes += reply.bytes;
+      count(statuses, String(reply.status));
+      count(sources, reply.source || "none");
+      if (reply.status === 200 && order.conditional) tags.set(path, reply.etag);
+      if (sample && reply.status === 200) checks.push(verify(path, reply, asked));
+    }
+    connection.close();
+  }
+  try {
+    await Promise.all(Array.from({ length: order.connections }, (_, n) => visit(n)));
+    const seconds = (performance.now() - begun) / 1_000;
+    await Promise.all(checks);
+    latencies.sort((a, b) => a - b);
+    const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
+    const perSecond = requests / seconds;
+    return { perSecond, requests, statuses, sources, megabytes: bytes / 1e6, p50, p99, checked, wrong };
+  } finally {
+    oracle.close();
+    await client.close();
+  }
+}
+
+process.on("message", (order: Order) => {
+  perform(order).then(
+    (result) => process.send?.({ result }),
+    (error: unknown) => process.send?.({ error: String(error) }),
+  );
+});

@@ -1,0 +1,91 @@
+import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { until } from "../../test/support/until.ts";
+import type { Order, Result } from "./load.ts";
+
+const child = (name: string) =>
+  fork(join(import.meta.dirname, `${name}.js`), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+
+function answerOf(process: ChildProcess): Promise<unknown[]> {
+  const died = once(process, "exit").then(() => {
+    throw new Error("a process of the bench ended before its answer");
+  });
+  return Promise.race([once(process, "message"), died]);
+}
+
+/** Another process beside this one, so that the load has a processor of its own. */
+export function createLoader() {
+  const process = child("load");
+  return {
+    async run(order: Order): Promise<Result> {
+      process.send(order);
+      const [{ result, error }] = (await answerOf(process)) as [{ result: Result; error?: string }];
+      if (error) throw new Error(error);
+      return result;
+    },
+    close: () => end(process),
+  };
+}
+
+export async function startBare(bodies: Record<string, string>) {
+  const process = child("bare");
+  process.send({ bodies });
+  const [{ port }] = (await answerOf(process)) as [{ port: number }];
+  return { port, pid: process.pid ?? 0, close: () => end(process) };
+}
+
+// From dist/measured/bench/cache.
+const packageRoot = resolve(import.meta.dirname, "../../../..");
+
+export interface Server {
+  url: string;
+  port: number;
+  pid: number;
+  close(): Promise<void>;
+}
+
+/** The shipped program, with nothing set but what is given. */
+export async function startServer(env: Record<string, string>): Promise<Server> {
+  const { PATH = "", HOME = "", NODE_OPTIONS = "" } = process.env;
+  const program = ["--enable-source-maps", join(packageRoot, "dist/src/main.js")];
+  const child = spawn(process.execPath, program, {
+    env: { PATH, HOME, NODE_OPTIONS, PORT: "0", ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const url = await until(() => /sluice is ready at (http:\/\/\S+)/.exec(said)?.[1] ?? child.exitCode !== null, {
+    timeoutMs: 60_000,
+    describe: () => said,
+  });
+  if (typeof url !== "string") throw new Error(`the server ended at once: ${said}`);
+  return {
+    url,
+    port: Number(new URL(url).port),
+    pid: child.pid ?? 0,
+    async close() {
+      const exit = once(child, "exit");
+      child.kill("SIGTERM");
+      await exit;
+    },
+  };
+}
+
+async function end(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null) return;
+  const exit = once(process, "exit");
+  process.kill("SIGKILL");
+  await exit;
+}
+
+const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
+
+/** Seconds that a process has used of a processor. */
+export function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}

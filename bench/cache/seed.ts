@@ -1,0 +1,88 @@
+import { createHmac, randomBytes } from "node:crypto";
+import jwt from "jsonwebtoken";
+import type { Db } from "mongodb";
+import mongoose from "mongoose";
+
+export const secret = "of the bench, for tokens and cookies alike";
+export const sizes = { users: 500, channels: 50, messages: 200_000 };
+
+/** Somebody who is logged in: what the load sends, and what a socket shows. */
+export interface Visitor {
+  id: string;
+  nickname: string;
+  token: string;
+  cookie: string;
+  csrfToken: string;
+}
+
+const day = 86_400_000;
+
+function sessionOf(user: { _id: unknown; nickname: string }) {
+  const sid = randomBytes(18).toString("base64url");
+  const handle = randomBytes(24).toString("base64url");
+  const csrfToken = randomBytes(32).toString("hex");
+  const expires = new Date(Date.now() + day);
+  const userId = String(user._id);
+  const { nickname } = user;
+  const about = { authenticated: true, userId, nickname, role: "member", csrfToken, handle };
+  const cookie = { originalMaxAge: day, expires, httpOnly: true, path: "/", sameSite: "lax", secure: false };
+  const claims = { userId, nickname, role: "member", csrfToken, sessionId: handle };
+  const signature = createHmac("sha256", secret).update(sid).digest("base64").replace(/=+$/, "");
+  return {
+    document: { _id: sid, expires, session: JSON.stringify({ cookie, ...about }) },
+    handle: { _id: handle, sid, userId, expires },
+    visitor: {
+      id: userId,
+      nickname,
+      csrfToken,
+      token: jwt.sign(claims, secret, { algorithm: "HS256", expiresIn: "24h" }),
+      cookie: `chatSession=${encodeURIComponent(`s:${sid}.${signature}`)}`,
+    } satisfies Visitor,
+  };
+}
+
+/** A chat that has been used for a while, and everybody in it logged in. */
+export async function seed(db: Db): Promise<Visitor[]> {
+  const now = Date.now();
+  const users = Array.from({ length: sizes.users }, (_, n) => ({
+    _id: new mongoose.mongo.ObjectId(),
+    nickname: `Visitor number ${n}`,
+    email: `visitor${n}@example.com`,
+    password: "$2b$12$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu",
+    role: "member",
+    status: n % 3 === 0 ? "online" : "offline",
+    createdAt: new Date(now - day * 30 - n * 61_000),
+    lastActive: new Date(now - n * 7_919),
+  }));
+  const channels = Array.from({ length: sizes.channels }, (_, n) => ({
+    id: `channel-${n}`,
+    name: `Channel number ${n}`,
+    type: n % 7 === 6 ? "voice" : "text",
+    description:
+      `A place to talk about subject ${n}, and about whatever else comes to the minds of those who are there. `.repeat(
+        1,
+      ),
+    createdBy: `Visitor number ${n}`,
+    position: n,
+    createdAt: new Date(now - day * 20 - n * 1_000),
+  }));
+  await db.collection<object>("users").insertMany(users);
+  await db.collection<object>("channels").insertMany(channels);
+  for (let from = 0; from < sizes.messages; from += 10_000)
+    await db.collection<object>("messages").insertMany(
+      Array.from({ length: 10_000 }, (_, at) => ({
+        author: `Visitor number ${(from + at) % sizes.users}`,
+        text: `What I wanted to say for the ${from + at}th time is that it takes a few words to say anything at all.`,
+        channel: `channel-${(from + at) % sizes.channels}`,
+        type: "public",
+        target: null,
+        timestamp: new Date(now - (sizes.messages - from - at) * 1_000),
+        status: "delivered",
+        replyTo: null,
+      })),
+    );
+  const sessions = users.map(sessionOf);
+  await db.collection<{ _id: string }>("sessions").insertMany(sessions.map(({ document }) => document));
+  await db.collection<{ _id: string }>("session_handles").insertMany(sessions.map(({ handle }) => handle));
+  return sessions.map(({ visitor }) => visitor);
+}
