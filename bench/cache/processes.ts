@@ -9,10 +9,14 @@ const child = (name: string) =>
   fork(join(import.meta.dirname, `${name}.js`), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 
 function answerOf(process: ChildProcess): Promise<unknown[]> {
-  const died = once(process, "exit").then(() => {
-    throw new Error("a process of the bench ended before its answer");
+  return new Promise((resolve, reject) => {
+    const died = () => reject(new Error("a process of the bench ended before its answer"));
+    process.once("exit", died);
+    process.once("message", (message) => {
+      process.off("exit", died);
+      resolve([message]);
+    });
   });
-  return Promise.race([once(process, "message"), died]);
 }
 
 /** Another process beside this one, so that the load has a processor of its own. */
