@@ -19,7 +19,7 @@ keep() {
 }
 
 for name in redis_password redis_replica_password redis_sentinel_password redis_operator_password redis_exporter_password \
-  mongo_root_password mongo_password session_secret jwt_secret metrics_token ops_token grafana_password; do
+  mongo_root_password mongo_password session_secret jwt_secret metrics_token ops_token ops_read_token grafana_password; do
   keep "$name" "$(random 32)"
 done
 # MongoDB takes letters and digits of base64 for the key of a replica set; hexadecimal ones are such.

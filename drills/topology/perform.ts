@@ -144,7 +144,13 @@ async function perform(stage: Stage, traffic: Traffic, scene: Scene, fault: Faul
   await begun;
   // Until the fault is known, the former master is still being written to.
   if (fault.interrupts) await Promise.race([detecting, pause(5_000)]);
-  const resumed = await Promise.all(stage.servers.map((_, index) => resumption(stage, traffic, index, since)));
+  const resuming = await Promise.allSettled(stage.servers.map((_, index) => resumption(stage, traffic, index, since)));
+  const late = resuming.find((one) => one.status === "rejected");
+  if (late) {
+    over.abort();
+    throw late.reason;
+  }
+  const resumed = resuming.map((one) => (one.status === "fulfilled" ? one.value : 0));
   if (fault === restored || fault === thawed || fault === asked) await stage.settled();
   await pause(1_000);
   over.abort();
@@ -200,6 +206,9 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
     for (const { area, level, says } of json.findings as Finding[])
       if (level === "wrong" && area !== "configuration") failures.push(`sluice doctor, ${area}: ${says}`);
     return { ok: failures.length === 0, rows, sessions, failures };
+  } catch (error) {
+    for (const { output } of stage.servers) say(output().slice(-3_000));
+    throw error;
   } finally {
     await traffic.stop();
     traffic.close();
