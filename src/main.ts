@@ -44,6 +44,7 @@ async function start(): Promise<void> {
     const url = `http://${host}:${app.port}`;
     say(`sluice is ready at ${url}`);
     say(`  health of Redis: ${url}/health/redis   metrics: ${url}/metrics`);
+    if (app.consolePath) say(`  console: ${url}${app.consolePath}`);
     if (existsSync(config.DATA_DIR))
       say(`  data, secrets and logs of this machine's own databases: ${config.DATA_DIR}/`);
     say("  Ctrl-C stops it, and what it started.");

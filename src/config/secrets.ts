@@ -13,6 +13,7 @@ export interface Secrets {
 interface Kept {
   jwt: string;
   session: string;
+  console: string;
 }
 
 function readKept(file: string): Partial<Kept> {
@@ -26,18 +27,48 @@ function readKept(file: string): Partial<Kept> {
   }
 }
 
-const fresh = () => randomBytes(32).toString("hex");
+/** Made once and kept in the data folder, so that a restart logs nobody out. */
+function kept({ DATA_DIR }: Config, ...names: (keyof Kept)[]): Partial<Kept> {
+  const file = join(DATA_DIR, "secrets.json");
+  const found = readKept(file);
+  const missing = names.filter((name) => !found[name]);
+  if (missing.length === 0) return found;
+  const all = { ...found, ...Object.fromEntries(missing.map((name) => [name, randomBytes(32).toString("hex")])) };
+  mkdirSync(DATA_DIR, { recursive: true, mode: 0o700 });
+  writeFileSync(file, JSON.stringify(all), { mode: 0o600 });
+  return all;
+}
 
-/** The configured secrets, or ones made once and kept in the data folder, so that a restart logs nobody out. */
+/** The configured secrets, or this machine's own. */
 export function loadSecrets(config: Config): Secrets {
   const session = config.SESSION_SECRET.split(",").filter(Boolean);
   if (config.JWT_SECRET && session.length > 0) return { jwt: config.JWT_SECRET, session };
-  const file = join(config.DATA_DIR, "secrets.json");
-  const found = readKept(file);
-  const kept: Kept = { jwt: found.jwt ?? fresh(), session: found.session ?? fresh() };
-  if (!found.jwt || !found.session) {
-    mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 });
-    writeFileSync(file, JSON.stringify(kept), { mode: 0o600 });
-  }
-  return { jwt: config.JWT_SECRET || kept.jwt, session: session.length > 0 ? session : [kept.session] };
+  const { jwt = "", session: own = "" } = kept(config, "jwt", "session");
+  return { jwt: config.JWT_SECRET || jwt, session: session.length > 0 ? session : [own] };
+}
+
+export interface ConsoleTokens {
+  full: string;
+  /** Lets its holder look. */
+  read?: string;
+  /** Made here, for whoever sits at this machine. */
+  made: boolean;
+}
+
+const shortestToken = 16;
+const loopback = ["127.0.0.1", "::1", "localhost"];
+
+/** The tokens of the console, or why nobody is let into it. */
+export function consoleTokens(config: Config): ConsoleTokens | { refused: string } {
+  const { NODE_ENV, HOST, OPS_TOKEN: full, OPS_READ_TOKEN: read } = config;
+  const production = NODE_ENV === "production";
+  const reading = read ? { read } : {};
+  if (!full && production) return { refused: "OPS_TOKEN is not set" };
+  if (!full && !loopback.includes(HOST))
+    return { refused: `OPS_TOKEN is not set, and HOST=${HOST} lets other machines in` };
+  if (production && [full, read].some((token) => token && token.length < shortestToken))
+    return { refused: `OPS_TOKEN or OPS_READ_TOKEN is shorter than ${shortestToken} characters` };
+  if (full && full === read) return { refused: "OPS_READ_TOKEN is the same as OPS_TOKEN" };
+  if (full) return { full, ...reading, made: false };
+  return { full: kept(config, "console").console ?? "", ...reading, made: true };
 }

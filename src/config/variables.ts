@@ -168,6 +168,11 @@ export const groups = {
     RATE_LIMIT_API: variable(limit, "1200/15m", "API requests per user."),
     RATE_LIMIT_CHANNELS: variable(limit, "30/1h", "New channels per user."),
     RATE_LIMIT_EVENTS: variable(limit, "120/10s", "Socket events per user that make the server work."),
+    RATE_LIMIT_CONSOLE: variable(
+      limit,
+      "10/15m",
+      "Wrong tokens at the console per address; not turned off by RATE_LIMITS.",
+    ),
     BODY_LIMIT_KB: variable(integer(1, 10_240), "32", "Largest JSON body, in kB."),
     SOCKET_PAYLOAD_KB: variable(
       integer(1, 10_240),
@@ -232,6 +237,13 @@ export const groups = {
       "1s",
       "Each instance tells the others this often where it stands; one that is silent for five times as long counts as gone.",
     ),
+    OPS_TOKEN: variable(
+      text,
+      "",
+      "Lets its holder into the console at /ops; in production at least 16 characters. Empty: no console in production, else one token is made for this machine.",
+      { secret: true },
+    ),
+    OPS_READ_TOKEN: variable(text, "", "Lets its holder look at the console and change nothing.", { secret: true }),
     METRICS_TOKEN: variable(
       text,
       "",

@@ -4,6 +4,28 @@ import type { Log } from "../kernel/log.ts";
 import { within } from "./bounded.ts";
 import type { SessionMode } from "./settings-types.ts";
 
+/** What an instance has counted since it started. */
+export interface Figures {
+  readonly cacheReads: number;
+  readonly cacheHits: number;
+  /** Reads that Redis answered, and how long they took together; those of MongoDB likewise. */
+  readonly redisReads: number;
+  readonly redisSeconds: number;
+  readonly mongoReads: number;
+  readonly mongoSeconds: number;
+  /** Reads that MongoDB was spared. */
+  readonly saved: number;
+  /** Commands that MongoDB was sent all the same. */
+  readonly queries: number;
+  /** Sessions that MongoDB answered although the dial says Redis. */
+  readonly fallbacks: number;
+  /** Well signed cookies that found no session. */
+  readonly missing: number;
+  /** Calls to which Redis gave no answer that may be used. */
+  readonly errors: number;
+  readonly caches: Readonly<Record<string, { readonly reads: number; readonly hits: number }>>;
+}
+
 /** Where an instance stands, as it sees itself. */
 export interface InstanceState {
   readonly serverId: string;
@@ -22,6 +44,7 @@ export interface InstanceState {
   /** null before it has followed the changes for the first time. */
   readonly streamLagMs: number | null;
   readonly ttlSeconds: number;
+  readonly figures?: Figures;
 }
 
 export interface InstanceReport extends InstanceState {

@@ -1,4 +1,6 @@
 export type { Check, Checks, Figure, Status } from "./checks.ts";
+export { createFigureCounter } from "./console/figures.ts";
+export { closedConsole, createConsole, type OperatorConsole } from "./console/index.ts";
 export { type Clock, examineClocks } from "./doctor/clocks.ts";
 export { examineLives } from "./doctor/lives.ts";
 export { examineMongo, uniqueFields } from "./doctor/mongo.ts";

@@ -2,7 +2,7 @@ import type { Db } from "mongodb";
 import type { Clock } from "../../kernel/clock.ts";
 import { createEvents, type Events } from "../../kernel/events.ts";
 import type { Log } from "../../kernel/log.ts";
-import { type InstanceState, reportInstance } from "../../mongo/instances.ts";
+import { type Figures, type InstanceState, reportInstance } from "../../mongo/instances.ts";
 import type { SettingsStore } from "../../mongo/settings-types.ts";
 import type { RedisDoor } from "../../redis/types.ts";
 import type { Toolbox } from "../tools/toolbox.ts";
@@ -28,6 +28,8 @@ export interface DialControlOptions {
   everyMs: number;
   /** Undefined: the dial never steps down by itself. */
   limits?: StepDownLimits;
+  /** What the instance has counted, to be reported with where it stands. */
+  figures?: () => Figures;
   clock: Clock;
   log: Log;
 }
@@ -43,7 +45,8 @@ export interface DialControl {
 const patienceLooks = 5;
 
 export function createDialControl(options: DialControlOptions): DialControl {
-  const { settings, store, db, door, box, serverId, version, ttlSeconds, everyMs, limits, clock, log } = options;
+  const { settings, store, db, door, box, serverId, version, ttlSeconds, everyMs, limits, figures, clock, log } =
+    options;
   const events = createEvents<DialEvents>();
   const check = createGuards({ db, box });
   const who = `sluice at ${serverId}`;
@@ -53,7 +56,8 @@ export function createDialControl(options: DialControlOptions): DialControl {
     const { revision } = settings.current;
     const lag = Number.isFinite(streamLagMs) ? Math.round(streamLagMs) : null;
     const seen = { revision, mode, percent, epoch, redis: door.state, reading, reason };
-    return { serverId, version, ...seen, streamLive, streamLagMs: lag, ttlSeconds };
+    const counted = figures ? { figures: figures() } : {};
+    return { serverId, version, ...seen, streamLive, streamLagMs: lag, ttlSeconds, ...counted };
   }
 
   const reporter = reportInstance({ db, state, everyMs, log });

@@ -1,0 +1,114 @@
+import { fill, h } from "../dom.js";
+import { get, post } from "./api.js";
+import { chartsView } from "./charts.js";
+import { dialView } from "./dial.js";
+import { follow } from "./live.js";
+import { cachesView, killView } from "./switches.js";
+import { historyView, jobView, serversView } from "./tables.js";
+import { time } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const root = $("root");
+const screen = (id) => root.replaceChildren($(id).content.cloneNode(true));
+
+/** For who does not see it; shown as well when it is `loud`. */
+function announce(words, loud = false) {
+  $("announcer").textContent = words;
+  if (loud) $("notices")?.append(h("p", { class: "notice bad" }, words));
+}
+
+function showEntry(words = "It takes the token in OPS_TOKEN, or OPS_READ_TOKEN to look only.") {
+  screen("entry");
+  $("entry-words").textContent = words;
+  root.querySelector("form").onsubmit = async (event) => {
+    event.preventDefault();
+    await logIn($("token").value);
+  };
+  $("token").focus();
+}
+
+async function logIn(token) {
+  try {
+    showConsole(await post("login", { token }));
+  } catch ({ message }) {
+    if (!$("token")) showEntry();
+    $("entry-problem").textContent = message;
+    $("token").select();
+  }
+}
+
+function showConsole({ role }) {
+  screen("console");
+  let staleSince = null;
+  let state;
+  const parts = { locked: () => role !== "full" || staleSince !== null, announce };
+  const charts = chartsView();
+  const views = [dialView, killView, cachesView, serversView, historyView, jobView].map((view) => view(parts));
+
+  function notices() {
+    const { settings, problem } = state ?? {};
+    const by = settings?.disabledBy === "environment" ? "by DISABLE_REDIS" : "by the kill switch";
+    fill(
+      $("notices"),
+      staleSince !== null &&
+        h(
+          "p",
+          { class: "notice bad" },
+          `No connection to the server. What you see is from ${time(staleSince)}; reconnecting…`,
+        ),
+      role === "read" && h("p", { class: "notice" }, "You are here to look: this token changes nothing."),
+      problem && h("p", { class: "notice bad" }, `What is known of the servers may be old: ${problem}.`),
+      settings?.disabledBy &&
+        h("p", { class: "notice bad" }, `Redis is switched off ${by}: MongoDB answers for everything.`),
+    );
+  }
+
+  let drawn = "";
+  function show() {
+    if (state) for (const view of views) view(state);
+    const text = JSON.stringify([staleSince, state?.problem, state?.settings.disabledBy]);
+    if (text !== drawn) notices();
+    drawn = text;
+    $("link").textContent = staleSince === null ? (state ? "live" : "connecting…") : `stale since ${time(staleSince)}`;
+    $("link").className = staleSince !== null ? "badge bad" : "badge good";
+    root.classList.toggle("stale", staleSince !== null);
+  }
+
+  const live = follow({
+    onState(now) {
+      if (state && state.server.since + 5_000 < now.server.since) announce("The server was started again.");
+      state = now;
+      $("server").textContent = `${now.server.id}, release ${now.server.version}, since ${time(now.server.since)}`;
+      charts.show(now);
+      show();
+    },
+    onLive() {
+      if (staleSince !== null) announce("Connected again.");
+      staleSince = null;
+    },
+    onStale(since) {
+      staleSince = since;
+      announce(`No connection to the server. What you see is from ${time(since)}.`);
+      show();
+    },
+    onOut: () => end("Your time here is over. Log in again."),
+  });
+
+  function end(words) {
+    live.close();
+    charts.close();
+    $("confirm").close();
+    showEntry(words);
+  }
+  $("leave").onclick = async () => {
+    await post("logout").catch(() => undefined);
+    end("You are logged out.");
+  };
+  show();
+}
+
+const [, handed] = /^#token=(.+)$/.exec(location.hash) ?? [];
+// What is in the address would be kept in the browser's history.
+if (location.hash) history.replaceState(null, "", location.pathname);
+if (handed) logIn(decodeURIComponent(handed));
+else get("session").then(showConsole, () => showEntry());

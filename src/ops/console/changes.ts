@@ -1,0 +1,114 @@
+import { type Request, Router } from "express";
+import { z } from "zod";
+import type { Clock } from "../../kernel/clock.ts";
+import type { ChangeBy, Settings, SettingsStore } from "../../mongo/settings-types.ts";
+import type { DialDesk, turnDial as TurnDial } from "../../sessions/dial/change.ts";
+import type { abortRamp as AbortRamp, startRamp as StartRamp } from "../../sessions/dial/ramp.ts";
+import { changeKillSwitch } from "../kill-switch.ts";
+import { WrongRequest } from "./answers.ts";
+import { asOf } from "./as-of.ts";
+import type { Jobs } from "./jobs.ts";
+
+/** What the operator's commands are made of, too. */
+export interface Acts {
+  turnDial: typeof TurnDial;
+  startRamp: typeof StartRamp;
+  abortRamp: typeof AbortRamp;
+  switchCache(
+    settings: Pick<SettingsStore, "current" | "change">,
+    name: string,
+    on: boolean,
+    by: ChangeBy,
+  ): Promise<Settings>;
+}
+
+export interface ChangesOptions {
+  acts: Acts;
+  settings: SettingsStore;
+  desk: DialDesk & { clock: Clock };
+  caches: ReadonlySet<string>;
+  jobs: Jobs;
+}
+
+const percent = z.number().min(0).max(100);
+const reason = z.string().trim().min(1).max(500);
+const seen = { reason, revision: z.int().min(0) };
+const shapes = {
+  dial: z.object({
+    ...seen,
+    percent: percent.optional(),
+    mode: z.enum(["off", "shadow", "serve"]).optional(),
+    oldServers: z.boolean().optional(),
+    force: z.boolean().default(false),
+  }),
+  ramp: z.object({
+    ...seen,
+    to: percent,
+    from: percent.optional(),
+    step: z.number().min(0.001).max(100),
+    everyMs: z.int().min(100).max(604_800_000),
+    force: z.boolean().default(false),
+  }),
+  abort: z.object(seen),
+  kill: z.object({ reason, on: z.boolean() }),
+  cache: z.object({ ...seen, name: z.string().max(100), on: z.boolean() }),
+  verify: z.object({ sample: z.int().min(1).max(10_000_000).optional() }),
+  backfill: z.object({ restart: z.boolean().optional() }),
+};
+
+/** What is not there is left out, so that nobody takes it for a value. */
+type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+const present = <T extends object>(value: T): Present<T> =>
+  Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Present<T>;
+
+function read<T>(shape: z.ZodType<T>, { body }: Request): T {
+  const found = shape.safeParse(body);
+  if (found.success) return found.data;
+  const [first] = found.error.issues;
+  throw new WrongRequest(`${first?.path.join(".") || "The request"}: ${first?.message ?? "cannot be used"}.`);
+}
+
+const whoIs = (req: Request) => `console at ${(req.ip ?? "an unknown address").replace(/^::ffff:/, "")}`;
+
+/** Everything that the console can change. */
+export function changeRoutes({ acts, settings, desk, caches, jobs }: ChangesOptions): Router {
+  const router = Router();
+  const byOf = (req: Request, why: string) => ({ who: whoIs(req), why });
+
+  router.post("/dial", async (req, res) => {
+    const { reason: why, revision, force, ...turn } = read(shapes.dial, req);
+    const at = { ...desk, settings: await asOf(settings, revision) };
+    res.json(await acts.turnDial(at, present(turn), { ...byOf(req, why), force }));
+  });
+  router.post("/ramp", async (req, res) => {
+    const { reason: why, revision, force, ...plan } = read(shapes.ramp, req);
+    const at = { ...desk, settings: await asOf(settings, revision) };
+    res.json(await acts.startRamp(at, present(plan), { ...byOf(req, why), force }));
+  });
+  router.post("/ramp/abort", async (req, res) => {
+    const { reason: why, revision } = read(shapes.abort, req);
+    res.json({ changed: await acts.abortRamp(await asOf(settings, revision), byOf(req, why)) });
+  });
+  // Whatever else was changed meanwhile: in an emergency it must not be refused for that.
+  router.post("/kill", async (req, res) => {
+    const { reason: why, on } = read(shapes.kill, req);
+    const { revision } = await changeKillSwitch(settings, on, byOf(req, why));
+    res.json({ redisDisabled: on, revision });
+  });
+  router.post("/cache", async (req, res) => {
+    const { reason: why, revision, name, on } = read(shapes.cache, req);
+    if (!caches.has(name)) throw new WrongRequest(`There is no cache "${name}".`);
+    const changed = await acts.switchCache(await asOf(settings, revision), name, on, byOf(req, why));
+    res.json({ name, on, revision: changed.revision });
+  });
+  router.post("/verify", (req, res) => {
+    res.status(202).json(jobs.start("verify", present(read(shapes.verify, req)), whoIs(req)));
+  });
+  router.post("/backfill", (req, res) => {
+    res.status(202).json(jobs.start("backfill", present(read(shapes.backfill, req)), whoIs(req)));
+  });
+  router.post("/stop", (req, res) => {
+    res.json({ stopped: jobs.stop(whoIs(req)) });
+  });
+  return router;
+}

@@ -1,0 +1,95 @@
+import type { Clock } from "../../kernel/clock.ts";
+import { messageOf } from "../../kernel/errors.ts";
+import type { InstanceReport } from "../../mongo/instances.ts";
+import type { SettingsStore } from "../../mongo/settings-types.ts";
+import type { FleetStatus } from "../../sessions/dial/status.ts";
+import type { KillSwitch } from "../kill-switch.ts";
+import type { CacheSource } from "../metrics/caches.ts";
+import type { Jobs } from "./jobs.ts";
+import { type CacheRate, createRates, type Point } from "./rates.ts";
+
+export interface StateOptions {
+  about: { serverId: string; version: string };
+  settings: Pick<SettingsStore, "current" | "stored" | "changedAt">;
+  killSwitch: Pick<KillSwitch, "by">;
+  /** All instances, as they report themselves. */
+  fleet(): Promise<FleetStatus>;
+  /** About how many live sessions there are. */
+  liveSessions(): Promise<number>;
+  caches: { all: CacheSource["all"]; byDefault: boolean };
+  jobs: Pick<Jobs, "current">;
+  clock: Clock;
+}
+
+/** Everything a console shows, of this moment. */
+export interface State {
+  readonly at: number;
+  readonly server: { id: string; version: string; since: number };
+  /** Absent while all is well: why what is known of the others is old. */
+  readonly problem?: string;
+  readonly settings: {
+    revision: number;
+    changedAt: Date | null;
+    redisDisabled: boolean;
+    disabledBy: KillSwitch["by"];
+    sessions: SettingsStore["current"]["sessions"];
+  };
+  readonly liveSessions: number | null;
+  readonly caches: ({ name: string; on: boolean; wanted: boolean; by: string; doubt: string | null } & CacheRate)[];
+  readonly instances: Omit<InstanceReport, "figures">[];
+  readonly converged: boolean;
+  readonly differs: readonly string[];
+  readonly point: Point;
+  readonly job: Jobs["current"];
+}
+
+const countEveryMs = 5_000;
+const none: CacheRate = { reads: 0, hitRatio: null };
+
+export function createLook(options: StateOptions): () => Promise<State> {
+  const { about, settings, killSwitch, fleet, liveSessions, caches, jobs, clock } = options;
+  const rates = createRates();
+  const since = clock.now() - Math.round(process.uptime() * 1_000);
+  let known: FleetStatus | undefined;
+  let counted: { at: number; sessions: number } | undefined;
+
+  /** Why it did not go well, if it did not. */
+  async function ask(): Promise<string | undefined> {
+    try {
+      known = await fleet();
+      const now = clock.now();
+      if (!counted || now - counted.at > countEveryMs) counted = { at: now, sessions: await liveSessions() };
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  return async () => {
+    const wrong = await ask();
+    const at = clock.now();
+    const { point, caches: byCache } = rates.look(at, known?.instances ?? []);
+    const { current, changedAt } = settings;
+    const { revision, redisDisabled, sessions } = current;
+    return {
+      at,
+      server: { id: about.serverId, version: about.version, since },
+      ...(wrong === undefined ? {} : { problem: wrong }),
+      settings: { revision, changedAt, redisDisabled, disabledBy: killSwitch.by, sessions },
+      liveSessions: counted?.sessions ?? null,
+      caches: [...caches.all].map(([name, { on, doubt }]) => ({
+        name,
+        on,
+        wanted: current.caches[name] ?? caches.byDefault,
+        by: current.caches[name] === undefined ? "environment" : "settings",
+        doubt: doubt ?? null,
+        ...(byCache[name] ?? none),
+      })),
+      instances: (known?.instances ?? []).map(({ figures: _, ...report }) => report),
+      converged: known?.converged ?? false,
+      differs: known?.differs ?? [],
+      point,
+      job: jobs.current,
+    };
+  };
+}
