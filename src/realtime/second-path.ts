@@ -11,6 +11,8 @@ import type { Log } from "../kernel/log.ts";
  */
 export interface SecondPath {
   readonly stream: ReturnType<Feeds["messages"]>;
+  /** A message of this instance was perhaps stored although the store did not say so: it is looked for. */
+  doubt(): void;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,8 @@ const patienceMs = 2_000;
 /** Instances' clocks may differ, and a write may take its time, by this much together. */
 const marginMs = 10_000;
 const mostAtOnce = 2_000;
+/** A write that was given up may still happen for so long. */
+const doubtMs = 5_000;
 /** What is put into the store long after it was said is no news. */
 const newsMs = 10 * 60_000;
 
@@ -38,6 +42,7 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
   let complete = clock.now();
   let lostAt: number | undefined = clock.now();
   let owing = false;
+  let doubtUntil = 0;
   let reading: Promise<void> | undefined;
   let failing = false;
 
@@ -82,12 +87,16 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
 
   const timer = setInterval(() => {
     const blind = lostAt !== undefined && clock.now() - lostAt > patienceMs;
-    if (owing || blind || stream.reason === "no replica set") begin();
+    if (owing || blind || clock.now() < doubtUntil || stream.reason === "no replica set") begin();
   }, pollMs);
   timer.unref();
 
   return {
     stream,
+    doubt() {
+      doubtUntil = clock.now() + doubtMs;
+      if (lostAt === undefined) complete = clock.now();
+    },
     async close() {
       clearInterval(timer);
       await Promise.all([stream.close(), reading]);

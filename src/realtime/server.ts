@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Server } from "socket.io";
+import type { Messages } from "../chat/services/types.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import { createEvents } from "../kernel/events.ts";
@@ -87,7 +88,18 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     intervalMs: config.ROOM_LIST_INTERVAL,
     onError: (error) => log.warn({ err: messageOf(error) }, "A room could not be told who is in it"),
   });
-  const { channels, messages } = services;
+  const { channels } = services;
+  const messages: Messages = {
+    ...services.messages,
+    async add(message) {
+      try {
+        return await services.messages.add(message);
+      } catch (error) {
+        secondPath?.doubt();
+        throw error;
+      }
+    },
+  };
   const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
   const voice = createVoice({ io, channels, guests, orders: spoken(orders), members: createVoiceMembers(sets) });
   const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });

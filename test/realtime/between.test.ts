@@ -172,7 +172,7 @@ async function callers() {
   return { a, b, offer: { offer: { sdp: "x" }, targetSocketId: b.socket.id } };
 }
 
-describe("two instances", () => {
+describe("two instances", { timeout: 120_000 }, () => {
   it("speak over Redis while it is well", async () => {
     await everywhere("up");
     await talk("well", await acquainted());

@@ -1,4 +1,5 @@
 import type { ChangeStreamDocument, Db } from "mongodb";
+import { Types } from "mongoose";
 import type { Log } from "../../kernel/log.ts";
 import type { WatchCollection, Watcher } from "../../mongo/watch.ts";
 import type { MessageRecord } from "../models/message.ts";
@@ -15,8 +16,9 @@ export interface StandingChange {
   ended?: Date;
 }
 
-/** What others store, told as it is stored; each of them goes on until it is closed. */
+/** What is stored, told as it is stored; each of them goes on until it is closed. */
 export interface Feeds {
+  /** What other processes store. */
   messages(tell: (message: Message) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
   standings(tell: (change: StandingChange) => void): Watcher;
   /** Of these rooms, stored at `since` or later; of too many the newest, in order. */
@@ -32,8 +34,13 @@ interface Options {
 const ofMessage = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
 const ofStanding = ["nickname", "role", "banned", "banExpires", "muteExpires", "sessionsEndedAt"];
 
+/** All ids that a process makes have these five random bytes in common. */
+const mark = { from: 8, length: 10 };
+const ownMark = new Types.ObjectId().toHexString().slice(mark.from, mark.from + mark.length);
+const markOf = { $substrBytes: [{ $toString: "$fullDocument._id" }, mark.from, mark.length] };
+
 const messagePipeline = [
-  { $match: { operationType: "insert" } },
+  { $match: { operationType: "insert", $expr: { $ne: [markOf, ownMark] } } },
   { $project: { operationType: 1, fullDocument: { _id: 1, ...ofMessage } } },
 ];
 
