@@ -9,6 +9,8 @@ export type Followed<Entry> =
   /** A server that keeps versions wrote it, and puts it into Redis itself; if it has died, what is there is older (`exact`: another). */
   | { readonly key: string; readonly id: string; readonly version: number; readonly exact?: true }
   | { readonly key: string; readonly drop: string }
+  /** Somebody who keeps no versions wrote it: it is given one, and goes in. Where the declaration cannot, the key is dropped. */
+  | { readonly key: string; readonly adopt: string }
   /** Deleted; nobody knows which key it was in. */
   | { readonly gone: string }
   /** Nobody knows what all is old now. */
@@ -18,6 +20,8 @@ export interface Following<Entry> {
   readonly collection: string;
   /** What of a change is sent at all. */
   readonly pipeline?: Document[];
+  /** Raises the versions of these in MongoDB, and answers what they are then; those that are gone are left out. */
+  adopt?(key: string, ids: readonly string[]): Promise<Entry[]>;
   /** A promise when MongoDB has to be asked for what the change does not say. */
   read(change: ChangeStreamDocument<Document>): Followed<Entry> | undefined | Promise<Followed<Entry> | undefined>;
 }

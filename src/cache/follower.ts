@@ -31,6 +31,7 @@ const gatherMs = 50;
 /** A server is given so long to put into Redis what it has written. */
 const settleMs = 300;
 const mostAtOnce = 500;
+const mostAdopted = 200;
 /** A fill may be under way; later than this it is no use asking again. */
 const looks = 10;
 
@@ -47,6 +48,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   if (!follow) return undefined;
   const pushes = new Map<string, Map<string, Entry>>();
   const expected = new Map<string, Map<string, Expected>>();
+  const adopting = new Map<string, Map<string, true>>();
   const dropping = new Map<string, string>();
   let working: Promise<void> | undefined;
   let known = false;
@@ -68,9 +70,12 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       // What it was before does not count any more.
       pushes.delete(key);
       expected.delete(key);
+      adopting.delete(key);
       dropping.set(key, followed.drop);
     } else if ("entry" in followed) {
       if (!dropping.has(key)) group(pushes, key).set(declaration.id(followed.entry), followed.entry);
+    } else if ("adopt" in followed) {
+      if (!dropping.has(key)) group(adopting, key).set(followed.adopt, true);
     } else if (!dropping.has(key)) {
       const { id, version, exact = false } = followed;
       group(expected, key).set(id, { version, exact, due: performance.now() + settleMs, looks: 0 });
@@ -83,6 +88,14 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       .map(([, entry]) => entry);
     for (let at = 0; at < fresh.length; at += mostAtOnce)
       await writes.push(key, fresh.slice(at, at + mostAtOnce), false);
+  }
+
+  /** Where many were changed at once, all are read again sooner than one by one. */
+  async function adoptAll(key: string, ids: readonly string[]): Promise<void> {
+    const adopt = ids.length <= mostAdopted ? follow?.adopt : undefined;
+    const entries = await adopt?.(key, ids).catch(() => undefined);
+    if (entries) await writes.push(key, entries, false);
+    else await writes.drop(key, "it was changed past every server", false);
   }
 
   /** Whoever wrote has put it into Redis by now, or has died before. */
@@ -112,12 +125,15 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     const gathered = [...pushes];
     pushes.clear();
     await Promise.all(gathered.map(([key, entries]) => pushAll(key, entries)));
+    const adopted = [...adopting];
+    adopting.clear();
+    await Promise.all(adopted.map(([key, ids]) => adoptAll(key, [...ids.keys()])));
     await Promise.all([...expected].map(([key, all]) => verify(key, all, now)));
     for (const [key, all] of expected) if (all.size === 0) expected.delete(key);
   }
 
   const timer = setInterval(() => {
-    if (working || dropping.size + pushes.size + expected.size === 0) return;
+    if (working || dropping.size + pushes.size + adopting.size + expected.size === 0) return;
     working = work()
       .catch((error: unknown) => log.error({ err: error, cache: declaration.name }, "A cache could not follow"))
       .finally(() => {
@@ -135,7 +151,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       const followed = await follow.read(change);
       if (followed) await take(followed);
       // Without end what is gathered would fill the memory.
-      while (pushes.size + expected.size > mostAtOnce * 4 && working) await working;
+      while (pushes.size + adopting.size + expected.size > mostAtOnce * 4 && working) await working;
     },
     onLive(live, reason) {
       const first = !known;

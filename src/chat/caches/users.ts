@@ -138,7 +138,14 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
         if (operationType !== "update") return drop;
         if (typeof rev === "number") return { key: "", id: documentKey._id.toHexString(), version: rev };
         const touched = [...(fields ?? []), ...(removed ?? [])];
-        return touched.some((name) => shown.includes(name) || name === "rev") ? drop : undefined;
+        if (touched.includes("rev")) return drop;
+        const id = documentKey._id.toHexString();
+        return touched.some((name) => shown.includes(name)) ? { key: "", adopt: id } : undefined;
+      },
+      async adopt(_key, ids) {
+        const these = { _id: { $in: ids.map((id) => new Types.ObjectId(id)) } };
+        await users.updateMany(these, { $inc: { rev: 1 } });
+        return loadUsers(users, { ids });
       },
     },
   };
