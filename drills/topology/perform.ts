@@ -67,7 +67,7 @@ const calm: Fault = { name: "none", interrupts: false, begin: async () => {} };
 export const wholePlan = [calm, killed, restored, frozen, thawed, asked];
 export const shortPlan = [calm, killed, restored];
 
-const inARow = 5;
+const inARow = 3;
 
 async function stateAt(url: string): Promise<string> {
   const answer = await fetch(`${url}/health/redis`, { signal: AbortSignal.timeout(3_000) }).catch(() => undefined);
@@ -108,14 +108,14 @@ async function promotion(
 async function inRedis(stage: Stage, sid: string): Promise<boolean> {
   const asked = stage.redis.map(async (server) => {
     const answer = server.ask("EXISTS", `session:${sid}`);
-    const late = pause(400, undefined, { ref: false }).then(() => 0);
+    const late = pause(2_000, undefined, { ref: false }).then(() => 0);
     if ((await Promise.race([answer, late])) !== 1) throw new Error("not there");
     return true;
   });
   return Promise.any(asked).catch(() => false);
 }
 
-/** When the first of five writes in a row was in Redis. */
+/** When the first of three writes in a row was in Redis. */
 async function resumption(stage: Stage, traffic: Traffic, index: number, since: number): Promise<number> {
   let first = 0;
   let good = 0;
