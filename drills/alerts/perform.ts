@@ -59,12 +59,15 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
   const { alert, name } = trouble;
   const row: Row = { alert, name };
   const wait = { timeoutMs: patienceMs, everyMs: 50 };
+  let afterwards: Awaited<ReturnType<Trouble["cause"]>>;
   try {
     await quiet(stage, patienceMs);
-    await trouble.cause(stage);
+    afterwards = await trouble.cause(stage);
+    const { named } = trouble;
     const namedBySome = async () =>
-      (await Promise.all(stage.servers.map(stage.health))).some((page) => trouble.named.test(page));
-    row.namedMs = await timed(() => until(namedBySome, { ...wait, describe: `the health page to name: ${name}` }));
+      (await Promise.all(stage.servers.map(stage.health))).some((page) => named?.test(page));
+    if (named)
+      row.namedMs = await timed(() => until(namedBySome, { ...wait, describe: `the health page to name: ${name}` }));
     const fires = async () => (await stage.prometheus.firing()).includes(alert);
     row.firedMs = await timed(() => until(fires, { ...wait, describe: `${alert} to fire` }));
     await byTheBook(stage, alert);
@@ -72,11 +75,11 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
     row.endedMs = await timed(() =>
       until(over, { ...wait, describe: `${alert} to end by the commands of the runbook` }),
     );
-    if (row.namedMs > namedWithinMs) row.failure = `the health page named it after ${row.namedMs} ms only`;
+    if ((row.namedMs ?? 0) > namedWithinMs) row.failure = `the health page named it after ${row.namedMs} ms only`;
   } catch (error) {
     row.failure = error instanceof Error ? error.message : String(error);
   }
-  await trouble.after?.(stage);
+  await afterwards?.();
   return row;
 }
 
