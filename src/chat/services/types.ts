@@ -85,8 +85,6 @@ export interface Users {
   byNickname(nickname: string): Promise<UserCard | null>;
   /** One bulk write for many: presence is written in batches. */
   setStatus(changes: { id: string; status: UserStatus; lastActive?: Date }[]): Promise<void>;
-  /** Everybody who is marked online and not among `ids` becomes offline; how many were. */
-  offlineExcept(ids: string[]): Promise<number>;
   /** Ids of all who are stored as online. */
   markedOnline(): Promise<string[]>;
   touch(id: string, at: Date): Promise<void>;

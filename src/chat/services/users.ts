@@ -67,13 +67,6 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
         () => users.bulkWrite(bulk, { ordered: false }),
       );
     },
-    async offlineExcept(ids) {
-      const keep = ids.map((id) => new Types.ObjectId(id));
-      const gone = { $set: { status: "offline" as const }, ...changed };
-      const end = await users.updateMany({ status: "online", _id: { $nin: keep } }, gone);
-      if (end.modifiedCount > 0) await cache?.drop("", "many users are offline now");
-      return end.modifiedCount;
-    },
     async markedOnline() {
       const found = await users.find({ status: "online" }, { _id: 1 }).lean<UserRecord[]>();
       return found.map(({ _id }) => _id.toHexString());
