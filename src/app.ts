@@ -31,6 +31,7 @@ import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
 import { watchCollection } from "./mongo/watch.ts";
 import type { Figure } from "./ops/checks.ts";
 import { createFigureCounter, createOps, type Phase, serverIdOf } from "./ops/index.ts";
+import { memoryMetrics } from "./ops/metrics/memory.ts";
 import { createRealtime } from "./realtime/index.ts";
 import { createRedisDoor } from "./redis/door.ts";
 import { createLimiter } from "./redis/limiter.ts";
@@ -240,7 +241,10 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
     if (hot) ops.watchStream("standings", hot.standings);
-    if (memory) ops.checks.add("bus:lag", () => lagOf(memory));
+    if (memory) {
+      ops.checks.add("bus:lag", () => lagOf(memory));
+      ops.metrics.add(memoryMetrics(memory));
+    }
     ops.watchSockets(realtime);
     ops.watchPresence(() => realtime.stats().presence);
     for (const [name, stream] of realtime.streams) ops.watchStream(name, stream);
