@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { RedisStore } from "connect-redis";
 import type { SessionData, Store } from "express-session";
 import { createClient } from "redis";
@@ -14,7 +15,8 @@ const day = 86_400_000;
 const url = mongoUrl("rollout");
 let redis: RedisServer;
 let one: Instance;
-let trips: string[] = [];
+/** Of the work that is looked at: what the store does beside it is no part of it. */
+const trips = new AsyncLocalStorage<string[]>();
 let serial = 0;
 function newSid(): string {
   serial += 1;
@@ -29,7 +31,7 @@ function noted(): { door: (door: RedisDoor) => RedisDoor; db: (db: Db) => Db } {
         const value: unknown = Reflect.get(target, key, target);
         if (key !== "call" && key !== "script") return typeof value === "function" ? value.bind(target) : value;
         return (what: string | { name: string }, ...rest: unknown[]) => {
-          trips.push(`redis ${typeof what === "string" ? what : what.name}`);
+          trips.getStore()?.push(`redis ${typeof what === "string" ? what : what.name}`);
           return (value as (...args: unknown[]) => unknown).call(target, what, ...rest);
         };
       },
@@ -40,7 +42,7 @@ function noted(): { door: (door: RedisDoor) => RedisDoor; db: (db: Db) => Db } {
         const value: unknown = Reflect.get(target, key, target);
         if (typeof value !== "function") return value;
         return (...args: unknown[]) => {
-          if (/findOne|updateOne|deleteOne/.test(String(key))) trips.push(`mongo ${String(key)}`);
+          if (/findOne|updateOne|deleteOne/.test(String(key))) trips.getStore()?.push(`mongo ${String(key)}`);
           return value.apply(target, args);
         };
       },
@@ -98,9 +100,9 @@ async function copied(sid: string): Promise<void> {
 }
 
 async function tripsOf(work: () => Promise<unknown>): Promise<string[]> {
-  trips = [];
-  await work();
-  return [...trips];
+  const mine: string[] = [];
+  await trips.run(mine, work);
+  return [...mine];
 }
 
 describe("round trips", () => {
@@ -298,8 +300,9 @@ describe("touches", () => {
     await copied(sid);
     const [older, newer] = [(await one.calls.get(sid)) ?? sessionOf(day), (await one.calls.get(sid)) ?? sessionOf(day)];
     Object.assign(newer.cookie, { expires: sessionOf(30 * day).cookie.expires });
-    await one.calls.set(sid, newer);
-    await one.calls.touch(sid, older);
+    expect(await tripsOf(() => one.calls.set(sid, newer))).toEqual(["mongo updateOne", "redis session.put"]);
+    expect(Number(await redis.ask("PTTL", `session:${sid}`))).toBeGreaterThan(29 * day);
+    expect(await tripsOf(() => one.calls.touch(sid, older))).toEqual(["redis session.touch"]);
     expect(Number(await redis.ask("PTTL", `session:${sid}`))).toBeGreaterThan(29 * day);
   });
 
