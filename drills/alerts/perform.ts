@@ -34,11 +34,11 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return Math.round(performance.now() - began);
 }
 
-/** Nothing but the dials, which nobody has turned yet, may be amiss before anything is done. */
-async function quiet({ prometheus }: Stage, patienceMs: number): Promise<void> {
+/** At first nothing but the dials may be amiss, which nobody has turned yet; later not what is to be caused next. */
+async function quiet({ prometheus }: Stage, patienceMs: number, disturbs: (alert: string) => boolean): Promise<void> {
   let last: string[] = [];
   const calm = async () => {
-    last = (await prometheus.firing()).filter((alert) => alert !== "DialDiffers");
+    last = (await prometheus.firing()).filter(disturbs);
     return last.length === 0;
   };
   await until(calm, { timeoutMs: patienceMs, everyMs: 100, describe: () => `quiet; still firing: ${last}` });
@@ -61,7 +61,7 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
   const wait = { timeoutMs: patienceMs, everyMs: 50 };
   let afterwards: Awaited<ReturnType<Trouble["cause"]>>;
   try {
-    await quiet(stage, patienceMs);
+    await quiet(stage, patienceMs, (one) => one === alert && alert !== "DialDiffers");
     afterwards = await trouble.cause(stage);
     const { named } = trouble;
     const namedBySome = async () =>
@@ -88,6 +88,7 @@ export async function performAlertDrill(options: AlertDrillOptions): Promise<Ale
   const stage = await setStage(options.mongoUrl);
   const rows: Row[] = [];
   try {
+    await quiet(stage, options.patienceMs, (alert) => alert !== "DialDiffers");
     for (const trouble of options.troubles) {
       options.say(`${trouble.name} …`);
       const row = await play(stage, trouble, options);
