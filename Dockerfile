@@ -16,6 +16,8 @@ RUN npm ci --omit=dev --no-audit --no-fund
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production
 ENV HOST=0.0.0.0
+# A user without an entry in /etc/passwd has no home of its own, and a package asks for it.
+ENV HOME=/app
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -27,7 +27,7 @@ export interface MongoSeen {
   readonly longestLifeSeconds?: number;
 }
 
-export interface ClockSeen {
+interface ClockSeen {
   readonly offsetMs: number;
   readonly errorMs: number;
 }
