@@ -13,7 +13,7 @@ export interface Crowd {
   readonly ended: number;
   /** Opens so many at once at most; answers when all are in their rooms. */
   gather(tickets: readonly { ticket: Ticket; room: string }[], atOnce: number): Promise<void>;
-  /** One word in each room at a time, each heard by everybody in it before the next; answers how many were heard. */
+  /** A few words in each room, heard by everybody in it before the next few; answers how many were heard. */
   talk(speakers: readonly Client[], roomSize: number, ms: number): Promise<number>;
   /** Leaves without a word. */
   drop(clients: readonly Client[]): void;
@@ -22,6 +22,7 @@ export interface Crowd {
 
 const text = "x".repeat(100);
 const patienceMs = 60_000;
+const inFlight = 4;
 
 export function createCrowd(url: string): Crowd {
   let clients: Client[] = [];
@@ -65,8 +66,8 @@ export function createCrowd(url: string): Crowd {
       const before = delivered;
       let expected = before;
       while (performance.now() - began < ms) {
-        for (const speaker of speakers) speaker.emit("message", { text });
-        expected += speakers.length * roomSize;
+        for (let i = 0; i < inFlight; i++) for (const speaker of speakers) speaker.emit("message", { text });
+        expected += inFlight * speakers.length * roomSize;
         const wanted = expected;
         await waitFor("deliveries", () => delivered >= wanted);
       }
