@@ -106,7 +106,7 @@ export function dialView({ locked, announce }) {
     old.checked = after.oldServers;
     for (const [at, button] of buttons.entries()) button.ariaPressed = String(steps[at] === after.percent);
     const changed = ["percent", "mode", "oldServers"].some((name) => after[name] !== standing()[name]);
-    const words = changed ? movingWords(standing(), after, state.liveSessions) : "";
+    const words = changed ? movingWords(standing(), after, state.liveSessions) : "Choose where it should stand.";
     if ($("moving").textContent !== words) $("moving").textContent = words;
     $("turn").disabled = !changed || !number.validity.valid;
     $("wanted-level").style.width = `${shareOf(after)}%`;

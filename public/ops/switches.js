@@ -62,7 +62,14 @@ export function cachesView({ locked, announce }) {
       h("span", {}),
     );
     const [words, hits, reads] = [h("small", {}), h("td", { class: "number" }), h("td", { class: "number" })];
-    const element = h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, button, words), hits, reads);
+    const element = h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, name),
+      h("td", {}, h("div", { class: "switch" }, button, words)),
+      hits,
+      reads,
+    );
     return { element, button, words, hits, reads };
   }
 
@@ -82,13 +89,8 @@ export function cachesView({ locked, announce }) {
       const row = rows.get(name);
       row.button.ariaChecked = String(wanted);
       row.button.disabled = locked();
-      row.words.textContent = !wanted
-        ? "off"
-        : !on
-          ? "on, but Redis is switched off"
-          : doubt
-            ? `on; MongoDB answers: ${doubt}`
-            : "on";
+      row.words.textContent = !wanted ? "off" : on && !doubt ? "on" : "on, MongoDB answers";
+      row.words.title = doubt ?? "";
       row.hits.textContent = percent(hitRatio);
       row.reads.textContent = figure(reads);
     }

@@ -1,0 +1,251 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Chat, startChat } from "../support/chat.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { type Browser, createBrowser } from "../support/http.ts";
+import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
+
+const [full, read] = ["a token that changes things", "a token that only looks"];
+const secrets = { JWT_SECRET: "j".repeat(48), SESSION_SECRET: "s".repeat(48) };
+
+/** What the page of that server sends with everything. */
+const fromPage = (url: string) => ({ Origin: url, "X-Sluice-Console": "1" });
+
+async function enter(url: string, token: string): Promise<Browser> {
+  const browser = createBrowser(url);
+  const { status } = await browser.post("/ops/api/login", { token }, fromPage(url));
+  expect(status).toBe(200);
+  return browser;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: an answer's body is what a test is there to find out
+async function* statesOf({ cookie }: Browser, url: string): AsyncGenerator<any> {
+  const stop = new AbortController();
+  const response = await fetch(`${url}/ops/api/events`, { headers: { cookie }, signal: stop.signal });
+  expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+  let text = "";
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += Buffer.from(chunk).toString();
+      const events = text.split("\n\n");
+      text = events.pop() ?? "";
+      for (const event of events) if (event.startsWith("data: ")) yield JSON.parse(event.slice(6));
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+describe("the console's API", () => {
+  const mongo = mongoUrl("console");
+  const chats: Chat[] = [];
+  let redis: RedisServer;
+  let url = "";
+  let operator: Browser;
+  const post = (path: string, body: object, headers: Record<string, string> = fromPage(url)) =>
+    operator.post(`/ops/api/${path}`, body, headers);
+
+  async function start(env: Record<string, string>): Promise<Chat> {
+    const own = { MONGODB_URL: mongo, REDIS_URL: redis.url, OPS_TOKEN: full, OPS_READ_TOKEN: read, ...secrets };
+    const chat = await startChat({ env: { ...own, INSTANCE_REPORT: "300ms", ...env } });
+    chats.push(chat);
+    return chat;
+  }
+
+  beforeAll(async () => {
+    redis = await startRedisServer();
+    const one = await start({ SERVER_ID: "one", LOG_LEVEL: "info" });
+    await start({ SERVER_ID: "two" });
+    url = one.url;
+    operator = await enter(url, full);
+  });
+  afterAll(async () => {
+    await Promise.all(chats.map((chat) => chat.stop()));
+    await redis?.close();
+    await dropDatabase(mongo);
+  });
+
+  it("gives who shows a token a cookie of its own, which no script, no other site and no other path sees", async () => {
+    const browser = createBrowser(url);
+    const wrong = await browser.post("/ops/api/login", { token: `${full}!` }, fromPage(url));
+    expect([wrong.status, wrong.body.code, wrong.headers.getSetCookie()]).toEqual([401, "WRONG_TOKEN", []]);
+    expect((await browser.get("/ops/api/session")).status).toBe(401);
+    const right = await browser.post("/ops/api/login", { token: read }, fromPage(url));
+    expect(right.body).toMatchObject({ role: "read" });
+    expect(right.headers.getSetCookie()).toEqual([
+      expect.stringMatching(/^sluiceConsole=[\w.-]+; Path=\/ops; Expires=[^;]+; HttpOnly; SameSite=Strict$/),
+    ]);
+    expect((await browser.get("/ops/api/session")).body).toMatchObject({ role: "read" });
+    await browser.post("/ops/api/logout", {}, fromPage(url));
+    expect((await browser.get("/ops/api/session")).status).toBe(401);
+  });
+
+  it("obeys its own page alone", async () => {
+    const kill = { on: true, reason: "an attack" };
+    const own = fromPage(url);
+    for (const headers of [
+      { ...own, Origin: "http://evil.example" },
+      { ...own, Origin: "null" },
+      { ...own, "Sec-Fetch-Site": "cross-site" },
+      { ...own, "Sec-Fetch-Site": "same-site" },
+      { "X-Sluice-Console": "1" },
+      { Origin: url },
+    ]) {
+      const { status, body } = await post("kill", kill, headers as Record<string, string>);
+      expect([status, body.code]).toEqual([403, "FOREIGN_PAGE"]);
+    }
+    const asked = await operator.send("OPTIONS", "/ops/api/kill", {
+      headers: { Origin: "http://localhost:3000", "Access-Control-Request-Method": "POST" },
+    });
+    expect(asked.headers.get("access-control-allow-origin")).toBeNull();
+    expect((await operator.get("/ops/api/history")).body).toEqual([]);
+  });
+
+  it("sends its page with a policy that runs nothing but its own files", async () => {
+    const page = await operator.get("/ops");
+    expect(page.status).toBe(200);
+    expect(page.headers.get("content-security-policy")).toBe(
+      "default-src 'self';base-uri 'none';form-action 'none';frame-ancestors 'none';object-src 'none'",
+    );
+    expect(page.headers.get("x-frame-options")).toBe("DENY");
+    for (const file of ["uplot.js", "uplot.css", "app.js", "style.css"])
+      expect((await operator.get(`/ops/${file}`)).status).toBe(200);
+    for (const path of ["/ops/../app.js", "/ops/nothing", "/ops/api/nothing"])
+      expect((await operator.get(path)).body).not.toMatchObject({ role: expect.anything() });
+    expect((await operator.get("/ops/nothing")).status).toBe(404);
+  });
+
+  it("lets who came with the other token look and do nothing", async () => {
+    const reader = await enter(url, read);
+    for (const path of ["dial", "ramp", "ramp/abort", "kill", "cache", "verify", "backfill", "stop"]) {
+      const { status, body } = await reader.post(`/ops/api/${path}`, { on: true, reason: "?" }, fromPage(url));
+      expect([path, status, body.code]).toEqual([path, 403, "READ_ONLY"]);
+    }
+    expect((await reader.get("/ops/api/history")).body).toEqual([]);
+    expect((await createBrowser(url).get("/ops/api/history")).status).toBe(401);
+    expect((await createBrowser(url).get("/ops/api/events")).status).toBe(401);
+  });
+
+  it("tells every second how all servers are, and what they do together", async () => {
+    const guest = createBrowser(chats[1]?.url ?? "");
+    await guest.register("Guest");
+    let state: Awaited<ReturnType<ReturnType<typeof statesOf>["next"]>>["value"];
+    let read = 0;
+    for await (state of statesOf(operator, url)) {
+      await guest.get("/api/users");
+      read = Math.max(read, state.point.cacheReads);
+      if (read > 0 && state.converged && state.instances.length === 2) break;
+    }
+    expect(state.server.id).toBe("one");
+    expect(state.instances.map(({ serverId }: { serverId: string }) => serverId)).toEqual(["one", "two"]);
+    expect(state.settings).toMatchObject({ revision: 0, redisDisabled: false, disabledBy: null });
+    expect(state.caches.map(({ name }: { name: string }) => name)).toEqual(["users", "channels", "messages", "emoji"]);
+    expect(state.liveSessions).toBeGreaterThan(0);
+    expect(JSON.stringify(state)).not.toMatch(/mongodb:|redis:\/\//);
+  });
+
+  it("refuses what cannot be meant", async () => {
+    for (const [path, body, words] of [
+      ["dial", { percent: 101, reason: "?", revision: 0 }, /percent/],
+      ["dial", { percent: 10, reason: " ", revision: 0 }, /reason/],
+      ["dial", { percent: 10, reason: "?" }, /revision/],
+      ["ramp", { to: 50, step: 0, everyMs: 1_000, reason: "?", revision: 0 }, /step/],
+      ["cache", { name: "cellar", on: true, reason: "?", revision: 0 }, /There is no cache "cellar"/],
+      ["kill", { on: "yes", reason: "?" }, /on/],
+    ] as const) {
+      const { status, body: answer } = await post(path, body);
+      expect([status, answer.code]).toEqual([400, "WRONG_REQUEST"]);
+      expect(answer.message).toMatch(words);
+    }
+    expect((await operator.get("/ops/api/history")).body).toEqual([]);
+  });
+
+  it("lets one change stand on what was seen, and tells the others who was faster", async () => {
+    const turned = await Promise.all(
+      [5, 10].map((percent) => post("dial", { percent, reason: `to ${percent}`, revision: 0 })),
+    );
+    expect(turned.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const late = turned.find(({ status }) => status === 409)?.body;
+    expect(late).toMatchObject({ code: "CHANGED_MEANWHILE", changes: [{ revision: 1, who: "console at 127.0.0.1" }] });
+    expect(late.message).toMatch(/^console at 127\.0\.0\.1 was faster \(“to \d+”\)/);
+    const other = await enter(chats[1]?.url ?? "", full);
+    const onOther = { Origin: chats[1]?.url ?? "", "X-Sluice-Console": "1" };
+    const next = await post("dial", { percent: 20, reason: "here", revision: 1 });
+    expect(next.body).toMatchObject({ revision: 2, changed: true, after: { percent: 20 } });
+    // That server need not have heard of revision 2 yet.
+    const there = await other.post("/ops/api/dial", { percent: 30, reason: "there", revision: 2 }, onOther);
+    expect(there.body).toMatchObject({ revision: 3, after: { percent: 30 } });
+    const history = await operator.get("/ops/api/history");
+    expect(history.body.map(({ why }: { why: string }) => why).slice(0, 2)).toEqual(["there", "here"]);
+    await until(() =>
+      /"audit":"settings".*By console at 127\.0\.0\.1: the sessions' dial stands at 30 %/.test(
+        chats[0]?.output() ?? "",
+      ),
+    );
+  });
+
+  it("turns the kill switch whatever else has been changed", async () => {
+    const { status, body } = await post("kill", { on: true, reason: "a drill" });
+    expect([status, body.redisDisabled]).toEqual([200, true]);
+    await until(async () => (await operator.get("/health/redis")).body.output?.includes("by the kill switch"));
+    expect((await post("kill", { on: false, reason: "its end" })).status).toBe(200);
+  });
+});
+
+describe("the console of a server", () => {
+  const mongo = mongoUrl("console-start");
+  const redisless = { MONGODB_URL: mongo, DISABLE_REDIS: "true" };
+  const production = { ...redisless, ...secrets, NODE_ENV: "production", PASSWORD_COST: "10" };
+  afterAll(() => dropDatabase(mongo));
+
+  it("in production is not there without a token, and the log says why", async () => {
+    const chat = await startChat({ env: production });
+    try {
+      const browser = createBrowser(chat.url);
+      for (const path of ["/ops", "/ops/", "/OPS", "/ops/index.html", "/ops/app.js", "/ops/api/session", "/ops?x"])
+        expect([path, (await browser.get(path)).status]).toEqual([path, 404]);
+      expect(chat.output()).toMatch(/The console at \/ops is not served: OPS_TOKEN is not set/);
+    } finally {
+      await chat.stop();
+    }
+  });
+
+  it("in production gives its cookie over TLS alone", async () => {
+    const chat = await startChat({ env: { ...production, OPS_TOKEN: full } });
+    try {
+      const { headers } = await createBrowser(chat.url).post("/ops/api/login", { token: full }, fromPage(chat.url));
+      expect(headers.getSetCookie()).toEqual([
+        expect.stringMatching(/^__Secure-sluiceConsole=.*; HttpOnly; Secure; SameSite=Strict$/),
+      ]);
+      expect(headers.get("strict-transport-security")).toMatch(/max-age/);
+      expect(chat.output()).not.toContain(full);
+    } finally {
+      await chat.stop();
+    }
+  });
+
+  it("on one's own machine has a token of its own, told at the start, and counts wrong ones", async () => {
+    const DATA_DIR = mkdtempSync(join(tmpdir(), "sluice-console-"));
+    const chat = await startChat({ env: { ...redisless, ...secrets, DATA_DIR, RATE_LIMIT_CONSOLE: "3/15m" } });
+    try {
+      const [, url, token = ""] = /console: (http:\S+)\/ops#token=([0-9a-f]{64})/.exec(chat.output()) ?? [];
+      expect(url).toBe(chat.url);
+      const browser = createBrowser(chat.url);
+      const attempt = (shown: string) => browser.post("/ops/api/login", { token: shown }, fromPage(chat.url));
+      await attempt("wrong");
+      expect((await attempt(token)).status).toBe(200);
+      const wrong = await Promise.all(["1", "2", "3", "4"].map(attempt));
+      expect(wrong.map(({ status }) => status).sort()).toEqual([401, 401, 401, 429]);
+      const locked = await attempt(token);
+      expect(locked.status).toBe(429);
+      expect(Number(locked.headers.get("retry-after"))).toBeGreaterThan(60);
+      expect((await browser.get("/ops/api/session")).status).toBe(200);
+    } finally {
+      await chat.stop();
+      rmSync(DATA_DIR, { recursive: true, force: true });
+    }
+  });
+});
