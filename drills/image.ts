@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmod, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -58,11 +59,17 @@ function userOf(stage: BuildStage): Who {
 const probe = (command: string[], cwd: string, env: Record<string, string>, who: Who) =>
   spawnSync(command[0] ?? "", command.slice(1), { cwd, env, ...who, timeout: 5_000 }).status === 0;
 
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  await gone;
+}
+
 /** The Dockerfile's steps as plain commands, and what they make started as the image would be: `npm run drill -- image`. */
 export async function run(): Promise<boolean> {
   const work = await mkdtemp(join(tmpdir(), "sluice-image-"));
   const closing: (() => Promise<unknown>)[] = [() => rm(work, { recursive: true, force: true })];
-  let child: ChildProcess | undefined;
   try {
     const folder = await build(work);
     const app = at(folder, ".");
@@ -94,30 +101,29 @@ export async function run(): Promise<boolean> {
       };
       const of = (name: string) => stage.instructions.filter((one) => one.name === name).map(execForm)[0] ?? [];
       const [program = "", ...args] = of("CMD");
-      child = spawn(program, args, { cwd: app, env, ...who, stdio: ["ignore", "inherit", "inherit"] });
-      const healthy = () => probe(of("HEALTHCHECK"), app, env, who);
-      await until(healthy, { timeoutMs: 60_000, everyMs: 200, describe: "the health check of the image" });
-      const url = `http://127.0.0.1:${env.PORT}`;
-      const body = JSON.stringify({ nickname: "ann", email: "ann@example.org", password: "correct horse" });
-      const headers = { "Content-Type": "application/json", "X-Forwarded-Proto": "https" };
-      const registered = await fetch(`${url}/api/register`, { method: "POST", headers, body });
-      const checks: [string, boolean][] = [
-        ["somebody can register", registered.status === 201],
-        ["the session's cookie is Secure", /; Secure/i.test(registered.headers.get("set-cookie") ?? "")],
-        ["the client's page is there", (await fetch(url)).status === 200],
-        ["it cannot write where it lies", who.uid === undefined || !probe(["touch", "x"], app, env, who)],
-        ["no package of development is in it", !probe(["test", "-e", "node_modules/vitest"], app, env, who)],
-        ["migrate finds nothing to do", probe(["node", "dist/src/cli.js", "migrate", "up"], app, env, who)],
-      ];
-      for (const [what, good] of checks) console.log(`${good ? "ok " : "NO "} ${what}`);
-      return checks.every(([, good]) => good);
+      const child = spawn(program, args, { cwd: app, env, ...who, stdio: ["ignore", "inherit", "inherit"] });
+      try {
+        const healthy = () => probe(of("HEALTHCHECK"), app, env, who);
+        await until(healthy, { timeoutMs: 60_000, everyMs: 200, describe: "the health check of the image" });
+        const url = `http://127.0.0.1:${env.PORT}`;
+        const body = JSON.stringify({ nickname: "ann", email: "ann@example.org", password: "correct horse" });
+        const headers = { "Content-Type": "application/json", "X-Forwarded-Proto": "https" };
+        const registered = await fetch(`${url}/api/register`, { method: "POST", headers, body });
+        const checks: [string, boolean][] = [
+          ["somebody can register", registered.status === 201],
+          ["the session's cookie is Secure", /; Secure/i.test(registered.headers.get("set-cookie") ?? "")],
+          ["the client's page is there", (await fetch(url)).status === 200],
+          ["it cannot write where it lies", who.uid === undefined || !probe(["touch", "x"], app, env, who)],
+          ["no package of development is in it", !probe(["test", "-e", "node_modules/vitest"], app, env, who)],
+          ["migrate finds nothing to do", probe(["node", "dist/src/cli.js", "migrate", "up"], app, env, who)],
+        ];
+        for (const [what, good] of checks) console.log(`${good ? "ok " : "NO "} ${what}`);
+        return checks.every(([, good]) => good);
+      } finally {
+        await end(child);
+      }
     });
   } finally {
-    if (child && child.exitCode === null) {
-      const gone = new Promise((done) => child?.once("exit", done));
-      child.kill("SIGTERM");
-      await gone;
-    }
     for (const step of closing.reverse()) await step();
   }
 }
