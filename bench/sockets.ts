@@ -37,7 +37,7 @@ export interface Figures {
   storm: { seconds: number; listsPerRoomAndSecond: number; wordsLost: number };
 }
 
-export const wholeSize: Size = { connections: 8_000, rooms: 16, users: 400, rounds: 5, ms: 3_000, storm: 2_000 };
+export const wholeSize: Size = { connections: 8_000, rooms: 4, users: 400, rounds: 5, ms: 3_000, storm: 2_000 };
 
 const atOnce = 100;
 const stormMs = 2_000;
