@@ -21,7 +21,7 @@ export interface DrillOptions {
   say: (line: string) => void;
 }
 
-export interface PhaseReport {
+interface PhaseReport {
   readonly name: string;
   readonly seconds: number;
   readonly said: number;

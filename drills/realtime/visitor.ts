@@ -1,7 +1,7 @@
 import { io, type Socket } from "socket.io-client";
 
 /** What the client shows: of each message when it was stored, and when it came. */
-export interface Shown {
+interface Shown {
   readonly id: string;
   readonly timestamp: string;
 }
@@ -14,7 +14,7 @@ export interface Stretch {
   endedAt?: number;
 }
 
-export interface Said {
+interface Said {
   readonly text: string;
   readonly at: number;
   /** The connection ended within the moment after it was said, and not by the server's own word. */

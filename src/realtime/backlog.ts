@@ -15,7 +15,7 @@ function sizeOf(data: unknown): number {
 }
 
 /** Bytes that this client has not taken yet. */
-export function backlogOf(guest: Guest): number {
+function backlogOf(guest: Guest): number {
   const { writeBuffer = [], transport } = connectionOf(guest);
   let bytes = transport?.socket?.bufferedAmount ?? 0;
   for (const { data } of writeBuffer) bytes += sizeOf(data);

@@ -37,7 +37,7 @@ export interface Guest {
 }
 
 /** How the instances of one chat reach each other. */
-export interface Others {
+interface Others {
   readonly door: RedisDoor;
   readonly feeds: Feeds;
   /** Asked while Redis is out: whether there is no other instance. */

@@ -14,7 +14,8 @@ import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { createEar, credentialsOf, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
 
-const installed = spawnSync("haproxy", ["-v"]).status === 0;
+const haproxy = "haproxy";
+const installed = spawnSync(haproxy, ["-v"]).status === 0;
 const shipped = readFileSync(join(root, "haproxy/haproxy.cfg"), "utf8");
 const dir = mkdtempSync(join(tmpdir(), "sluice-haproxy-"));
 const mongo = mongoUrl("haproxy");
@@ -42,7 +43,7 @@ describe.skipIf(!installed)("behind haproxy, as it is configured here", () => {
     const port = await freePort();
     const file = join(dir, "haproxy.cfg");
     writeFileSync(file, configuration(port));
-    balancer = spawn("haproxy", ["-db", "-f", file], { stdio: ["ignore", "ignore", "pipe"] });
+    balancer = spawn(haproxy, ["-db", "-f", file], { stdio: ["ignore", "ignore", "pipe"] });
     balancer.stderr?.on("data", (chunk: Buffer) => {
       complaints += chunk.toString();
     });
@@ -65,7 +66,7 @@ describe.skipIf(!installed)("behind haproxy, as it is configured here", () => {
   }, 60_000);
 
   it("is a configuration that haproxy takes as it is", () => {
-    const { status, stderr } = spawnSync("haproxy", ["-c", "-f", join(root, "haproxy/haproxy.cfg")], {
+    const { status, stderr } = spawnSync(haproxy, ["-c", "-f", join(root, "haproxy/haproxy.cfg")], {
       encoding: "utf8",
     });
     expect({ status, stderr }).toMatchObject({ status: 0 });
