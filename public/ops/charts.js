@@ -36,6 +36,7 @@ const charts = [
   },
 ];
 const windowMs = 300_000;
+const shortest = 60;
 const dashes = [[], [6, 4], [2, 3]];
 const height = 150;
 
@@ -69,9 +70,12 @@ function chart({ title, unit, top, lines }) {
         height,
         cursor: { show: false },
         legend: { show: false },
-        scales: { y: { range: (_plot, _low, high) => [0, top ?? Math.max(high * 1.1, 1)] } },
+        scales: {
+          x: { range: (_plot, first, last) => [Math.min(first, last - shortest), last] },
+          y: { range: (_plot, _low, high) => [0, top ?? Math.max(high * 1.1, 1)] },
+        },
         axes: [
-          { ...axis, space: 70, values: (_, ticks) => ticks.map((at) => time(at * 1_000).slice(0, 5)) },
+          { ...axis, space: 70, size: 28, values: (_, ticks) => ticks.map((at) => time(at * 1_000).slice(0, 5)) },
           { ...axis, size: 44, values: (_, ticks) => ticks.map((value) => figure(value)) },
         ],
         series: [

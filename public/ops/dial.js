@@ -110,6 +110,7 @@ export function dialView({ locked, announce }) {
     if ($("moving").textContent !== words) $("moving").textContent = words;
     $("turn").disabled = !changed || !number.validity.valid;
     $("wanted-level").style.width = `${shareOf(after)}%`;
+    $("wanted-level").hidden = !changed;
   }
 
   function show(now) {

@@ -28,7 +28,7 @@ export function serversView({ announce }) {
       return [
         ["Server", serverId],
         ["Release", version],
-        ["Settings", revision],
+        ["Revision", revision],
         ["Dial", dialWords(one)],
         ["Redis", redis, redis === "up" ? "good" : "bad"],
         ["Breaker", breakers[redis] ?? redis, breakers[redis] === "open" ? "bad" : ""],
@@ -76,7 +76,7 @@ export function historyView() {
               cell("Who", entry.who),
               cell("What", changeWords(entry)),
               cell("Why", entry.why),
-              cell("Settings", String(entry.revision), "number"),
+              cell("Revision", String(entry.revision), "number"),
             ),
           ),
     );

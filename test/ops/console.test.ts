@@ -136,7 +136,7 @@ describe("the console's API", () => {
     let read = 0;
     for await (state of statesOf(operator, url)) {
       await guest.get("/api/users");
-      read = Math.max(read, state.point.cacheReads);
+      read = Math.max(read, state.point.cacheReads ?? 0);
       if (read > 0 && state.converged && state.instances.length === 2) break;
     }
     expect(state.server.id).toBe("one");

@@ -1,17 +1,17 @@
 import type { Figures, InstanceReport } from "../../mongo/instances.ts";
 
-/** What all instances did a second lately; null where nothing happened of which a mean could be told. */
+/** What all instances did a second lately; null where it is not known yet, or nothing happened of which a mean could be told. */
 export interface Point {
   readonly at: number;
-  readonly cacheReads: number;
+  readonly cacheReads: number | null;
   readonly hitRatio: number | null;
   readonly redisMs: number | null;
   readonly mongoMs: number | null;
-  readonly saved: number;
-  readonly queries: number;
-  readonly fallbacks: number;
-  readonly missing: number;
-  readonly errors: number;
+  readonly saved: number | null;
+  readonly queries: number | null;
+  readonly fallbacks: number | null;
+  readonly missing: number | null;
+  readonly errors: number | null;
 }
 
 export interface CacheRate {
@@ -37,7 +37,7 @@ const names = [
   ...["saved", "queries", "fallbacks", "missing", "errors"],
 ] as (keyof Sums)[];
 
-const ratio = (part: number, whole: number) => (whole > 0 ? part / whole : null);
+const ratio = (part: number | null, whole: number | null) => (part !== null && whole ? part / whole : null);
 const inMs = (seconds: number | null) => (seconds === null ? null : seconds * 1_000);
 
 function perSecond(before: Known, { at, figures }: { at: number; figures: Figures }): Figures | undefined {
@@ -74,7 +74,7 @@ export function createRates(): Rates {
       }
       known = now;
       const rates = [...now.values()].flatMap(({ rate }) => rate ?? []);
-      const sum = (name: keyof Sums) => rates.reduce((all, rate) => all + rate[name], 0);
+      const sum = (name: keyof Sums) => (rates.length > 0 ? rates.reduce((all, rate) => all + rate[name], 0) : null);
       const point: Point = {
         at,
         cacheReads: sum("cacheReads"),
