@@ -75,7 +75,7 @@ function chart({ title, unit, top, lines }) {
           y: { range: (_plot, _low, high) => [0, top ?? Math.max(high * 1.1, 1)] },
         },
         axes: [
-          { ...axis, space: 70, size: 28, values: (_, ticks) => ticks.map((at) => time(at * 1_000).slice(0, 5)) },
+          { ...axis, space: 90, size: 28, values: (_, ticks) => ticks.map((at) => time(at * 1_000)) },
           { ...axis, size: 44, values: (_, ticks) => ticks.map((value) => figure(value)) },
         ],
         series: [

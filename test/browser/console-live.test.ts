@@ -134,6 +134,11 @@ describe.skipIf(!haveChromium)("the console shows what is so:", () => {
     expect(await page.evaluate(contrastFaults)).toEqual([]);
     expect(await page.evaluate(nameFaults)).toEqual([]);
     await screenshot(`console-${colorScheme}`);
+    await page.getByRole("button", { name: "10", exact: true }).click();
+    for (const name of ["10", "Turn the dial…", "Verify", "Switch Redis off…"]) {
+      await page.getByRole("button", { name, exact: true }).hover();
+      expect(await page.evaluate(contrastFaults)).toEqual([]);
+    }
     await page.getByRole("button", { name: "Switch Redis off…" }).click();
     expect(await page.evaluate(contrastFaults)).toEqual([]);
     expect(await page.evaluate(nameFaults)).toEqual([]);
