@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { integer } from "../config/kinds.ts";
 import type { Config } from "../config/load.ts";
-import { loadSecrets } from "../config/secrets.ts";
+import { consoleTokens, loadSecrets } from "../config/secrets.ts";
 import { withDatabases } from "../embedded/index.ts";
 import { messageOf, StartError } from "../kernel/errors.ts";
 import { createLifecycle } from "../kernel/lifecycle.ts";
@@ -42,13 +42,15 @@ async function serve(desk: Desk, count: number): Promise<void> {
     const whole = await withDatabases(config, { searchPath, xdgCacheHome, life, log, say: print });
     // Made once, before several would make them at the same time.
     loadSecrets(whole);
+    const tokens = consoleTokens(whole);
+    const made = "made" in tokens && tokens.made ? { OPS_TOKEN: tokens.full } : {};
     const instances = new Map<number, Instance>();
     let restarting: Promise<void> | undefined;
 
     async function start(index: number): Promise<void> {
       const instance = await startInstance({
         name: `instance-${index + 1}`,
-        environment: environmentOf(environment, whole, index),
+        environment: environmentOf({ ...environment, ...made }, whole, index),
         print,
       });
       instances.set(index, instance);
@@ -85,6 +87,7 @@ async function serve(desk: Desk, count: number): Promise<void> {
     });
     life.own("the balancer", balancer, (it) => it.close());
     print(`${count} instances of sluice are ready at http://localhost:${balancer.port}`);
+    if (made.OPS_TOKEN) print(`  console: http://localhost:${balancer.port}/ops#token=${made.OPS_TOKEN}`);
     print("  Ctrl-C stops them, and what was started for them; kill -HUP restarts them one after the other.");
     processes.onHangup(() => {
       restarting ??= restartAll()

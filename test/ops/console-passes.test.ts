@@ -79,6 +79,7 @@ describe("the tokens of the console", () => {
     ["production without one", production, /^OPS_TOKEN is not set$/],
     ["production with a short one", { ...production, OPS_TOKEN: "short" }, /shorter than 16 characters/],
     ["two that are the same", { OPS_TOKEN: "x", OPS_READ_TOKEN: "x" }, /is the same as OPS_TOKEN/],
+    ["none behind a proxy", { TRUST_PROXY: "1" }, /a proxy stands in front/],
     ["none on every interface", { HOST: "0.0.0.0" }, /HOST=0\.0\.0\.0 lets other machines in/],
   ])("let nobody in: %s", (_, env, why) => {
     expect(tokensOf(env)).toEqual({ refused: expect.stringMatching(why) });

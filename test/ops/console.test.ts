@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
+import { startMongod } from "../support/mongod.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
@@ -200,6 +201,24 @@ describe("the console of a server", () => {
   const redisless = { MONGODB_URL: mongo, DISABLE_REDIS: "true" };
   const production = { ...redisless, ...secrets, NODE_ENV: "production", PASSWORD_COST: "10" };
   afterAll(() => dropDatabase(mongo));
+
+  it("goes on telling what it knows while MongoDB gives no answer", async () => {
+    const own = await startMongod();
+    const chat = await startChat({ env: { ...redisless, ...secrets, MONGODB_URL: own.url, OPS_TOKEN: full } });
+    try {
+      const problems: (string | undefined)[] = [];
+      for await (const { problem } of statesOf(await enter(chat.url, full), chat.url)) {
+        problems.push(problem);
+        if (problems.length === 2) own.freeze();
+        if (problems.filter(Boolean).length === 5) own.thaw();
+        if (problem === undefined && problems.includes("MongoDB gives no answer")) break;
+      }
+    } finally {
+      own.thaw();
+      await chat.stop();
+      await own.remove();
+    }
+  });
 
   it("in production is not there without a token, and the log says why", async () => {
     const chat = await startChat({ env: production });

@@ -40,7 +40,6 @@ function headers(secure: boolean): RequestHandler {
         formAction: ["'none'"],
         frameAncestors: ["'none'"],
         objectSrc: ["'none'"],
-        ...(secure ? { upgradeInsecureRequests: [] } : {}),
       },
     },
     strictTransportSecurity: secure,
@@ -56,7 +55,7 @@ export function createConsole(options: ConsoleOptions): OperatorConsole {
   const passes = createPasses(options);
   const doors = createDoors({ ...options, passes, secure });
   const jobs = createJobs(options);
-  const live = createLive({ look: createLook({ ...options, jobs }), clock });
+  const live = createLive({ look: createLook({ ...options, jobs }), clock, log });
 
   const api = Router();
   api.use((_req, res, next) => {

@@ -1,5 +1,6 @@
 import type { Request, Response } from "express";
 import type { Clock } from "../../kernel/clock.ts";
+import type { Log } from "../../kernel/log.ts";
 import { refuse } from "./answers.ts";
 import { passOf } from "./doors.ts";
 
@@ -19,6 +20,7 @@ export interface LiveOptions {
   /** Looks at everything; what it answers is sent as JSON. */
   look(): Promise<object>;
   clock: Clock;
+  log: Log;
   everyMs?: number;
   mostWatchers?: number;
 }
@@ -27,7 +29,7 @@ export interface LiveOptions {
 const mostWaiting = 1_000_000;
 
 /** Nothing is looked at while nobody watches. */
-export function createLive({ look, clock, everyMs = 1_000, mostWatchers = 100 }: LiveOptions): Live {
+export function createLive({ look, clock, log, everyMs = 1_000, mostWatchers = 100 }: LiveOptions): Live {
   const watchers = new Set<Watcher>();
   let timer: NodeJS.Timeout | undefined;
   let looking = false;
@@ -44,10 +46,12 @@ export function createLive({ look, clock, everyMs = 1_000, mostWatchers = 100 }:
   async function tick(): Promise<void> {
     if (looking) return;
     looking = true;
-    const state = await look().finally(() => {
-      looking = false;
-    });
-    last = `data: ${JSON.stringify(state)}\n\n`;
+    try {
+      last = `data: ${JSON.stringify(await look())}\n\n`;
+    } catch (error) {
+      log.error({ err: error }, "The console does not know how things are");
+    }
+    looking = false;
     send();
   }
 

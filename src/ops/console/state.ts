@@ -1,5 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
-import { messageOf } from "../../kernel/errors.ts";
+import { pause } from "../../kernel/pause.ts";
 import type { InstanceReport } from "../../mongo/instances.ts";
 import type { SettingsStore } from "../../mongo/settings-types.ts";
 import type { FleetStatus } from "../../sessions/dial/status.ts";
@@ -44,6 +44,7 @@ export interface State {
 }
 
 const countEveryMs = 5_000;
+const patienceMs = 800;
 const none: CacheRate = { reads: 0, hitRatio: null };
 
 export function createLook(options: StateOptions): () => Promise<State> {
@@ -52,21 +53,32 @@ export function createLook(options: StateOptions): () => Promise<State> {
   const since = clock.now() - Math.round(process.uptime() * 1_000);
   let known: FleetStatus | undefined;
   let counted: { at: number; sessions: number } | undefined;
+  let asking: Promise<boolean> | undefined;
 
-  /** Why it did not go well, if it did not. */
-  async function ask(): Promise<string | undefined> {
+  async function ask(): Promise<boolean> {
     try {
       known = await fleet();
       const now = clock.now();
       if (!counted || now - counted.at > countEveryMs) counted = { at: now, sessions: await liveSessions() };
-      return undefined;
-    } catch (error) {
-      return messageOf(error);
+      return true;
+    } catch {
+      return false;
     }
   }
 
+  /** What this server knows itself does not wait for a MongoDB that is slow. */
+  async function mongoAnswers(): Promise<boolean> {
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
+    const enough = new AbortController();
+    const answered = await Promise.race([asking, pause(patienceMs, enough.signal)]);
+    enough.abort();
+    return answered === true;
+  }
+
   return async () => {
-    const wrong = await ask();
+    const well = await mongoAnswers();
     const at = clock.now();
     const { point, caches: byCache } = rates.look(at, known?.instances ?? []);
     const { current, changedAt } = settings;
@@ -74,7 +86,7 @@ export function createLook(options: StateOptions): () => Promise<State> {
     return {
       at,
       server: { id: about.serverId, version: about.version, since },
-      ...(wrong === undefined ? {} : { problem: wrong }),
+      ...(well ? {} : { problem: "MongoDB gives no answer" }),
       settings: { revision, changedAt, redisDisabled, disabledBy: killSwitch.by, sessions },
       liveSessions: counted?.sessions ?? null,
       caches: [...caches.all].map(([name, { on, doubt }]) => ({
