@@ -21,20 +21,23 @@ export interface RampPlan {
   readonly everyMs: number;
 }
 
+// The finest that the dial can be turned by is a thousandth of a percent.
+const pointsPerPercent = 1_000;
+const leastStep = 1 / pointsPerPercent;
+
 /** The dial one step further, and the ramp with its next step, or without one when it has come to its end. */
 export function stepOf({ ramp, ...rest }: SessionSettings & { ramp: Ramp }, now: number): SessionSettings {
   const { to, step, everyMs } = ramp;
   const up = to > rest.percent;
   // Sums of tenths are not tenths.
-  const percent =
-    Math.round((up ? Math.min(rest.percent + step, to) : Math.max(rest.percent - step, to)) * 1_000) / 1_000;
-  if (percent === to) return { ...rest, percent };
+  const percent = Math.round((up ? rest.percent + step : rest.percent - step) * pointsPerPercent) / pointsPerPercent;
+  if (up ? percent >= to : percent <= to) return { ...rest, percent: to };
   return { ...rest, percent, ramp: { ...ramp, next: new Date(now + everyMs) } };
 }
 
 function checkPlan({ from = 0, to, step, everyMs }: RampPlan): void {
   const wrong = (text: string) => new SluiceError("SETTINGS_INVALID", text);
-  if (!(step > 0 && step <= 100)) throw wrong(`step: ${step} is not a number above 0 and up to 100.`);
+  if (!(step >= leastStep && step <= 100)) throw wrong(`step: ${step} is not a number from ${leastStep} to 100.`);
   if (!(everyMs > 0)) throw wrong(`every: ${everyMs} ms is no time.`);
   for (const [name, percent] of Object.entries({ from, to }))
     if (!(percent >= 0 && percent <= 100)) throw wrong(`${name}: ${percent} is not a number from 0 to 100.`);

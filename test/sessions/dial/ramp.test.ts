@@ -71,6 +71,12 @@ describe("a ramp", () => {
     expect(stepOf({ ...dial, percent: 0.2, ramp: { ...ramp, step: 0.1 } }, 0).percent).toBe(0.3);
   });
 
+  it("comes to its end wherever that is", () => {
+    const ramp = { to: 33.33333, step: 30, everyMs: 1_000, next: new Date(0) };
+    expect(stepOf({ ...dial, ramp }, 0)).toEqual({ ...dial, percent: 33.33333 });
+    expect(stepOf({ ...dial, percent: 90, ramp: { ...ramp, step: 60 } }, 0)).toEqual({ ...dial, percent: 33.33333 });
+  });
+
   it("takes each step once, however many instances there are, and ends where it should", async () => {
     const [one] = [await instance("one"), await instance("two"), await instance("three")];
     const begun = performance.now();
@@ -134,7 +140,7 @@ describe("a ramp", () => {
     const settings = await instance("one");
     wrong = "Redis is down";
     await expect(begin(settings)).rejects.toMatchObject({ code: "DIAL_REFUSED" });
-    for (const plan of [{ to: 101 }, { step: 0 }, { everyMs: 0 }, { from: -1 }])
+    for (const plan of [{ to: 101 }, { step: 0 }, { step: 0.0001 }, { everyMs: 0 }, { from: -1 }])
       await expect(begin(settings, plan)).rejects.toMatchObject({ code: "SETTINGS_INVALID" });
     expect(await settings.history(1)).toEqual([]);
   });
