@@ -1,5 +1,5 @@
 import { hostname, userInfo } from "node:os";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { pause } from "../kernel/pause.ts";
 import { liveInstances } from "../mongo/instances.ts";
 import type { Desk } from "./desk.ts";
@@ -21,12 +21,22 @@ function nameOfUser(): string {
   }
 }
 
+function said(text: string): string {
+  const words = text.trim();
+  if (words === "") throw new InvalidArgumentError("It takes words, for whoever reads the history.");
+  return words;
+}
+
 /** A command whose change goes into the history. */
 export function changing(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .requiredOption("--reason <text>", "why; kept in the history")
-    .addOption(new Option("--who <name>", "who; kept in the history").default(nameOfUser(), "you, on this machine"))
+    .requiredOption("--reason <text>", "why; kept in the history", said)
+    .addOption(
+      new Option("--who <name>", "who; kept in the history")
+        .argParser(said)
+        .default(nameOfUser(), "you, on this machine"),
+    )
     .option("--dry-run", "only show what would be done")
     .option("--json", "answer in JSON");
 }

@@ -129,6 +129,7 @@ describe("the operator's dial, against running servers", () => {
 
   it.each([
     ["no reason", ["dial", "set", "10"], /required option '--reason <text>'/],
+    ["a reason without words", ["dial", "set", "10", "--reason", " "], /It takes words, for whoever reads the history/],
     ["a position that there is not", ["dial", "set", "101", ...why], /It takes a number from 0 to 100/],
     ["a mode that there is not", ["dial", "set", "--mode", "on", ...why], /Allowed choices are off, shadow, serve/],
     ["nothing to set", ["dial", "set", ...why], /nothing to set; give a percentage, --mode or --old-servers/],
