@@ -9,7 +9,7 @@ export interface OwnDial extends SessionDial {
 
 const modes = new Set(["off", "shadow", "serve"]);
 
-function checked(settings: DialSettings): DialSettings {
+export function checkedDial<T extends DialSettings>(settings: T): T {
   const { mode, percent } = settings;
   if (!modes.has(mode)) throw new SluiceError("SESSION_DIAL", `mode: "${mode}" is none of off, shadow, serve.`);
   if (typeof percent !== "number" || !(percent >= 0 && percent <= 100))
@@ -19,7 +19,7 @@ function checked(settings: DialSettings): DialSettings {
 
 export function createDial(first: DialSettings): OwnDial {
   const events = createEvents<{ change: { now: DialSettings; before: DialSettings } }>();
-  let current = checked(first);
+  let current = checkedDial(first);
   return {
     get current() {
       return current;
@@ -27,7 +27,7 @@ export function createDial(first: DialSettings): OwnDial {
     onChange: (listener) => events.on("change", ({ now, before }) => listener(now, before)),
     set(change) {
       const before = current;
-      current = checked({ ...current, ...change });
+      current = checkedDial({ ...current, ...change });
       events.emit("change", { now: current, before });
     },
   };

@@ -14,6 +14,7 @@ import type { CodecOptions } from "./codec.ts";
 import { createDialControl } from "./dial/control.ts";
 import { settingsDial } from "./dial/settings-dial.ts";
 import type { StepDownLimits } from "./dial/step-down.ts";
+import { checkedDial } from "./dial.ts";
 import type { RolloutOptions } from "./parts.ts";
 import { RolloutStore } from "./store.ts";
 import { createToolbox, type Toolbox } from "./tools/toolbox.ts";
@@ -161,6 +162,7 @@ export function rolloutStore(options: SessionStoreOptions): SessionStore {
     serverId,
     version = "app",
   } = options;
+  const sessions = checkedDial({ mode: "serve" as const, percent: 0, oldServers: true, ...options.dial });
   const clock = systemClock;
   const life = createLifecycle(log);
   const db = databaseOf(options, life);
@@ -176,7 +178,6 @@ export function rolloutStore(options: SessionStoreOptions): SessionStore {
   const about = { ...options, mongo: { db }, redis: door, log, collection, ttlSeconds, clock };
   if (dial) return new AdoptedStore({ ...about, settings: dial }, tools, life);
 
-  const sessions = { mode: "serve" as const, percent: 0, oldServers: true, ...options.dial };
   const defaults = { redisDisabled: false, sessions, caches: {} };
   const settings = createSettingsStore({ db, watch: watchCollection, defaults, clock, log });
   life.own("settings", settings, (it) => it.close());

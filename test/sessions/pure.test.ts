@@ -4,6 +4,7 @@ import { createBucket, POINTS } from "../../src/sessions/bucket.ts";
 import { createCodec } from "../../src/sessions/codec.ts";
 import { readCopy, writeCopy } from "../../src/sessions/copy.ts";
 import { createFloors } from "../../src/sessions/floors.ts";
+import { rolloutStore } from "../../src/sessions/index.ts";
 import { atLeast, createVersions, UNWRITTEN, versionOf, withoutRedis } from "../../src/sessions/version.ts";
 import { sessionOf } from "../support/store-calls.ts";
 
@@ -176,5 +177,13 @@ describe("floors", () => {
     expect(floors.allows("s", { version: newer })).toBe(false);
     floors.set("s", older);
     expect(floors.allows("s", { version: older })).toBe(true);
+  });
+});
+
+describe("the options of an app", () => {
+  it("are refused where the dial cannot stand, before anything is opened", () => {
+    const open = (dial: object) => () => rolloutStore({ mongoUrl: "mongodb://127.0.0.1:1/shop", dial });
+    expect(open({ percent: 101 })).toThrow("percent: 101 is not a number from 0 to 100.");
+    expect(open({ mode: "on" })).toThrow('mode: "on" is none of off, shadow, serve.');
   });
 });
