@@ -91,8 +91,9 @@ export function createWrites<Entry, Slice>(options: WritesOptions<Entry, Slice>)
       }
       remember(key, entries);
       const { seen, version } = answer.value;
-      const quiet = freshness.class === "bounded" && result === "changed" && !seen;
-      if (quiet || (result === "same" && !here)) return generations.raise(key);
+      // Who derives from a bounded one looks at its version in time; others look again only when they are told.
+      const unseen = (result === "changed" && !seen) || (result === "same" && !here);
+      if (unseen && freshness.class === "bounded") return generations.raise(key);
       changed(key, version, here);
     },
     suspect: (key) => suspects.has(key),
