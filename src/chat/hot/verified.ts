@@ -78,7 +78,8 @@ export function createVerifiedTokens(options: VerifiedOptions): VerifiedTokens {
       tokens.delete(header);
       return undefined;
     },
-    mark: () => revocations,
+    // What is looked up while not every revocation is heard may be old when they are heard again.
+    mark: () => (believed() ? revocations : -1),
     keep(header, caller, until, mark) {
       if (mark !== revocations || !believed()) return;
       const session = caller.session && nameOf(caller.session.sid);
