@@ -1,6 +1,7 @@
 import type { Db } from "mongodb";
 import type { Config } from "../config/load.ts";
 import { systemClock } from "../kernel/clock.ts";
+import { UnavailableError } from "../kernel/errors.ts";
 import { createLifecycle } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import { pause } from "../kernel/pause.ts";
@@ -60,7 +61,8 @@ export async function inHouse<T>(desk: Desk, work: (house: House) => Promise<T>)
     const defaults = await defaultsOf(db, config);
     const settings = createSettingsStore({ db, watch: still, defaults, clock: systemClock, log });
     life.own("settings", settings, (store) => store.close());
-    await settings.loaded;
+    if (!(await settings.loaded))
+      throw new UnavailableError("The settings in MongoDB could not be read; run this again when it answers.");
 
     let opened: ReturnType<House["redis"]> | undefined;
     async function openRedis() {

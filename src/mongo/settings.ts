@@ -24,8 +24,8 @@ export interface SettingsOptions {
 }
 
 export interface FollowedSettings extends SettingsStore {
-  /** Ends when MongoDB has been asked for the first time, whatever came of it. */
-  readonly loaded: Promise<void>;
+  /** Ends when MongoDB has been asked for the first time; false when it gave no answer. */
+  readonly loaded: Promise<boolean>;
   /** How they are followed; without it, by the poll. */
   readonly stream: Watcher;
 }
@@ -44,8 +44,8 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
   let adopted = 0;
   let closed = false;
   let trouble: "unreachable" | "gone" | undefined;
-  let reading: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
+  let reading: Promise<boolean> | undefined;
+  let next: Promise<boolean> | undefined;
 
   function adopt(document: SettingsDocument): void {
     const before = current;
@@ -86,12 +86,15 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
     if (document.revision > current.revision || adopted === known) adopt(document);
   }
 
-  function begin(): Promise<void> {
+  /** Answers whether they could be read. */
+  function begin(): Promise<boolean> {
     next = undefined;
     reading = readOnce()
+      .then(() => true)
       .catch((error: unknown) => {
         if (!closed)
           note("unreachable", "The settings cannot be read; the last known ones stay in force until they can", error);
+        return false;
       })
       .finally(() => {
         reading = undefined;
@@ -100,8 +103,8 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
   }
 
   /** One read at a time; who asks during a read gets one that begins after it. */
-  function read(): Promise<void> {
-    if (closed) return Promise.resolve();
+  function read(): Promise<boolean> {
+    if (closed) return Promise.resolve(false);
     if (!reading) return begin();
     next ??= reading.then(begin);
     return next;

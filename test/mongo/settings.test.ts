@@ -48,7 +48,7 @@ function common(mongo: () => MongoLink) {
 
   it("has its defaults until somebody changes something, and then writes all of them", async () => {
     const settings = instance(mongo(), { redisDisabled: true });
-    await settings.loaded;
+    expect(await settings.loaded).toBe(true);
     expect(settings.current).toEqual({ revision: 0, redisDisabled: true, sessions, caches });
     expect([settings.stored, settings.changedAt]).toEqual([false, null]);
 
@@ -338,7 +338,7 @@ describe("settings whose MongoDB is out", () => {
   it("are loaded when it comes, though it was away at the start", async () => {
     await server.kill();
     const settings = instance(mongo, { redisDisabled: false });
-    await settings.loaded;
+    expect(await settings.loaded).toBe(false);
     expect([settings.stored, settings.current.redisDisabled]).toEqual([false, false]);
     await server.start();
     await until(() => settings.stored, { timeoutMs: 15_000 });
