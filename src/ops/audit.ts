@@ -21,6 +21,8 @@ const words = ({ from, to }: Pick<HistoryEntry, "from" | "to">): string => {
   if (before?.ramp && !after?.ramp) parts.push("the ramp has ended");
   if (after && after.oldServers !== before?.oldServers)
     parts.push(`old servers are taken to run beside this one: ${after.oldServers ? "yes" : "no"}`);
+  for (const [name, on] of Object.entries(to.caches ?? {}))
+    if (on !== from.caches?.[name]) parts.push(`the cache ${name} is switched ${on ? "on" : "off"}`);
   return parts.join(", ") || "nothing has changed";
 };
 

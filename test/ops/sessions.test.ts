@@ -131,7 +131,9 @@ describe("the audit log", () => {
     await settings.change({ sessions: dial }, by);
     await settings.change({ sessions: { ...dial, ramp: { to: 50, step: 5, everyMs: 60_000, next } } }, by);
     await settings.change({ sessions: { ...dial, mode: "off", oldServers: false } }, by);
-    await until(() => other.current.revision === 5);
+    await settings.change({ caches: { history: false } }, by);
+    await settings.change({ caches: { history: false, users: true } }, by);
+    await until(() => other.current.revision === 7);
     await Promise.all(audits.map((audit) => audit.close()));
     for (const { lines } of logs)
       expect(lines.map(({ level, message, fields }) => [level, fields.audit, fields.who, fields.why, message])).toEqual(
@@ -141,6 +143,8 @@ describe("the audit log", () => {
           "By ann: the sessions' dial stands at 25 %",
           "By ann: a ramp to 50 % has begun",
           "By ann: the sessions' mode is off, the ramp has ended, old servers are taken to run beside this one: no",
+          "By ann: the cache history is switched off",
+          "By ann: the cache users is switched on",
         ].map((message) => ["info", "settings", "ann", "a drill", message]),
       );
     await other.close();
