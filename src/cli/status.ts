@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { integer } from "../config/kinds.ts";
 import type { InstanceReport } from "../mongo/instances.ts";
-import type { HistoryEntry } from "../mongo/settings-types.ts";
+import type { HistoryEntry, SessionSettings } from "../mongo/settings-types.ts";
 import { type FleetStatus, fleetStatus } from "../sessions/dial/status.ts";
 import { answer, as, type Desk, table } from "./desk.ts";
 import { dialWords } from "./dial.ts";
@@ -46,14 +46,19 @@ export function statusCommand(desk: Desk): Command {
     );
 }
 
+function turnWords(to: SessionSettings, from: SessionSettings | undefined): string {
+  const at = ({ mode, percent }: SessionSettings) => `${mode} ${percent} %`;
+  const parts = [from ? `${at(from)} → ${at(to)}` : at(to)];
+  if (to.ramp) parts.push(`ramp to ${to.ramp.to} %`);
+  else if (from?.ramp) parts.push("no ramp any more");
+  if (from && from.oldServers !== to.oldServers) parts.push(`old servers ${to.oldServers ? "on" : "off"}`);
+  return parts.join(", ");
+}
+
 function changeWords({ from, to }: HistoryEntry): string {
   const parts: string[] = [];
   if (to.redisDisabled !== undefined) parts.push(`kill switch ${to.redisDisabled ? "on" : "off"}`);
-  if (to.sessions) {
-    const before = from.sessions ? `${from.sessions.mode} ${from.sessions.percent} % → ` : "";
-    const ramp = to.sessions.ramp ? `, ramp to ${to.sessions.ramp.to} %` : "";
-    parts.push(`${before}${to.sessions.mode} ${to.sessions.percent} %${ramp}`);
-  }
+  if (to.sessions) parts.push(turnWords(to.sessions, from.sessions));
   for (const [name, on] of Object.entries(to.caches ?? {}))
     if (from.caches?.[name] !== on) parts.push(`cache ${name} ${on ? "on" : "off"}`);
   return parts.join(", ");

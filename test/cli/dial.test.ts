@@ -106,6 +106,8 @@ describe("the operator's dial, against running servers", () => {
     expect(newest).toMatch(/^\d+ +\d{4}-\S+Z +ann +shadow 99 % → serve 0 % +a test$/);
     expect(text).toMatch(/ sluice at (one|two) +serve 30 % → serve 60 %, ramp to 100 % +step of the ramp to 100 %$/m);
     expect(text).toMatch(/ ann +kill switch on +a test$/m);
+    expect(text).toMatch(/ ann +serve 99 % → shadow 99 %, old servers off +a test$/m);
+    expect(text).toMatch(/ ann +serve (\d+) % → serve \1 %, no ramp any more +a test$/m);
     expect((await sluice("history", "--limit", "1", "--json")).json).toHaveLength(1);
   });
 
@@ -115,7 +117,10 @@ describe("the operator's dial, against running servers", () => {
     expect(kill).toBeDefined();
     const chat = await startChat({ env: { ...env(), LOG_LEVEL: "info", INSTANCE_REPORT: "200ms" } });
     chats.push(chat);
-    expect(chat.output()).toMatch(/SESSION_REDIS_MODE and SESSION_REDIS_PERCENT are ignored/);
+    // What it logs and what it says come by two ways.
+    await until(() => /SESSION_REDIS_MODE and SESSION_REDIS_PERCENT are ignored/.test(chat.output()), {
+      describe: () => `the log to say whose dial it is:\n${chat.output()}`,
+    });
     await sluice("dial", "set", "10", ...why);
     const line = await until(() => /^.*"audit":"settings".*$/m.exec(chat.output())?.[0]);
     expect(JSON.parse(line)).toMatchObject({
