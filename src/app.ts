@@ -240,7 +240,10 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       ...(eventLimiter ? { limiter: eventLimiter } : {}),
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
-    if (hot) ops.watchStream("standings", hot.standings);
+    if (hot) {
+      ops.watchStream("standings", hot.standings);
+      ops.watchStream("access", hot.access);
+    }
     if (memory) {
       ops.checks.add("bus:lag", () => lagOf(memory));
       ops.metrics.add(memoryMetrics(memory));

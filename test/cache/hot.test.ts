@@ -165,7 +165,13 @@ describe("a hot answer", () => {
       },
     });
     const { token } = await join();
+    const other = await join();
     try {
+      // A server that has just begun keeps nothing in memory yet; looking for that must not reach the limit.
+      await until(async () => (await ask(strict, other.token, { path: "/api/channels" })).headers["x-cache"] === "l1", {
+        everyMs: 250,
+        timeoutMs: 14_000,
+      });
       const replies: Reply[] = [];
       await until(
         async () => {
@@ -290,4 +296,25 @@ describe("a token that is revoked", () => {
     const bob = await join(two);
     await warm(two, bob.token);
   });
+});
+
+it("a channel that others may no longer read is closed on every instance, whoever closed it", async () => {
+  const ann = await join(one);
+  const made = await ann.post("/api/channels", { name: "soon closed", type: "text" });
+  const path = `/api/channels/${made.body.id}/messages`;
+  const statuses = async () =>
+    (await Promise.all([one, two].map((chat) => ask(chat, ann.token, { path })))).map(({ status }) => status);
+  expect(await statuses()).toEqual([200, 200]);
+  expect(await statuses()).toEqual([200, 200]);
+  await client
+    .db()
+    .collection("channels")
+    .updateOne({ id: made.body.id }, { $set: { "permissions.read": "admin" } });
+  // Sooner than what is remembered would be forgotten by itself.
+  await until(async () => (await statuses()).every((status) => status === 403), { timeoutMs: 8_000, everyMs: 2 });
+  await client
+    .db()
+    .collection("channels")
+    .updateOne({ id: made.body.id }, { $set: { "permissions.read": "everyone" } });
+  await until(async () => (await statuses()).every((status) => status === 200), { timeoutMs: 8_000 });
 });

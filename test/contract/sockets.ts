@@ -195,7 +195,11 @@ export function socketContract(setting: string, mongoUrl: string, env: () => Pro
         await a.join(room);
         await channels.updateOne({ id: room }, { $set: { "permissions.read": "admin" } });
         b.forget();
-        b.emit("join_room", { room });
+        // A server hears from MongoDB of what nobody's server has changed.
+        await until(async () => {
+          b.emit("join_room", { room });
+          return b.all("error").length > 0;
+        });
         expect(await b.hears("error")).toMatchObject({ code: "CHANNEL_NOT_FOUND" });
         await setUser(ann, { role: "admin" });
         const admin = await ann.tab();

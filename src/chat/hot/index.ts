@@ -6,6 +6,7 @@ import type { Log } from "../../kernel/log.ts";
 import type { Watcher } from "../../mongo/watch.ts";
 import type { ChatServices } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
+import { rememberAccess } from "./access.ts";
 import type { ChatAnswers } from "./answers.ts";
 import { createCounting } from "./counting.ts";
 import { frontHeaders } from "./front.ts";
@@ -33,6 +34,8 @@ export interface HotSide {
   readonly verified: VerifiedTokens;
   /** Tells of bans and the like past this server. */
   readonly standings: Watcher;
+  /** Tells of channels that others may enter from now on. */
+  readonly access: Watcher;
   gate(gate: SessionGate): SessionGate;
   services(services: ChatServices): ChatServices;
   /** The store says that a session has ended, whoever ended it. */
@@ -51,14 +54,20 @@ export function createHotSide({ bus, db, log }: Options): HotSide {
   const verified = createVerifiedTokens({ believed: () => bus.well && heard() });
   const standings = followStandings(db, verified, log);
   const revocations = createRevocations(bus, verified);
-  closing.push(() => standings.close());
+  const access = rememberAccess(db, log);
+  closing.push(
+    () => standings.close(),
+    () => access.close(),
+  );
 
   return {
     verified,
     standings,
+    access: access.stream,
     gate: (gate) => revokingGate(gate, revocations),
     services: (services) => ({
       ...services,
+      channels: access.channels(services.channels),
       users: revokingUsers(services.users, revocations),
       moderation: revokingModeration(services.moderation, revocations),
     }),

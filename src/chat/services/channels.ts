@@ -48,7 +48,7 @@ export function createChannels(channels: Model<ChannelRecord>, cache?: ChannelCa
       return all.map(toChannel);
     },
     async byId(id) {
-      // Who may enter is asked where it is decided: a list in Redis may be a moment behind.
+      // Who may enter is asked where it is decided: the list in Redis knows nothing of revocations.
       const channel = await channels.findOne({ id: { $eq: id } }, withAccess).lean<ChannelRecord>();
       return channel && toChannelAccess(channel);
     },
