@@ -1,5 +1,5 @@
 /** The server did not do it; `message` is ready to be shown. */
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(status, { message, code, checks, changes }) {
     super(message);
     Object.assign(this, { status, code, checks, changes });

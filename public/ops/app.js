@@ -5,7 +5,7 @@ import { dialView } from "./dial.js";
 import { follow } from "./live.js";
 import { cachesView, killView } from "./switches.js";
 import { historyView, jobView, serversView } from "./tables.js";
-import { time } from "./words.js";
+import { shareOf, time } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const root = $("root");
@@ -13,7 +13,10 @@ const screen = (id) => root.replaceChildren($(id).content.cloneNode(true));
 
 /** For who does not see it; shown as well when it is `loud`. */
 function announce(words, loud = false) {
-  $("announcer").textContent = words;
+  // Beside what was said a moment ago, which may still be on its way to somebody's ear.
+  const line = h("p", {}, words);
+  $("announcer").append(line);
+  setTimeout(() => line.remove(), 10_000);
   if (loud) $("notices")?.append(h("p", { class: "notice bad" }, words));
 }
 
@@ -30,6 +33,7 @@ function showEntry(words = "It takes the token in OPS_TOKEN, or OPS_READ_TOKEN t
 async function logIn(token) {
   try {
     showConsole(await post("login", { token }));
+    root.querySelector("h1").focus();
   } catch ({ message }) {
     if (!$("token")) showEntry();
     $("entry-problem").textContent = message;
@@ -72,11 +76,14 @@ function showConsole({ role }) {
     $("link").textContent = staleSince === null ? (state ? "live" : "connecting…") : `stale since ${time(staleSince)}`;
     $("link").className = staleSince !== null ? "badge bad" : "badge good";
     root.classList.toggle("stale", staleSince !== null);
+    const share = state ? `${shareOf(state.settings.sessions)} % · ` : "";
+    document.title = `${staleSince === null ? "" : "stale · "}${share}sluice console`;
   }
 
   const live = follow({
     onState(now) {
-      if (state && state.server.since + 5_000 < now.server.since) announce("The server was started again.");
+      const again = state?.server.id === now.server.id && state.server.since + 1_000 < now.server.since;
+      if (again) announce("The server was started again.");
       state = now;
       $("server").textContent = `${now.server.id}, release ${now.server.version}, since ${time(now.server.since)}`;
       charts.show(now);

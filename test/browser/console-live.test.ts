@@ -90,10 +90,10 @@ describe.skipIf(!haveChromium)("the console shows what is so:", () => {
     expect(await page.locator("#slider").isDisabled()).toBe(true);
     await screenshot("console-stale");
     await house.rebuild();
+    await page.getByText("The server was started again.").waitFor({ state: "attached", timeout: 30_000 });
     await page.getByText("live", { exact: true }).waitFor({ timeout: 30_000 });
     await page.locator("#notices:empty").waitFor({ state: "attached" });
     expect(await page.getByRole("button", { name: "Switch Redis off…" }).isDisabled()).toBe(false);
-    await page.getByText("The server was started again.").waitFor({ state: "attached" });
   });
 
   it("that a token only looks: no control can be used", async () => {

@@ -102,12 +102,12 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     await page.getByRole("button", { name: "Turn the dial…" }).click();
     const before = await sluice("dial", "set", "5", "--reason", "a suspicion", "--who", "ann");
     expect(before.code).toBe(0);
+    await shows(page, "#share", /^5 %/);
     await page.getByLabel(/^Why\?/).fill("onward");
     await page.getByRole("button", { name: "Turn it", exact: true }).click();
     await page.getByRole("alert").getByText("ann was faster (“a suspicion”)").waitFor();
     expect((await house.stored()).settings).toMatchObject({ sessions: { percent: 5 } });
     await page.keyboard.press("Escape");
-    await shows(page, "#share", "5 %");
     await page.getByRole("button", { name: "Turn the dial…" }).click();
     await page
       .getByRole("dialog")
@@ -148,16 +148,21 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
   });
 
   it("the copies of sessions, which it verifies and makes", async () => {
-    await house.redis.ask("FLUSHALL");
-    await until(async () => (await sluice("status", "--json")).json.instances[0]?.redis === "up");
+    const gone = "for _, key in ipairs(redis.call('keys', 'session:*')) do redis.call('del', key) end";
+    await house.redis.ask("EVAL", gone, 0);
     const { page } = await house.open();
-    await page.getByRole("button", { name: "Backfill…" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Begin" }).click();
-    await shows(page, "#job", /Done\.\d+ sessions in .*copied/);
+    async function copied(): Promise<boolean> {
+      await page.getByRole("button", { name: "Backfill…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Begin" }).click();
+      await shows(page, "#job", /Backfill, begun .*Done\.\d+ sessions in /);
+      await page.getByRole("button", { name: "Verify" }).click();
+      await shows(page, "#job", /Verify, begun .* from the console at 127\.0\.0\.1Clean/);
+      return ((await page.locator("#job").textContent()) ?? "").includes("Clean, and every session has a copy.");
+    }
+    // Redis was let in again a moment ago: an epoch that is raised meanwhile makes copies old, and they are made again.
+    await until(copied, { timeoutMs: 40_000 });
     const copies = Number(String(await house.redis.ask("EVAL", "return #redis.call('keys', 'session:*')", 0)));
     expect(copies).toBeGreaterThanOrEqual(8);
-    await page.getByRole("button", { name: "Verify" }).click();
-    await shows(page, "#job", /Verify, begun .* from the console at 127\.0\.0\.1Clean, and every session has a copy\./);
   });
 
   it("up only when nothing stands in the way, or by force", async () => {

@@ -10,7 +10,7 @@ import { asOf } from "./as-of.ts";
 import type { Jobs } from "./jobs.ts";
 
 /** What the operator's commands are made of, too. */
-export interface Acts {
+interface Acts {
   turnDial: typeof TurnDial;
   startRamp: typeof StartRamp;
   abortRamp: typeof AbortRamp;

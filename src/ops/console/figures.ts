@@ -5,7 +5,7 @@ import type { DoorEvents } from "../../redis/types.ts";
 import type { SessionEventSource } from "../../sessions/types.ts";
 import type { CacheSource } from "../metrics/caches.ts";
 
-export interface FigureSources {
+interface FigureSources {
   sessions: SessionEventSource;
   caches: Pick<CacheSource, "events"> | undefined;
   redis: Events<DoorEvents>;

@@ -20,7 +20,7 @@ export interface ConsoleOptions
   pages: RequestHandler;
 }
 
-export type ConsoleHandler = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
+type ConsoleHandler = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
 
 export interface OperatorConsole {
   /** Answers everything below `/ops`, and leaves the rest to `next`. */

@@ -11,10 +11,10 @@ export interface SessionTools {
   backfill(options: BackfillOptions): Promise<Backfilled>;
 }
 
-export type JobKind = keyof SessionTools;
+type JobKind = keyof SessionTools;
 
 /** What a tool is doing, or has done last, on this server. */
-export interface Job {
+interface Job {
   readonly kind: JobKind;
   readonly who: string;
   readonly began: number;

@@ -3,7 +3,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { sameSecret } from "../access.ts";
 
 /** read: sees everything and changes nothing. */
-export type Role = "full" | "read";
+type Role = "full" | "read";
 
 export interface Pass {
   readonly role: Role;
