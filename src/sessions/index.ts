@@ -172,7 +172,10 @@ export function rolloutStore(options: SessionStoreOptions): SessionStore {
     : life.own("Redis", openRedisDoor(redis as RedisPlace, log), (it) => it.close());
   const tools = createToolbox({ ...options, db, door, collection, ttlSeconds });
   const making = makeIndexes(db, collection, autoRemove, log).catch((error: unknown) =>
-    log.warn({ err: error }, "The indexes of the sessions could not be made: what has expired stays in MongoDB. Restart when it answers"),
+    log.warn(
+      { err: error },
+      "The indexes of the sessions could not be made: restart, or what has expired stays in MongoDB",
+    ),
   );
   life.own("indexes", making, (made) => made);
   const about = { ...options, mongo: { db }, redis: door, log, collection, ttlSeconds, clock };
