@@ -13,7 +13,7 @@ export interface AppCacheOptions {
   /** Also part of its keys in Redis, `cache:<name>:<key>`. */
   name: string;
   ttlSeconds: number;
-  /** A field of the value, a number that grows with each write: then what is written goes into Redis as it is. */
+  /** A field of the value, a whole number that grows with each write: then what is written goes into Redis as it is. */
   version?: string;
   /** Writes past `writeThrough` that MongoDB's change stream tells of; needs a replica set. */
   follow?: {
@@ -42,10 +42,13 @@ export function createAppCache<T>(options: AppCacheOptions, { room, memory, topi
   const { name, ttlSeconds, version, follow } = options;
   let loading: { load: (key: string) => Promise<T | null | undefined>; cache: Cache<Held, ByIds> } | undefined;
 
-  function held(value: T): Held {
-    const rev = version === undefined ? 0 : Number((value as Record<string, unknown>)[version] ?? 0);
-    return { text: JSON.stringify(value), rev };
+  /** 0: it carries none that could be compared. */
+  function versionOf(value: T): number {
+    const found = version === undefined ? 0 : Number((value as Record<string, unknown>)[version]);
+    return Number.isSafeInteger(found) && found > 0 ? found : 0;
   }
+
+  const held = (value: T): Held => ({ text: JSON.stringify(value), rev: versionOf(value) });
 
   const following: Following<Held> | undefined = follow && {
     collection: follow.collection,
@@ -96,7 +99,7 @@ export function createAppCache<T>(options: AppCacheOptions, { room, memory, topi
       return memory.answers(loading.cache, ([value]) => value?.text ?? "");
     },
     async wrote(key, value) {
-      if (value === undefined || version === undefined) await known().drop(key, "it was written");
+      if (value === undefined || versionOf(value) === 0) await known().drop(key, "it was written");
       else await known().wrote(key, [held(value)]);
     },
     drop: (key, why) => known().drop(key, why),
