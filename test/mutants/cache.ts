@@ -70,4 +70,11 @@ export const cacheMutants: Mutant[] = [
     replace: "if (followed && known === undefined) await take(followed);",
     suite: chat,
   },
+  {
+    name: "what another instance was sooner with is taken for no news",
+    file: "src/cache/writes.ts",
+    find: 'if (unseen && freshness.class === "bounded")',
+    replace: "if (unseen)",
+    suite: "test/cache/past.test.ts",
+  },
 ];
