@@ -16,7 +16,7 @@ describe("sessions on their way to Redis and back", () => {
       plan: shortPlan({ healthySeconds: 1.5, faultSeconds: 0.5 }),
       sessions: 300,
       rate: 40,
-      graceMs: 1_000,
+      graceMs: 2_500,
       eventful: 3,
       leastFromRedis: 0.9,
       looksAgain: 8,

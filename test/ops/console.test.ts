@@ -250,7 +250,8 @@ describe("the console of a server", () => {
     const DATA_DIR = mkdtempSync(join(tmpdir(), "sluice-console-"));
     const chat = await startChat({ env: { ...redisless, ...secrets, DATA_DIR, RATE_LIMIT_CONSOLE: "3/15m" } });
     try {
-      const [, url, token = ""] = /console: (http:\S+)\/ops#token=([0-9a-f]{64})/.exec(chat.output()) ?? [];
+      const told = /console: (http:\S+)\/ops#token=([0-9a-f]{64})/;
+      const [, url, token = ""] = await until(() => told.exec(chat.output()));
       expect(url).toBe(chat.url);
       const browser = createBrowser(chat.url);
       const attempt = (shown: string) => browser.post("/ops/api/login", { token: shown }, fromPage(chat.url));
