@@ -201,7 +201,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
     const hot =
       memory && config.CACHES
-        ? life.own("hot answers", createHotSide({ bus: memory.bus, db, log }), (side) => side.close())
+        ? life.own("hot answers", createHotSide({ bus: memory.bus, db, sessions: store, log }), (side) => side.close())
         : undefined;
     const plainServices = createChatServices({
       connection: mongo.connection,
@@ -251,10 +251,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     ops.watchSockets(realtime);
     ops.watchPresence(() => realtime.stats().presence);
     for (const [name, stream] of realtime.streams) ops.watchStream(name, stream);
-    store.events.on("ended", ({ id }) => {
-      hot?.sessionEnded(id);
-      void realtime.sessionEnded(id);
-    });
+    store.events.on("ended", ({ id }) => void realtime.sessionEnded(id));
 
     const underBudget: RequestHandler = (_req, _res, next) => withBudget(next);
     const long = createChatHttp({

@@ -139,6 +139,7 @@ export function createFollower(options: FollowerOptions): Follower {
     if (expires && fields.every((field) => ofTouch.has(field)))
       return start(put("shortened", () => copies.shorten(id, expires.getTime() - clock.now())));
     if (seen.operationType === "insert") void reappeared(id, true);
+    events.emit("changed", { id });
     return drop("foreign");
   }
 

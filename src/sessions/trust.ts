@@ -91,6 +91,7 @@ export function createTrust(options: TrustOptions): Trust {
           if (live && reason === "afresh") epoch.renew("changes are followed from now on", "useful");
           reconsider();
           say();
+          events.emit("following", { live, reason });
         },
       });
     if (!wanted && follower) {

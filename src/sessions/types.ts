@@ -1,4 +1,5 @@
 import type { Events } from "../kernel/events.ts";
+import type { WatchReason } from "../mongo/watch.ts";
 
 /** off: Redis is not used. shadow: both are read, MongoDB answers. serve: Redis answers for the sessions in the bucket. */
 export type SessionMode = "off" | "shadow" | "serve";
@@ -62,6 +63,10 @@ export type SessionEvents = {
   followed: { change: "deleted" | "foreign" | "no redis" | "settled" | "shortened" | "revived"; ok: boolean };
   /** Where the bucket's sessions are read from, whenever that changes. */
   reading: { from: "redis" | "mongo"; reason: string };
+  /** What the session holds was changed by somebody else's store. `id` as stored: never to be logged. */
+  changed: { id: string };
+  /** Whether it is heard what others do to sessions; with `afresh`, nothing is known of the time before. */
+  following: { live: boolean; reason: WatchReason };
   /** The session ended, here or, while the change stream is followed, anywhere. `id` as stored: never to be logged. */
   ended: { id: string };
 };

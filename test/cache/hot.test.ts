@@ -260,6 +260,16 @@ describe("a token that is revoked", () => {
         expect(gone.deletedCount).toBe(1);
       },
     ],
+    [
+      "by what an old server wrote past every server of ours",
+      async (ann: Browser & { id: string }) => {
+        const sessions = client.db().collection("sessions");
+        const named = { session: new RegExp(`"userId":"${ann.id}"`) };
+        const document = await sessions.findOne(named);
+        const session = JSON.stringify({ ...JSON.parse(document?.session), handle: "another" });
+        await sessions.updateOne(named, { $set: { session } });
+      },
+    ],
   ])("%s is dead on every instance", async (how, revoke) => {
     const ann = await join(one);
     await Promise.all([warm(one, ann.token), warm(two, ann.token)]);

@@ -4,6 +4,7 @@ import type { CacheBus } from "../../cache/bus-types.ts";
 import type { Limiter } from "../../kernel/limiter.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Watcher } from "../../mongo/watch.ts";
+import type { RolloutStore } from "../../sessions/store.ts";
 import type { ChatServices } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import { rememberAccess } from "./access.ts";
@@ -11,12 +12,20 @@ import type { ChatAnswers } from "./answers.ts";
 import { createCounting } from "./counting.ts";
 import { frontHeaders } from "./front.ts";
 import { createHot, type HotOptions } from "./handler.ts";
-import { createRevocations, followStandings, revokingGate, revokingModeration, revokingUsers } from "./revocations.ts";
+import {
+  createRevocations,
+  followSessions,
+  followStandings,
+  revokingGate,
+  revokingModeration,
+  revokingUsers,
+} from "./revocations.ts";
 import { createVerifiedTokens, type VerifiedTokens } from "./verified.ts";
 
 interface Options {
   bus: CacheBus;
   db: Db;
+  sessions: RolloutStore;
   log: Log;
 }
 
@@ -38,8 +47,6 @@ export interface HotSide {
   readonly access: Watcher;
   gate(gate: SessionGate): SessionGate;
   services(services: ChatServices): ChatServices;
-  /** The store says that a session has ended, whoever ended it. */
-  sessionEnded(sid: string): void;
   serve(options: ServeOptions): RequestListener;
   close(): Promise<void>;
 }
@@ -47,13 +54,14 @@ export interface HotSide {
 /** Longer than Redis may take; whoever needs MongoDB goes the long way after that. */
 const patienceMs = 300;
 
-export function createHotSide({ bus, db, log }: Options): HotSide {
+export function createHotSide({ bus, db, sessions, log }: Options): HotSide {
   const closing: (() => Promise<void>)[] = [];
   // Without a replica set there is no stream to be behind, and the tokens' own short life must do.
-  const heard = () => standings.live || standings.reason === "no replica set";
+  const heard = () => (standings.live && sessions.parts.trust.live) || standings.reason === "no replica set";
   const verified = createVerifiedTokens({ believed: () => bus.well && heard() });
   const standings = followStandings(db, verified, log);
   const revocations = createRevocations(bus, verified);
+  followSessions(sessions.events, verified);
   const access = rememberAccess(db, log);
   closing.push(
     () => standings.close(),
@@ -71,7 +79,6 @@ export function createHotSide({ bus, db, log }: Options): HotSide {
       users: revokingUsers(services.users, revocations),
       moderation: revokingModeration(services.moderation, revocations),
     }),
-    sessionEnded: revocations.ended,
     serve({ config, origins, answers, limiter, timer, next }) {
       const counting = limiter && createCounting({ limiter });
       if (counting) closing.push(() => counting.close());

@@ -2,6 +2,7 @@ import type { Db, Document } from "mongodb";
 import type { CacheBus } from "../../cache/bus-types.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type Watcher, watchCollection } from "../../mongo/watch.ts";
+import type { SessionEventSource } from "../../sessions/types.ts";
 import type { Moderation, Users } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import { nameOf, type VerifiedTokens } from "./verified.ts";
@@ -10,8 +11,6 @@ import { nameOf, type VerifiedTokens } from "./verified.ts";
 export interface Revocations {
   user(userId: string): void;
   session(sid: string): void;
-  /** The others hear of it by themselves. */
-  ended(sid: string): void;
 }
 
 const topic = "updates:users";
@@ -34,7 +33,6 @@ export function createRevocations(bus: CacheBus, tokens: VerifiedTokens): Revoca
       tokens.forgetSession(name);
       bus.publish(topic, { key: sessionPrefix + name });
     },
-    ended: (sid) => tokens.forgetSession(nameOf(sid)),
   };
 }
 
@@ -85,6 +83,15 @@ const pipeline: Document[] = [
   },
   { $project: { operationType: 1, documentKey: 1 } },
 ];
+
+/** Whoever ends or changes a session, an old server included: every instance hears of it through its own store. */
+export function followSessions(events: SessionEventSource, tokens: VerifiedTokens): void {
+  events.on("ended", ({ id }) => tokens.forgetSession(nameOf(id)));
+  events.on("changed", ({ id }) => tokens.forgetSession(nameOf(id)));
+  events.on("following", ({ live, reason }) => {
+    if (!live || reason === "afresh") tokens.clear();
+  });
+}
 
 /** The second path: who bans somebody past every server of ours is believed, too. */
 export function followStandings(db: Db, tokens: VerifiedTokens, log: Log): Watcher {
