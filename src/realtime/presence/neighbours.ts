@@ -82,7 +82,8 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
 
   return {
     view,
-    alive: leases.alive,
+    // Of one that began after the last beat only its changes were heard.
+    alive: () => [...leases.alive(), ...view.servers().filter((server) => !leases.get(server))],
     see(sight, whole, impatient) {
       now = sight.now;
       // Whoever has slept, maybe with the whole machine, gives the others the time to say that they live.

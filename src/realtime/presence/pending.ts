@@ -79,7 +79,8 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
     const entry = here.get(member);
     if (entry) entry.told = false;
     op.told = false;
-    op.gone?.();
+    // Whoever waits to hear that it came must hear that first.
+    if (op.gone) queueMicrotask(op.gone);
     op.gone = undefined;
   }
 
