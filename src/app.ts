@@ -3,11 +3,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import type { RequestHandler } from "express";
-import { type CacheMemory, createCacheMemory } from "./cache/memory.ts";
-import type { CacheRoom } from "./cache/room.ts";
 import { assembleCaches } from "./chat/caches/assemble.ts";
-import { createChatAnswers, updates } from "./chat/hot/answers.ts";
-import { createHotSide } from "./chat/hot/index.ts";
+import { createChatAnswers } from "./chat/hot/answers.ts";
 import { createChatHttp } from "./chat/routes/index.ts";
 import type { DoorLimits } from "./chat/routes/limits.ts";
 import { createFeeds } from "./chat/services/feeds.ts";
@@ -29,7 +26,6 @@ import { createMongoProbe } from "./mongo/probe.ts";
 import { createSettingsStore } from "./mongo/settings.ts";
 import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
 import { watchCollection } from "./mongo/watch.ts";
-import type { Figure } from "./ops/checks.ts";
 import { createFigureCounter, createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { memoryMetrics } from "./ops/metrics/memory.ts";
 import { createRealtime } from "./realtime/index.ts";
@@ -42,6 +38,7 @@ import type { StepDownLimits } from "./sessions/dial/step-down.ts";
 import { rolloutStore } from "./sessions/store.ts";
 import { createToolbox } from "./sessions/tools/toolbox.ts";
 import { wireConsole } from "./wire-console.ts";
+import { lagOf, wireHot, wireMemory } from "./wire-memory.ts";
 
 export interface App {
   readonly port: number;
@@ -88,22 +85,6 @@ function stepDownOf(config: Config): { limits?: StepDownLimits } {
   const { SESSION_STEP_DOWN_WINDOW: windowMs, SESSION_STEP_DOWN_LATENCY: latencyMs } = config;
   const { SESSION_STEP_DOWN_ERRORS: errors, SESSION_STEP_DOWN_MISSING: missing } = config;
   return { limits: { windowMs, latencyMs, errors, missing } };
-}
-
-function wireMemory(config: Config, { events }: CacheRoom, door: RedisDoor): CacheMemory {
-  const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
-  return createCacheMemory({
-    door,
-    events,
-    topics: updates,
-    limitBytes: megabytes * 1_048_576,
-    heartbeatMs,
-    silenceMs,
-  });
-}
-
-function lagOf({ bus }: CacheMemory): Figure {
-  return { value: Math.round(bus.lagMs), unit: "ms", status: bus.well ? "pass" : "warn" };
 }
 
 function listen(server: Server, { HOST, PORT }: Config): Promise<number> {
@@ -201,7 +182,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
     const hot =
       memory && config.CACHES
-        ? life.own("hot answers", createHotSide({ bus: memory.bus, db, sessions: store, log }), (side) => side.close())
+        ? life.own("hot answers", wireHot(memory, store, db, log), (side) => side.close())
         : undefined;
     const plainServices = createChatServices({
       connection: mongo.connection,

@@ -4,7 +4,6 @@ import type { CacheBus } from "../../cache/bus-types.ts";
 import type { Limiter } from "../../kernel/limiter.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Watcher } from "../../mongo/watch.ts";
-import type { RolloutStore } from "../../sessions/store.ts";
 import type { ChatServices } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import { rememberAccess } from "./access.ts";
@@ -19,13 +18,14 @@ import {
   revokingGate,
   revokingModeration,
   revokingUsers,
+  type SessionNews,
 } from "./revocations.ts";
 import { createVerifiedTokens, type VerifiedTokens } from "./verified.ts";
 
 interface Options {
   bus: CacheBus;
   db: Db;
-  sessions: RolloutStore;
+  sessions: SessionNews;
   log: Log;
 }
 
@@ -57,11 +57,11 @@ const patienceMs = 300;
 export function createHotSide({ bus, db, sessions, log }: Options): HotSide {
   const closing: (() => Promise<void>)[] = [];
   // Without a replica set there is no stream to be behind, and the tokens' own short life must do.
-  const heard = () => (standings.live && sessions.parts.trust.live) || standings.reason === "no replica set";
+  const heard = () => (standings.live && sessions.live()) || standings.reason === "no replica set";
   const verified = createVerifiedTokens({ believed: () => bus.well && heard() });
   const standings = followStandings(db, verified, log);
   const revocations = createRevocations(bus, verified);
-  followSessions(sessions.events, verified);
+  followSessions(sessions, verified);
   const access = rememberAccess(db, log);
   closing.push(
     () => standings.close(),

@@ -2,7 +2,6 @@ import type { Db, Document } from "mongodb";
 import type { CacheBus } from "../../cache/bus-types.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type Watcher, watchCollection } from "../../mongo/watch.ts";
-import type { SessionEventSource } from "../../sessions/types.ts";
 import type { Moderation, Users } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import { nameOf, type VerifiedTokens } from "./verified.ts";
@@ -84,13 +83,19 @@ const pipeline: Document[] = [
   { $project: { operationType: 1, documentKey: 1 } },
 ];
 
-/** Whoever ends or changes a session, an old server included: every instance hears of it through its own store. */
-export function followSessions(events: SessionEventSource, tokens: VerifiedTokens): void {
-  events.on("ended", ({ id }) => tokens.forgetSession(nameOf(id)));
-  events.on("changed", ({ id }) => tokens.forgetSession(nameOf(id)));
-  events.on("following", ({ live, reason }) => {
-    if (!live || reason === "afresh") tokens.clear();
-  });
+/** What is heard of sessions, whoever ends or changes them, an old server included. */
+export interface SessionNews {
+  /** Whether everything is heard now. */
+  live(): boolean;
+  /** Ended, too. */
+  onChanged(listener: (sid: string) => void): void;
+  /** Something may have been missed. */
+  onMissed(listener: () => void): void;
+}
+
+export function followSessions(sessions: SessionNews, tokens: VerifiedTokens): void {
+  sessions.onChanged((sid) => tokens.forgetSession(nameOf(sid)));
+  sessions.onMissed(() => tokens.clear());
 }
 
 /** The second path: who bans somebody past every server of ours is believed, too. */
