@@ -3,6 +3,7 @@ import { explainKey } from "../cache/journal.ts";
 import { countKeys, flushCaches, switchCache } from "../cache/tools.ts";
 import { type CacheName, cacheNames, cachePrefixes } from "../chat/caches/index.ts";
 import { systemClock } from "../kernel/clock.ts";
+import { silenceOf } from "../redis/silence.ts";
 import { byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
 import { answer, type Desk, table } from "./desk.ts";
 import { inHouse } from "./house.ts";
@@ -31,7 +32,7 @@ function listCommand(desk: Desk): Command {
           keys === undefined ? "?" : String(keys),
           `${cachePrefixes[name]}${name === "messages" ? "<channel>" : ""}`,
         ]);
-        const silent = caches.some(({ keys }) => keys === undefined) ? [`Redis gives no answer (${door.state}).`] : [];
+        const silent = caches.some(({ keys }) => keys === undefined) ? [await silenceOf(door)] : [];
         answer(desk, json, { caches, redis: door.state }, [
           ...table([["CACHE", "SWITCH", "TTL", "KEYS", "IN REDIS"], ...rows]),
           ...silent,
@@ -77,7 +78,7 @@ function flushCommand(desk: Desk): Command {
         const { keys, epoch } = flushed;
         answer(desk, json, { ...flushed, keys: keys ?? null }, [
           keys === undefined
-            ? "Redis gives no answer: its keys stay, and nobody believes them any more."
+            ? `${await silenceOf(door)} Its keys stay until then, and nobody believes them any more.`
             : `${keys} keys are deleted.`,
           `Whatever any server held of any cache is old from now on (epoch ${epoch}).`,
         ]);
@@ -97,9 +98,7 @@ function explainCommand(desk: Desk): Command {
         const seen = await explainKey(door, cachePrefixes[name] + key);
         if (!seen) {
           desk.fail();
-          return answer(desk, json, { error: "NO_ANSWER", redis: door.state }, [
-            `Redis gives no answer (${door.state}).`,
-          ]);
+          return answer(desk, json, { error: "NO_ANSWER", redis: door.state }, [await silenceOf(door)]);
         }
         const told = seen.events.map(({ at, by, what, ...rest }) => [
           String(at),

@@ -136,12 +136,18 @@ function rampCommand(desk: Desk): Command {
 
 function abortCommand(desk: Desk): Command {
   return changing("abort", "end the ramp; the dial stays where it is").action((options: ChangeOptions) =>
-    inHouse(desk, async ({ settings }) => {
-      const { ramp } = settings.current.sessions;
-      const ended = options.dryRun ? ramp !== undefined : await abortRamp(settings, byOf(options));
-      const stands = dialWords(settings.current.sessions);
-      const words = ended ? `The ramp ${options.dryRun ? "would end" : "has ended"}` : "There is no ramp";
-      answer(desk, options.json, { ended, dial: readDial(settings) }, [`${words}; the dial stands: ${stands}.`]);
+    inHouse(desk, async (house) => {
+      const { settings } = house;
+      const dryRun = options.dryRun === true;
+      const { ramp: _, ...without } = settings.current.sessions;
+      const ended = dryRun ? settings.current.sessions.ramp !== undefined : await abortRamp(settings, byOf(options));
+      const stands = dialWords(dryRun ? without : settings.current.sessions);
+      const words = ended ? `The ramp ${dryRun ? "would end" : "has ended"}` : "There is no ramp";
+      const following = ended && !dryRun ? await followers(house, desk, settings.current.revision) : undefined;
+      answer(desk, options.json, { ended, dryRun, dial: readDial(settings), ...following }, [
+        `${words}; the dial stands: ${stands}.`,
+        ...(following ? [followWords(following)] : []),
+      ]);
     }),
   );
 }

@@ -138,11 +138,15 @@ function imported(done: Imported, ended: number | undefined, dryRun: boolean): s
   ];
 }
 
+// Somebody logs out now and then; an emptied Redis looks as if everybody had.
+const mostEnded = 0.2;
+
 function importCommand(desk: Desk): Command {
   return tool("import", "bring in the sessions that a stock connect-redis wrote", 1_000)
     .option("--end-missing", "end sessions without a key in Redis: logged out while connect-redis served alone")
+    .option("--force", `end them although they are more than ${mostEnded * 100} % of all`)
     .option("--dry-run", "only count")
-    .action((flags: ToolFlags & { endMissing?: boolean }) =>
+    .action((flags: ToolFlags & { endMissing?: boolean; force?: boolean }) =>
       inHouse(desk, async (house) => {
         const dryRun = flags.dryRun === true;
         if (flags.endMissing && (await liveInstances(house.db)).length > 0)
@@ -151,9 +155,11 @@ function importCommand(desk: Desk): Command {
           );
         const { box } = await house.redis();
         const options = { rate: flags.rate, signal: desk.signal, dryRun };
+        const mostShare = flags.force ? 1 : mostEnded;
         const ended = flags.endMissing
-          ? await showing(desk, "logouts", (onProgress) => endMissing(box, { ...options, onProgress }))
+          ? await showing(desk, "logouts", (onProgress) => endMissing(box, { ...options, mostShare, onProgress }))
           : undefined;
+        if (desk.signal.aborted) throw new StartError("Stopped before anything was brought in; run it again.");
         const done = await showing(desk, "import", (onProgress) => importSessions(box, { ...options, onProgress }));
         const more = ended === undefined ? {} : { loggedOut: ended };
         answer(desk, flags.json, { ...done, ...more, dryRun }, imported(done, ended, dryRun));

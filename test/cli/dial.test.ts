@@ -73,8 +73,11 @@ describe("the operator's dial, against running servers", () => {
     expect(ramp).toMatchObject({ code: 0 });
     expect(ramp.text).toMatch(/^The dial stands: serve at 30 %; a ramp goes on to 100 % by 30 every 0\.3 s, next /);
     await until(async () => (await sluice("dial", "get", "--json")).json.percent === 60, { everyMs: 50 });
+    expect((await sluice("dial", "abort", ...why, "--dry-run")).text).toMatch(
+      /^The ramp would end; the dial stands: serve at \d+ %\.$/,
+    );
     expect((await sluice("dial", "abort", ...why)).text).toMatch(
-      /^The ramp has ended; the dial stands: serve at \d+ %/,
+      /^The ramp has ended; the dial stands: serve at \d+ %\.\nAll 2 servers follow\.$/,
     );
     expect((await sluice("dial", "abort", ...why)).text).toMatch(/^There is no ramp/);
   });

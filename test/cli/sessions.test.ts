@@ -105,13 +105,29 @@ describe("the operator's tools for sessions", () => {
     expect(await server.calls.get("s9")).toBeNull();
   });
 
+  it("import --end-missing: takes a Redis that has hardly a key for the wrong one, unless told otherwise", async () => {
+    const half = (await redis.ask("KEYS", "session:s[2-5]*")) as string[];
+    await redis.ask("DEL", ...half);
+    const refused = await sessions("import", "--end-missing");
+    expect(refused).toMatchObject({ code: 1, text: "" });
+    expect(refused.aside).toMatch(
+      /44\d of 1,000 sessions have no key in this Redis, more than 20 %\. Nothing was changed/,
+    );
+    expect(await server.client.db().collection("sessions").countDocuments()).toBe(1_000);
+    const dry = await sessions("import", "--end-missing", "--dry-run", "--json");
+    expect(dry.json.loggedOut).toBe(half.length);
+    expect((await sessions("backfill")).code).toBe(0);
+    await redis.ask("DEL", ...half.slice(0, 300));
+    expect((await sessions("import", "--end-missing", "--force", "--json")).json).toMatchObject({ loggedOut: 300 });
+  });
+
   it("shows a bar to a person, and lines to everybody else", async () => {
     const person = await atDesk(["sessions", "backfill"], env(), { terminal: true });
-    expect(person.aside).toMatch(/backfill █{30} 100 % {2}1,000 of 1,000/);
+    expect(person.aside).toMatch(/backfill █{30} 100 % {2}700 of 700/);
     expect(person.aside.endsWith("\n")).toBe(true);
-    expect(person.text).toMatch(/^1000 sessions\n {2}copied +1000/);
+    expect(person.text).toMatch(/^700 sessions\n {2}copied +700/);
     const machine = await atDesk(["sessions", "backfill"], env());
-    expect(machine.aside).toMatch(/^backfill: 1,000 of 1,000, [\d,]+\/s\n$/);
+    expect(machine.aside).toMatch(/^backfill: 700 of 700, [\d,]+\/s\n$/);
   });
 
   it("stops when it is told to, and says how to go on", async () => {
@@ -123,6 +139,30 @@ describe("the operator's tools for sessions", () => {
     const { code, text } = await going;
     expect(code).toBe(1);
     expect(text).toMatch(/^Stopped; run it again to go on\. \d+ sessions/);
-    expect((await sessions("backfill")).text).toMatch(/^1000 sessions, going on after \d+/);
+    expect((await sessions("backfill")).text).toMatch(/^700 sessions, going on after \d+/);
+  });
+
+  it("does not wait for a silent Redis once it is told to stop", async () => {
+    const stop = new AbortController();
+    const going = atDesk(["sessions", "backfill", "--rate", "300"], env(), { signal: stop.signal });
+    await until(() => server.client.db().collection("sluice_checkpoints").findOne());
+    redis.freeze();
+    try {
+      await until(async () => server.door.state === "down");
+      const since = performance.now();
+      stop.abort();
+      const { code, aside } = await going;
+      expect(code).toBe(1);
+      expect(aside).toMatch(/Stopped\. Redis gives no answer/);
+      // It would have been patient for 15 s.
+      expect(performance.now() - since).toBeLessThan(12_000);
+    } finally {
+      redis.thaw();
+    }
+  });
+
+  it("says who keeps Redis away, and what to do", async () => {
+    const { code, aside } = await atDesk(["sessions", "verify"], { ...env(), DISABLE_REDIS: "true" });
+    expect([code, aside]).toEqual([1, "Nothing goes to Redis: DISABLE_REDIS is set. Unset it for what needs Redis.\n"]);
   });
 });

@@ -4,7 +4,7 @@ import { createCheckpoint, type Mark } from "./checkpoint.ts";
 import { makeCopy } from "./make-copy.ts";
 import { createPace } from "./pace.ts";
 import { sweepCopies } from "./sweep.ts";
-import type { Toolbox, ToolOptions } from "./toolbox.ts";
+import { endingWith, type Toolbox, type ToolOptions } from "./toolbox.ts";
 import { livingIds } from "./walk.ts";
 
 export interface BackfillOptions extends ToolOptions {
@@ -48,9 +48,10 @@ const mostRounds = 3;
  * Copies every living session to Redis as MongoDB has it. Each copy is announced by a lease before MongoDB is asked, and
  * whoever writes or ends the session takes the lease away: so nothing newer is overwritten and nothing revived.
  */
-export async function backfillSessions(box: Toolbox, options: BackfillOptions = {}): Promise<Backfilled> {
+export async function backfillSessions(tools: Toolbox, options: BackfillOptions = {}): Promise<Backfilled> {
   const { rate = defaultRate, onProgress, restart = false, dryRun = false } = options;
   const { signal = new AbortController().signal } = options;
+  const box = endingWith(tools, signal);
   const checkpoint = createCheckpoint(box);
   const pace = createPace(rate, signal);
   const none: Record<Outcome, number> = { copied: 0, outrun: 0, foreign: 0, gone: 0, unportable: 0 };

@@ -5,7 +5,7 @@ import { readCopy } from "../copy.ts";
 import type { SessionDocument } from "../stores/documents.ts";
 import { makeCopy } from "./make-copy.ts";
 import { createPace } from "./pace.ts";
-import type { Toolbox, ToolOptions } from "./toolbox.ts";
+import { endingWith, type Toolbox, type ToolOptions } from "./toolbox.ts";
 import { copiedIds } from "./walk.ts";
 
 export interface ImportOptions extends ToolOptions {
@@ -76,8 +76,9 @@ const withoutExpires = ({ cookie, ...rest }: SessionData): string =>
  * Brings in the sessions that a stock connect-redis wrote. The one used last is the newer one, as the ends of its lives
  * tell. Then MongoDB has it, and in place of the key there is a copy of ours.
  */
-export async function importSessions(box: Toolbox, options: ImportOptions = {}): Promise<Imported> {
+export async function importSessions(tools: Toolbox, options: ImportOptions = {}): Promise<Imported> {
   const { rate = 1_000, dryRun = false, onProgress, signal = new AbortController().signal } = options;
+  const box = endingWith(tools, signal);
   const { sessions, codec, copies, door, insist, versions } = box;
   const pace = createPace(rate, signal);
   const counts = { ours: 0, created: 0, updated: 0, same: 0, older: 0, ended: 0, unreadable: 0, busy: 0 };

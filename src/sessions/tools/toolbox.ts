@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Collection, Db } from "mongodb";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import { UnavailableError } from "../../kernel/errors.ts";
+import { silenceOf } from "../../redis/silence.ts";
 import type { Answer, RedisDoor } from "../../redis/types.ts";
 import { type Codec, type CodecOptions, createCodec } from "../codec.ts";
 import { type Copies, createCopies } from "../stores/copies.ts";
@@ -46,8 +47,8 @@ export interface Toolbox {
   epoch(): Promise<number>;
   /** Those of the ids that were destroyed while old servers might write them back. */
   ended(ids: string[]): Promise<Set<string>>;
-  /** What Redis answers; asks again while it does not, and throws when that takes too long. */
-  insist<T>(ask: () => Promise<Answer<T>>): Promise<T>;
+  /** What Redis answers; asks again while it does not, and throws when that takes too long or is to stop. */
+  insist<T>(ask: () => Promise<Answer<T>>, signal?: AbortSignal): Promise<T>;
   /** Stands for a session wherever somebody may read it: its id is a key to somebody's account. */
   alias(id: string): string;
 }
@@ -69,6 +70,13 @@ export interface ToolboxOptions extends CodecOptions {
 
 const deadlineMs = 2_000;
 const againMs = 20;
+const never = new AbortController().signal;
+
+/** The same, but nobody who has asked for the end waits for a Redis that gives no answer. */
+export const endingWith = (box: Toolbox, signal: AbortSignal): Toolbox => ({
+  ...box,
+  insist: (ask) => box.insist(ask, signal),
+});
 
 export function createToolbox(options: ToolboxOptions): Toolbox {
   const { db, door, collection = "sessions", prefix = "session:", ttlSeconds = 86_400, clock = systemClock } = options;
@@ -97,17 +105,17 @@ export function createToolbox(options: ToolboxOptions): Toolbox {
       const found = await endedOnes.find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray();
       return new Set(found.map(({ _id }) => _id));
     },
-    async insist(ask) {
+    async insist(ask, signal = never) {
       const giveUp = performance.now() + patienceMs;
       for (;;) {
         const answer = await ask();
         if (answer.ok) return answer.value;
         const { reason, error } = answer;
         if (reason === "failed" && error) throw error;
-        if (reason === "disabled" || performance.now() > giveUp)
-          throw new UnavailableError(`Redis gives no answer (${reason}). Run this again when it does.`, {
-            cause: error,
-          });
+        if (reason === "disabled" || signal.aborted || performance.now() > giveUp) {
+          const why = await silenceOf(door);
+          throw new UnavailableError(signal.aborted ? `Stopped. ${why}` : why, { cause: error });
+        }
         await pause(againMs);
       }
     },

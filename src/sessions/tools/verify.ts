@@ -3,7 +3,7 @@ import { pause } from "../../kernel/pause.ts";
 import type { SessionDocument } from "../stores/documents.ts";
 import { compare, type Finding, findCopy, isWrong } from "./compare.ts";
 import { createPace } from "./pace.ts";
-import type { Toolbox, ToolOptions } from "./toolbox.ts";
+import { endingWith, type Toolbox, type ToolOptions } from "./toolbox.ts";
 import { copiedIds, livingIds } from "./walk.ts";
 
 export interface VerifyOptions extends ToolOptions {
@@ -44,8 +44,9 @@ const digestOf = (text: string | null) =>
     .digest("base64");
 
 /** Compares what MongoDB holds with the copies in Redis; changes nothing. */
-export async function verifySessions(box: Toolbox, options: VerifyOptions = {}): Promise<Verified> {
+export async function verifySessions(tools: Toolbox, options: VerifyOptions = {}): Promise<Verified> {
   const { sample, settleMs = 1_600, rate = 5_000, onProgress, signal = new AbortController().signal } = options;
+  const box = endingWith(tools, signal);
   const findings = { same: 0, missing: 0, old: 0, foreign: 0, differing: 0, orphaned: 0, ends: 0 };
   const examples: { alias: string; finding: Finding }[] = [];
   const pace = createPace(rate, signal);
