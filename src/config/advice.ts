@@ -1,5 +1,6 @@
 import { aboutArea, type Finding } from "../kernel/finding.ts";
 import type { Config, Environment } from "./load.ts";
+import { consoleRefusal } from "./secrets.ts";
 import { type VariableName, variables } from "./variables.ts";
 
 const shortest = 32;
@@ -80,6 +81,22 @@ function databases(config: Config): Finding[] {
   return findings;
 }
 
+function consoleTokens(config: Config): Finding[] {
+  const { findings, advice, wrong } = aboutArea("configuration");
+  const { OPS_TOKEN: full, OPS_READ_TOKEN: read, METRICS_TOKEN: metrics } = config;
+  const refused = consoleRefusal(config);
+  if (refused && full)
+    wrong(`The console at /ops is not served: ${refused}.`, "Make each token by: openssl rand -hex 24");
+  else if (refused)
+    advice(
+      `The console at /ops is not served: ${refused}.`,
+      "Set OPS_TOKEN to have it (openssl rand -hex 24); the commands do the same without.",
+    );
+  if (metrics && [full, read].includes(metrics))
+    wrong("METRICS_TOKEN is also a token of the console: whoever reads the metrics comes in.", "Give each its own.");
+  return findings;
+}
+
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, n) => n);
   for (let i = 1; i <= one.length; i += 1) {
@@ -117,5 +134,5 @@ function misspelt(env: Environment): Finding[] {
 /** Combinations that are allowed and that somebody will be sorry for. */
 export function adviceOn(config: Config, env: Environment): Finding[] {
   const only = config.NODE_ENV === "production" ? production(config) : [];
-  return [...only, ...timing(config), ...databases(config), ...misspelt(env)];
+  return [...only, ...consoleTokens(config), ...timing(config), ...databases(config), ...misspelt(env)];
 }

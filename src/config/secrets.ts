@@ -58,19 +58,25 @@ export interface ConsoleTokens {
 const shortestToken = 16;
 const loopback = ["127.0.0.1", "::1", "localhost"];
 
-/** The tokens of the console, or why nobody is let into it. */
-export function consoleTokens(config: Config): ConsoleTokens | { refused: string } {
+/** Why nobody is let into the console, as the configuration is. */
+export function consoleRefusal(config: Config): string | undefined {
   const { NODE_ENV, HOST, TRUST_PROXY, OPS_TOKEN: full, OPS_READ_TOKEN: read } = config;
   const production = NODE_ENV === "production";
-  const reading = read ? { read } : {};
-  if (!full && production) return { refused: "OPS_TOKEN is not set" };
-  if (!full && !loopback.includes(HOST))
-    return { refused: `OPS_TOKEN is not set, and HOST=${HOST} lets other machines in` };
+  if (!full && production) return "OPS_TOKEN is not set";
+  if (!full && !loopback.includes(HOST)) return `OPS_TOKEN is not set, and HOST=${HOST} lets other machines in`;
   // A proxy on this machine speaks for strangers.
-  if (!full && TRUST_PROXY > 0) return { refused: "OPS_TOKEN is not set, and a proxy stands in front" };
+  if (!full && TRUST_PROXY > 0) return "OPS_TOKEN is not set, and a proxy stands in front";
   if (production && [full, read].some((token) => token && token.length < shortestToken))
-    return { refused: `OPS_TOKEN or OPS_READ_TOKEN is shorter than ${shortestToken} characters` };
-  if (full && full === read) return { refused: "OPS_READ_TOKEN is the same as OPS_TOKEN" };
+    return `OPS_TOKEN or OPS_READ_TOKEN is shorter than ${shortestToken} characters`;
+  return full && full === read ? "OPS_READ_TOKEN is the same as OPS_TOKEN" : undefined;
+}
+
+/** The tokens of the console, or why nobody is let into it. */
+export function consoleTokens(config: Config): ConsoleTokens | { refused: string } {
+  const refused = consoleRefusal(config);
+  if (refused) return { refused };
+  const { OPS_TOKEN: full, OPS_READ_TOKEN: read } = config;
+  const reading = read ? { read } : {};
   if (full) return { full, ...reading, made: false };
   return { full: kept(config, "console").console ?? "", ...reading, made: true };
 }

@@ -156,6 +156,7 @@ describe("advice on a configuration", () => {
     SESSION_COOKIE: "__Host-sid",
     ALLOWED_ORIGINS: "https://chat.example",
     REDIS_URL: "rediss://redis:6379",
+    OPS_TOKEN: "o".repeat(48),
   };
   const advice = (env: Record<string, string>) =>
     adviceOn(loadConfig(env), env).map(({ level, says }) => `${level}: ${says}`);
@@ -172,6 +173,11 @@ describe("advice on a configuration", () => {
     [{ ...good, SESSION_SECRET: "j".repeat(64) }, /^wrong: .* are the same/],
     [{ ...good, RATE_LIMITS: "off" }, /^wrong: RATE_LIMITS is off/],
     [{ ...good, METRICS_PUBLIC: "true" }, /^wrong: METRICS_PUBLIC/],
+    [{ ...good, OPS_TOKEN: "" }, /^advice: The console at \/ops is not served: OPS_TOKEN is not set/],
+    [{ HOST: "0.0.0.0" }, /^advice: The console .* HOST=0\.0\.0\.0 lets other machines in/],
+    [{ ...good, OPS_READ_TOKEN: "short" }, /^wrong: The console .* shorter than 16 characters/],
+    [{ ...good, OPS_READ_TOKEN: good.OPS_TOKEN }, /^wrong: The console .* is the same as OPS_TOKEN/],
+    [{ ...good, METRICS_TOKEN: good.OPS_TOKEN }, /^wrong: METRICS_TOKEN is also a token of the console/],
     [{ ...good, SESSION_COOKIE: "sid" }, /^advice: Any subdomain/],
     [{ ...good, ALLOWED_ORIGINS: "" }, /^advice: ALLOWED_ORIGINS is empty/],
     [{ ...good, REDIS_URL: "redis://redis:6379" }, /^advice: Redis is asked without a password/],
