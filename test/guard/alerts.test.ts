@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { alertCases, alertRules, alertsFolder, ruleFiles } from "./alert-rules.ts";
+import { runbook } from "./runbook.ts";
 
 const promtool = spawnSync("promtool", ["--version"]).error === undefined;
 if (!promtool) console.warn("promtool is not installed: alerts are not checked by it, nor their tests run");
@@ -15,6 +16,7 @@ function ran(args: string[]): [number | null, string] {
 describe("the alerts", () => {
   const rules = alertRules();
   const cases = alertCases();
+  const pageOf = new Map(runbook().map(({ alert, page }) => [alert, page]));
 
   it("are all that operators were promised", () => {
     expect(rules.map(({ alert }) => alert)).toEqual(
@@ -31,7 +33,8 @@ describe("the alerts", () => {
   it.each(rules)("$alert says how grave it is, what happens, and where the way out is written", (rule) => {
     expect(["critical", "warning"]).toContain(rule.labels.severity);
     expect(rule.annotations.summary).toMatch(/\.$/);
-    expect(rule.annotations.runbook_url).toBe(`docs/runbook.md#${rule.alert.toLowerCase()}`);
+    const page = pageOf.get(rule.alert);
+    expect(rule.annotations.runbook_url).toBe(`${page}#${rule.alert.toLowerCase()}`);
   });
 
   it.each(rules)("$alert has a case in which it fires, and one in which it keeps quiet", ({ alert }) => {

@@ -1,10 +1,13 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { root } from "../support/files.ts";
 import { alertRules } from "./alert-rules.ts";
-import { commandsOf, runbook, runbookCommands } from "./runbook.ts";
+import { commandsOf, runbook, runbookCommands, runbookFront, runbookPages } from "./runbook.ts";
 
 /** The words of a command line as a shell takes them; quotes are as simple as the runbook's. */
 const words = (line: string) => [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
@@ -44,6 +47,15 @@ describe("the runbook", () => {
   it("has one paragraph for each alert, and none for another", () => {
     const alerts = alertRules().map(({ alert }) => alert);
     expect(paragraphs.map(({ alert }) => alert).sort()).toEqual(alerts.sort());
+  });
+
+  it("leads from its front to each of them, on pages for a person in a hurry", () => {
+    const read = (page: string) => readFileSync(join(root, page), "utf8");
+    for (const page of [runbookFront, ...runbookPages])
+      expect(read(page).split("\n").length, page).toBeLessThanOrEqual(100);
+    const links = [...read(runbookFront).matchAll(/\[(\w+)\]\((runbook\/[\w-]+\.md#\w+)\)/g)].map(([, ...one]) => one);
+    const there = paragraphs.map(({ alert, page }) => [alert, `${page.slice("docs/".length)}#${alert.toLowerCase()}`]);
+    expect(links.sort()).toEqual(there.sort());
   });
 
   it.each(paragraphs)("tells of $alert what people notice, where to look, and what ends it", ({ text, look }) => {

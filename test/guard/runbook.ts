@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "../support/files.ts";
+import { filesBelow, root } from "../support/files.ts";
 
 export interface Paragraph {
   alert: string;
+  /** The page that it stands on. */
+  page: string;
   text: string;
   /** Commands that only look. */
   look: string[];
@@ -16,17 +18,21 @@ const textOf = (page: string) => readFileSync(join(root, page), "utf8");
 const commandsIn = (text: string) =>
   [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((match) => (match[1] ?? "").trim().split("\n"));
 
+export const runbookFront = "docs/runbook.md";
+export const runbookPages = filesBelow("docs/runbook", ".md").map((file) => `docs/runbook/${file}`);
+
 /** The paragraphs of the runbook, one for each alert. */
 export function runbook(): Paragraph[] {
-  return textOf("docs/runbook.md")
-    .split(/^### /m)
-    .slice(1)
-    .map((part) => {
-      const text = part.split(/^## /m)[0] ?? "";
-      const [alert = ""] = text.split("\n");
-      const [before = "", after = ""] = text.split("**Ends it:**");
-      return { alert, text, look: commandsIn(before), end: commandsIn(after) };
-    });
+  return runbookPages.flatMap((page) =>
+    textOf(page)
+      .split(/^### /m)
+      .slice(1)
+      .map((text) => {
+        const [alert = ""] = text.split("\n");
+        const [before = "", after = ""] = text.split("**Ends it:**");
+        return { alert, page, text, look: commandsIn(before), end: commandsIn(after) };
+      }),
+  );
 }
 
 /** Every command of a page, in blocks; those of sluice within its text as well, which may be broken over two lines. */
@@ -36,4 +42,4 @@ export function commandsOf(page: string): string[] {
   return [...commandsIn(text), ...inline];
 }
 
-export const runbookCommands = () => commandsOf("docs/runbook.md");
+export const runbookCommands = () => [...new Set([runbookFront, ...runbookPages].flatMap(commandsOf))];
