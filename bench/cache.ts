@@ -1,19 +1,17 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import mongoose from "mongoose";
-import { startEmbeddedMongo } from "../src/embedded/mongo.ts";
-import { defaultCacheDir } from "../src/embedded/options.ts";
+import { withMongo } from "../drills/support/mongo.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { histories } from "./cache/histories.ts";
 import type { Order, Result } from "./cache/load.ts";
 import { cpuOf, createLoader, type Server, startBare, startServer } from "./cache/processes.ts";
 import { secret, seed, sizes, type Visitor } from "./cache/seed.ts";
 import { beginWrites } from "./cache/writes.ts";
+import type { RunOptions } from "./support/conduct.ts";
+import type { Figure, Healthy, Report, Table } from "./support/report.ts";
+import { median, ratioOf } from "./support/sums.ts";
 
 const CONNECTIONS = 50;
-const quiet = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
 interface Side extends Server {
   name: string;
@@ -24,7 +22,13 @@ interface Round extends Result {
   cpu: number;
 }
 
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
+/** What has been found out so far. */
+interface Findings {
+  tables: Table[];
+  figures: Figure[];
+  healthy: Healthy[];
+  failures: string[];
+}
 
 async function startSide(name: string, mongoUrl: string, env: Record<string, string>): Promise<Side> {
   const redis = await startRedisServer();
@@ -41,81 +45,57 @@ async function startSide(name: string, mongoUrl: string, env: Record<string, str
   };
 }
 
-function row(name: string, rounds: Round[], base?: number): void {
+const head = ["side", "requests/s", "min … max", "× off", "p50", "p99", "CPU each"];
+
+function rowOf(name: string, rounds: Round[], base?: number): string[] {
   const figures = rounds.map(({ perSecond }) => perSecond);
-  const per = Math.round(median(figures)).toLocaleString("en").padStart(8);
-  const spread = `${Math.round(Math.min(...figures))}…${Math.round(Math.max(...figures))}`.padStart(14);
-  const ratio = base ? `${(median(figures) / base).toFixed(1)}×`.padStart(8) : "".padStart(8);
-  const ms = (part: "p50" | "p99") =>
-    median(rounds.map((one) => one[part]))
-      .toFixed(2)
-      .padStart(8);
-  const cpu = median(rounds.map((one) => one.cpu))
-    .toFixed(0)
-    .padStart(7);
-  console.log(`${name.padEnd(26)}${per}${spread}${ratio}${ms("p50")}${ms("p99")}${cpu}`);
+  const middle = (of: (round: Round) => number) => median(rounds.map(of));
+  return [
+    name,
+    Math.round(median(figures)).toLocaleString("en"),
+    `${Math.round(Math.min(...figures))} … ${Math.round(Math.max(...figures))}`,
+    base ? `${(median(figures) / base).toFixed(1)}×` : "",
+    `${middle(({ p50 }) => p50).toFixed(2)} ms`,
+    `${middle(({ p99 }) => p99).toFixed(2)} ms`,
+    `${middle(({ cpu }) => cpu).toFixed(0)} µs`,
+  ];
 }
-
-function verdict(name: string, figure: number, target: number, unit = "×"): void {
-  const shown = figure.toFixed(figure < 10 ? 2 : 1);
-  console.log(
-    `  ${name.padEnd(52)} ${shown}${unit}, target ${target}${unit}: ${figure >= target ? "reached" : "MISSED"}`,
-  );
-}
-
-const heading = `${"".padEnd(26)}${"req/s".padStart(8)}${"min…max".padStart(14)}${"× off".padStart(8)}${"p50 ms".padStart(8)}${"p99 ms".padStart(8)}${"µs CPU".padStart(7)}`;
 
 /** Each round as it ends, for whoever watches. */
 const watched = process.env.BENCH_WATCH !== undefined;
 
-export interface CacheBenchOptions {
-  rounds?: number;
-  ms?: number;
-}
-
 /** The shipped server with its default configuration, with caches and without, side by side. */
-export async function cacheBench({ rounds = 3, ms = 1_500 }: CacheBenchOptions = {}): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), "sluice-bench-"));
-  const mongo = await startEmbeddedMongo({
-    dataDir,
-    cacheDir: defaultCacheDir(process.env.XDG_CACHE_HOME, homedir()),
-    searchPath: process.env.PATH ?? "",
-    systemBinary: process.env.MONGOMS_SYSTEM_BINARY ?? "",
-    downloadTimeoutMs: 60_000,
-    log: quiet,
-    say: () => {},
-  });
-  const client = await mongoose.mongo.MongoClient.connect(mongo.url);
+async function cacheBench(mongoUrl: string, rounds: number, ms: number): Promise<Findings> {
+  const found: Findings = { tables: [], figures: [], healthy: [], failures: [] };
+  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
   const db = client.db();
   const ends: (() => unknown)[] = [];
   try {
     const visitors = await seed(db);
-    console.log(
-      `${sizes.users} users, ${sizes.channels} channels, ${sizes.messages} messages; ${CONNECTIONS} connections`,
-    );
     const sides: Side[] = [];
     for (const [name, env] of [
       ["caches off", { CACHES: "off" }],
       ["Redis only (L1 off)", { CACHE_L1_MB: "0" }],
       ["L1", {}],
     ] as const) {
-      const side = await startSide(name, mongo.url, env);
+      const side = await startSide(name, mongoUrl, env);
       sides.push(side);
       ends.push(() => side.close());
     }
     const loader = createLoader();
     ends.push(() => loader.close());
-    await measureLists({ sides, loader, visitors, mongoUrl: mongo.url, db, rounds, ms, ends });
-    await measureMix({ sides, loader, visitors, mongoUrl: mongo.url, db, ms: ms * 2 });
-    await histories(
+    await measureLists({ sides, loader, visitors, mongoUrl, db, found, rounds, ms, ends });
+    await measureMix({ sides, loader, visitors, mongoUrl, db, found, ms: ms * 2 });
+    const { table, figures } = await histories(
       sides.filter(({ name }) => name !== "Redis only (L1 off)"),
       visitors,
     );
+    found.tables.push(table);
+    found.figures.push(...figures);
+    return found;
   } finally {
     for (const end of ends.reverse()) await end();
     await client.close();
-    await mongo.close();
-    await rm(dataDir, { recursive: true, force: true });
   }
 }
 
@@ -125,6 +105,7 @@ interface Measure {
   visitors: Visitor[];
   mongoUrl: string;
   db: mongoose.mongo.Db;
+  found: Findings;
   ms: number;
 }
 
@@ -137,7 +118,7 @@ async function bodyOf(port: number, path: string, token: string): Promise<string
 }
 
 async function measureLists(options: Measure & { rounds: number; ends: (() => unknown)[] }): Promise<void> {
-  const { sides, loader, visitors, mongoUrl, db, rounds, ms, ends } = options;
+  const { sides, loader, visitors, mongoUrl, db, found, rounds, ms, ends } = options;
   const tokens = visitors.map(({ token }) => token);
   const paths = ["/api/users", "/api/channels"];
   const bodies: Record<string, string> = {};
@@ -191,25 +172,34 @@ async function measureLists(options: Measure & { rounds: number; ends: (() => un
     }
 
   const of = (path: string, name: string) => results.get(`${path} ${name}`) ?? [];
-  const speed = (path: string, name: string) => median(of(path, name).map(({ perSecond }) => perSecond));
+  const speeds = (path: string, name: string) => of(path, name).map(({ perSecond }) => perSecond);
   for (const path of paths) {
-    console.log(`\nGET ${path}, ${Buffer.byteLength(bodies[path] ?? "", "base64")} bytes packed\n${heading}`);
-    const off = speed(path, "caches off");
-    for (const name of ["caches off", "Redis only (L1 off)", "L1", "304", "bare Express"])
-      row(name, of(path, name), off);
-    const sources = of(path, "L1").map((one) => one.sources.l1 ?? 0);
-    const all = of(path, "L1").map((one) => one.requests);
-    console.log(`  of L1's answers from memory: ${((100 * median(sources)) / median(all)).toFixed(1)} %`);
+    const bytes = Buffer.byteLength(bodies[path] ?? "", "base64");
+    const off = median(speeds(path, "caches off"));
+    const names = ["caches off", "Redis only (L1 off)", "L1", "304", "bare Express"];
+    const rows = names.map((name) => rowOf(name, of(path, name), off));
+    found.tables.push({ title: `GET ${path}, ${bytes} bytes packed`, head, rows });
     const [near, far] = path === "/api/users" ? [30, 10] : [20, 5];
-    verdict(`${path} from L1`, speed(path, "L1") / off, near);
-    verdict(`${path} with L1 off`, speed(path, "Redis only (L1 off)") / off, far);
-    verdict(`${path} from L1 beside bare Express`, speed(path, "L1") / speed(path, "bare Express"), 1.5);
-    verdict(`${path} 304 beside L1`, speed(path, "304") / speed(path, "L1"), 1);
+    const figure = (name: string, one: string, other: string, target: number) =>
+      found.figures.push({ name, ...ratioOf(speeds(path, one), speeds(path, other)), unit: "×", target });
+    figure(`${path} from L1`, "L1", "caches off", near);
+    figure(`${path} with L1 off`, "Redis only (L1 off)", "caches off", far);
+    figure(`${path} from L1 beside bare Express`, "L1", "bare Express", 1.5);
+    figure(`${path} 304 beside L1`, "304", "L1", 1);
+    for (const [name, sources] of [
+      ["L1", ["l1", "redis"]],
+      ["Redis only (L1 off)", ["redis"]],
+    ] as const) {
+      const all = of(path, name);
+      const answered = all.flatMap((one) => sources.map((source) => one.sources[source] ?? 0));
+      const share = answered.reduce((sum, one) => sum + one, 0) / all.reduce((sum, one) => sum + one.requests, 0);
+      found.healthy.push({ phase: `${path}, ${name}`, share, least: 0.9 });
+    }
   }
-  console.log(
-    `\n${(written / seconds).toFixed(1)} writes a second meanwhile; ${checked} answers compared with MongoDB, ${wrong.length} wrong`,
-  );
-  for (const line of wrong.slice(0, 5)) console.log(`  ${line}`);
+  const rate = { name: "writes a second meanwhile", value: written / seconds, unit: "", target: 5 };
+  const errors = { name: "wrong answers", value: wrong.length, unit: "", target: 0, atMost: true };
+  found.figures.push(rate, { name: "answers compared with MongoDB", value: checked, unit: "", target: 1 }, errors);
+  found.failures.push(...wrong.slice(0, 5));
 }
 
 /** Reads that came to MongoDB, whoever asked. */
@@ -219,13 +209,14 @@ async function readsOf(db: mongoose.mongo.Db): Promise<number> {
 }
 
 /** What a chat is asked over the day: lists, and histories of channels. */
-async function measureMix({ sides, loader, visitors, mongoUrl, db, ms }: Measure): Promise<void> {
+async function measureMix({ sides, loader, visitors, mongoUrl, db, found, ms }: Measure): Promise<void> {
   const tokens = visitors.map(({ token }) => token);
   const rooms = Array.from({ length: 20 }, (_, n) => `/api/channels/channel-${n * 2}/messages`);
   const textRooms = rooms.filter((_, n) => (n * 2) % 7 !== 6);
   const paths = [...Array(8).fill("/api/users"), ...Array(8).fill("/api/channels"), ...textRooms.slice(0, 4)];
   const reads = new Map<string, number>();
-  console.log(`\nmixed: 40 % users, 40 % channels, 20 % histories\n${heading}`);
+  const speeds = new Map<string, number>();
+  const rows: string[][] = [];
   for (const side of sides.filter(({ name }) => name !== "Redis only (L1 off)")) {
     const { pid } = side;
     const writes = beginWrites(side.url, db, visitors);
@@ -244,16 +235,30 @@ async function measureMix({ sides, loader, visitors, mongoUrl, db, ms }: Measure
     const result = await loader.run(order);
     reads.set(side.name, ((await readsOf(db)) - before) / result.requests);
     await writes.close();
-    row(side.name, [{ ...result, cpu: ((cpuOf(pid) - cpu) / result.requests) * 1e6 }]);
+    rows.push(rowOf(side.name, [{ ...result, cpu: ((cpuOf(pid) - cpu) / result.requests) * 1e6 }]));
+    speeds.set(side.name, result.perSecond);
     if (side.name !== "L1") continue;
     const { l1 = 0, redis = 0 } = result.sources;
-    verdict("hits of all requests", (100 * (l1 + redis)) / result.requests, 95, " %");
+    found.figures.push({
+      name: "hits of all requests",
+      value: (100 * (l1 + redis)) / result.requests,
+      unit: " %",
+      target: 95,
+    });
   }
+  found.tables.push({ title: "mixed: 40 % users, 40 % channels, 20 % histories", head, rows });
+  const [other = 0, ours = 0] = [speeds.get("caches off"), speeds.get("L1")];
+  const name = "mixed lists and histories, requests per second";
+  found.figures.push({ name, value: ours / other, ours, other, unit: "×", target: 3 });
   const [off = 0, on = 0] = [reads.get("caches off"), reads.get("L1")];
-  console.log(`  reads of MongoDB per request: ${off.toFixed(2)} without, ${on.toFixed(3)} with`);
-  verdict("fewer reads of MongoDB", 100 * (1 - on / off), 95, " %");
+  const fewer = { value: 100 * (1 - on / off), ours: on, other: off, unit: " %", target: 95 };
+  found.figures.push({ name: "fewer reads of MongoDB, lists and histories", ...fewer });
 }
 
-export async function run(): Promise<void> {
-  await cacheBench();
+export async function run({ short }: RunOptions): Promise<Report> {
+  const [rounds, ms] = short ? [2, 900] : [3, 1_500];
+  const found = await withMongo((mongoUrl) => cacheBench(mongoUrl, rounds, ms));
+  const { users, channels, messages } = sizes;
+  const what = `the shipped server with caches and without, ${users} users, ${channels} channels, ${messages.toLocaleString("en")} messages, ${CONNECTIONS} connections, ${rounds} rounds in turns`;
+  return { kind: "bench", name: "cache", what, ...found };
 }

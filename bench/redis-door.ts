@@ -7,6 +7,9 @@ import { createMetrics } from "../src/ops/metrics.ts";
 import { createRedisDoor } from "../src/redis/door.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { until } from "../test/support/until.ts";
+import type { RunOptions } from "./support/conduct.ts";
+import type { Report } from "./support/report.ts";
+import { quantile, ratioOf } from "./support/sums.ts";
 
 const CONCURRENCY = 50;
 const quiet: Log = { debug() {}, info() {}, warn: console.warn, error: console.error };
@@ -26,16 +29,20 @@ async function measure(ms: number, command: () => Promise<unknown>): Promise<num
   return (done / (performance.now() - begun)) * 1000;
 }
 
-const quantile = (list: number[], part: number) => [...list].sort((a, b) => a - b)[Math.floor(list.length * part)] ?? 0;
-const median = (list: number[]) => quantile(list, 0.5);
+type Duel = ReturnType<typeof ratioOf>;
 
-export interface Duel {
-  bare: number;
-  door: number;
-  /** Median of the rounds' own ratios: a busy machine slows both sides of one round. */
-  ratio: number;
-  /** Between which the middle half of those ratios lies. */
-  spread: [low: number, high: number];
+/** How long each of the commands took that one caller after the other made, in ms. */
+async function latencies(times: number, command: () => Promise<unknown>): Promise<number[]> {
+  const each: number[] = [];
+  const caller = async () => {
+    while (each.length < times) {
+      const begun = performance.now();
+      await command();
+      each.push(performance.now() - begun);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, caller));
+  return each;
 }
 
 type Command = () => Promise<unknown>;
@@ -49,20 +56,31 @@ async function duel(bare: Command, door: Command, rounds: number, ms: number): P
     if (round < 0) continue;
     figures.push(round % 2 === 0 ? { bare: first, door: second } : { bare: second, door: first });
   }
-  const ratios = figures.map((one) => one.door / one.bare);
-  return {
-    bare: median(figures.map((one) => one.bare)),
-    door: median(figures.map((one) => one.door)),
-    ratio: median(ratios),
-    spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
-  };
+  return ratioOf(
+    figures.map((one) => one.door),
+    figures.map((one) => one.bare),
+  );
+}
+
+interface Measured {
+  duels: Record<string, Duel>;
+  /** By command, in ms. */
+  p99: Record<string, number>;
+  /** Of the commands through the door, those that Redis answered. */
+  share: number;
 }
 
 /** The door beside bare node-redis: same server, same process, in turns. */
-export async function redisDoor({ rounds = 20, ms = 250 } = {}): Promise<Record<string, Duel>> {
+async function redisDoor(rounds: number, ms: number): Promise<Measured> {
   const server = await startRedisServer();
   const door = createRedisDoor({ config: loadConfig({ REDIS_URL: server.url }), log: quiet });
-  door.events.on("unavailable", ({ name, reason }) => console.error(`${name}: ${reason}`));
+  const counts = { answered: 0, unavailable: 0 };
+  door.events.on("answered", () => {
+    counts.answered += 1;
+  });
+  door.events.on("unavailable", () => {
+    counts.unavailable += 1;
+  });
   // As in the product, where every call is counted and timed.
   const metrics = createMetrics();
   metrics.add(redisMetrics({ door, switchedOff: () => false }));
@@ -83,7 +101,7 @@ export async function redisDoor({ rounds = 20, ms = 250 } = {}): Promise<Record<
       () => bare.get("cache:bench"),
       () => door.call("bench", (redis) => redis.get("cache:bench")),
     ];
-    const results: Record<string, Duel> = {
+    const duels: Record<string, Duel> = {
       GET: await duel(...get, rounds, ms),
       SET: await duel(
         () => bare.set("cache:bench", value, { EX: 60 }),
@@ -104,14 +122,23 @@ export async function redisDoor({ rounds = 20, ms = 250 } = {}): Promise<Record<
         ms,
       ),
     };
+    const p99: Record<string, number> = {
+      GET: quantile(await latencies(rounds * 1_000, get[1]), 0.99),
+      SET: quantile(
+        await latencies(rounds * 1_000, () =>
+          door.call("bench", (redis) => redis.set("cache:bench", value, { EX: 60 })),
+        ),
+        0.99,
+      ),
+    };
     // Last, because the storage of requests makes every promise of the process dearer, those of the bare client, too.
-    results["GET in a request"] = await duel(
+    duels["GET in a request"] = await duel(
       () => withBudget(get[0]),
       () => withBudget(get[1]),
       rounds,
       ms,
     );
-    return results;
+    return { duels, p99, share: counts.answered / (counts.answered + counts.unavailable) };
   } finally {
     bare.destroy();
     await door.close();
@@ -120,15 +147,32 @@ export async function redisDoor({ rounds = 20, ms = 250 } = {}): Promise<Record<
   }
 }
 
-export async function run(): Promise<void> {
-  console.log(`${CONCURRENCY} commands at a time over one connection; medians of rounds taken in turns, commands/s`);
-  console.log(
-    `${"".padEnd(18)}${"node-redis".padStart(12)}${"door".padStart(12)}${"door / bare".padStart(14)}${"middle half".padStart(18)}`,
-  );
-  for (const [name, { bare, door, ratio, spread }] of Object.entries(await redisDoor())) {
-    const figures = [bare, door].map((figure) => Math.round(figure).toLocaleString("en").padStart(12));
-    const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
-    const middle = spread.map(percent).join(" … ").padStart(18);
-    console.log(`${name.padEnd(18)}${figures.join("")}${percent(ratio).padStart(14)}${middle}`);
-  }
+export async function run({ short }: RunOptions): Promise<Report> {
+  const [rounds, ms] = short ? [6, 200] : [20, 250];
+  const { duels, p99, share } = await redisDoor(rounds, ms);
+  const perSecond = (figure: number) => Math.round(figure).toLocaleString("en");
+  return {
+    kind: "bench",
+    name: "redis-door",
+    what: `the door to Redis beside bare node-redis, ${CONCURRENCY} commands at a time over one connection, ${rounds} rounds in turns`,
+    tables: [
+      {
+        title: "commands per second",
+        head: ["command", "node-redis", "door"],
+        rows: Object.entries(duels).map(([name, { ours, other }]) => [name, perSecond(other), perSecond(ours)]),
+      },
+    ],
+    figures: [
+      ...Object.entries(duels).map(([name, duel]) => ({ name, ...duel, unit: "×", target: 0.95 })),
+      ...["GET", "SET"].map((name) => ({
+        name: `${name} through the door, p99`,
+        value: p99[name] ?? Number.NaN,
+        unit: " ms",
+        target: name === "GET" ? 5 : 20,
+        atMost: true,
+      })),
+    ],
+    healthy: [{ phase: "throughout", share, least: 0.999 }],
+    failures: [],
+  };
 }

@@ -1,17 +1,12 @@
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
+import { conduct } from "./support/conduct.ts";
 
-/** `npm run bench -- <name>`: runs one of the files beside this one, compiled as the product is. */
+/** `npm run bench -- <name>`: runs one of the files beside this one, compiled as the product is; without a name, all. */
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".js"))
   .map((file) => basename(file, ".js"))
   .filter((name) => name !== "run")
   .sort();
-const [, , name = ""] = process.argv;
-if (names.includes(name)) {
-  const bench = (await import(`./${name}.js`)) as { run(): Promise<void> };
-  await bench.run();
-} else {
-  console.error(`npm run bench -- <name>, one of: ${names.join(", ")}`);
-  process.exitCode = 2;
-}
+const load = (name: string) => import(`./${name}.js`);
+process.exitCode = await conduct({ kind: "bench", names, apart: ["scale", "costs"], load }, process.argv.slice(2));

@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
 import { RedisStore } from "connect-redis";
 import type { SessionData, Store } from "express-session";
 import mongoose from "mongoose";
 import { createClient } from "redis";
+import { withMongo } from "../drills/support/mongo.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { startEmbeddedMongo } from "../src/embedded/mongo.ts";
-import { defaultCacheDir } from "../src/embedded/options.ts";
 import type { Log } from "../src/kernel/log.ts";
 import { createRedisDoor } from "../src/redis/door.ts";
 import { createDial } from "../src/sessions/dial.ts";
@@ -16,6 +12,9 @@ import { createMongoStore } from "../src/sessions/stores/mongo.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { callsOf, sessionOf } from "../test/support/store-calls.ts";
 import { until } from "../test/support/until.ts";
+import type { RunOptions } from "./support/conduct.ts";
+import type { Report } from "./support/report.ts";
+import { ratioOf } from "./support/sums.ts";
 
 const CONCURRENCY = 50;
 const SESSIONS = 1_000;
@@ -37,14 +36,7 @@ async function measure(sids: string[], ms: number, call: Call): Promise<number> 
   return (done / (performance.now() - begun)) * 1_000;
 }
 
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
-
-export interface Duel {
-  stock: number;
-  ours: number;
-  /** Median of the rounds' own ratios: a busy machine slows both sides of one round. */
-  ratio: number;
-}
+type Duel = ReturnType<typeof ratioOf>;
 
 /** A B, B A, A B, … so that neither always comes first. */
 async function duel(sids: string[], rounds: number, ms: number, stock: Call, ours: Call): Promise<Duel> {
@@ -56,11 +48,10 @@ async function duel(sids: string[], rounds: number, ms: number, stock: Call, our
     const b = await measure(sids, ms, first === stock ? ours : stock);
     figures.push(first === stock ? { stock: a, ours: b } : { stock: b, ours: a });
   }
-  return {
-    stock: median(figures.map((one) => one.stock)),
-    ours: median(figures.map((one) => one.ours)),
-    ratio: median(figures.map((one) => one.ours / one.stock)),
-  };
+  return ratioOf(
+    figures.map((one) => one.ours),
+    figures.map((one) => one.stock),
+  );
 }
 
 /** What a chat keeps of a user, in about 1 kB of JSON. */
@@ -104,20 +95,16 @@ async function saving(store: Store, sids: string[]): Promise<Call> {
   };
 }
 
+interface Measured {
+  figures: Record<string, Duel>;
+  /** Of the reads at 100 %. */
+  share: number;
+}
+
 /** Our store beside the stock ones: same servers, same process, in turns. */
-export async function sessions({ rounds = 7, ms = 1_000 } = {}): Promise<Record<string, Duel>> {
-  const dataDir = await mkdtemp(join(tmpdir(), "sluice-bench-"));
-  const mongo = await startEmbeddedMongo({
-    dataDir,
-    cacheDir: defaultCacheDir(process.env.XDG_CACHE_HOME, homedir()),
-    searchPath: process.env.PATH ?? "",
-    systemBinary: process.env.MONGOMS_SYSTEM_BINARY ?? "",
-    downloadTimeoutMs: 60_000,
-    log: quiet,
-    say: () => {},
-  });
+async function measureStores(mongoUrl: string, rounds: number, ms: number): Promise<Measured> {
   const redis = await startRedisServer();
-  const client = await mongoose.mongo.MongoClient.connect(mongo.url);
+  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
   const bare = createClient({ url: redis.url, commandOptions: { timeout: 0 }, maintNotifications: "disabled" });
   await bare.connect();
   const door = createRedisDoor({ config: loadConfig({ REDIS_URL: redis.url }), log: quiet });
@@ -127,7 +114,10 @@ export async function sessions({ rounds = 7, ms = 1_000 } = {}): Promise<Record<
   const connectMongo = createMongoStore({ client, dbName, collection: "stock", ttlSeconds: 86_400 });
   const connectRedis = new RedisStore({ client: bare });
   // Somebody counts, as in a server that is watched.
-  ours.events.on("operation", () => {});
+  const counts = { redis: 0, mongo: 0 };
+  ours.events.on("operation", ({ store }) => {
+    counts[store] += 1;
+  });
   door.events.on("answered", () => {});
   door.start();
   try {
@@ -138,7 +128,9 @@ export async function sessions({ rounds = 7, ms = 1_000 } = {}): Promise<Record<
     for (const sid of sids) await callsOf(ours).get(sid);
 
     const figures: Record<string, Duel> = {};
+    const before = { ...counts };
     figures["get at 100 % / connect-redis"] = await duel(sids, rounds, ms, reading(connectRedis), reading(ours));
+    const [byRedis, byMongo] = [counts.redis - before.redis, counts.mongo - before.mongo];
     figures["set at 100 % / connect-mongo"] = await duel(
       sids,
       rounds,
@@ -148,33 +140,40 @@ export async function sessions({ rounds = 7, ms = 1_000 } = {}): Promise<Record<
     );
     dial.set({ percent: 0 });
     figures["get at 0 % / connect-mongo"] = await duel(sids, rounds, ms, reading(connectMongo), reading(ours));
-    return figures;
+    return { figures, share: byRedis / (byRedis + byMongo) };
   } finally {
     await ours.close();
     await door.close();
     bare.destroy();
     await client.close();
     await redis.close();
-    await mongo.close();
-    await rm(dataDir, { recursive: true, force: true });
   }
 }
 
 /** What the store may cost, as a share of what the stock one does. */
-export const targets: Record<string, number> = {
+const targets: Record<string, number> = {
   "get at 100 % / connect-redis": 0.9,
   "set at 100 % / connect-mongo": 0.7,
   "get at 0 % / connect-mongo": 0.95,
 };
 
-export async function run(): Promise<void> {
-  console.log(`sessions of 1 kB, ${CONCURRENCY} callers, medians of rounds taken in turns`);
-  for (const [name, { stock, ours, ratio }] of Object.entries(await sessions())) {
-    const [per, other] = [Math.round(ours).toLocaleString("en"), Math.round(stock).toLocaleString("en")];
-    const target = targets[name] ?? 0;
-    const verdict = ratio >= target ? "reached" : "MISSED";
-    console.log(
-      `${name.padEnd(30)} ${per.padStart(7)}/s against ${other.padStart(7)}/s: ${ratio.toFixed(2)}, target ${target} ${verdict}`,
-    );
-  }
+export async function run({ short }: RunOptions): Promise<Report> {
+  const [rounds, ms] = short ? [3, 700] : [7, 1_000];
+  const { figures, share } = await withMongo((url) => measureStores(url, rounds, ms));
+  const perSecond = (figure: number) => Math.round(figure).toLocaleString("en");
+  return {
+    kind: "bench",
+    name: "sessions",
+    what: `the session store beside the stock ones, ${SESSIONS} sessions of 1 kB, ${CONCURRENCY} callers, ${rounds} rounds in turns`,
+    tables: [
+      {
+        title: "calls per second",
+        head: ["call", "stock store", "ours"],
+        rows: Object.entries(figures).map(([name, { ours, other }]) => [name, perSecond(other), perSecond(ours)]),
+      },
+    ],
+    figures: Object.entries(figures).map(([name, duel]) => ({ name, ...duel, unit: "×", target: targets[name] ?? 0 })),
+    healthy: [{ phase: "reads at 100 %", share, least: 0.99 }],
+    failures: [],
+  };
 }

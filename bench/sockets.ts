@@ -3,13 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { withMongo } from "../drills/support/mongo.ts";
+import { figure } from "../test/support/group.ts";
 import { createBrowser } from "../test/support/http.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { credentialsOf } from "../test/support/sockets.ts";
 import { type Crowd, createCrowd, type Ticket } from "./sockets/crowd.ts";
 import { type Measured, measuredServer } from "./sockets/server.ts";
+import type { RunOptions } from "./support/conduct.ts";
+import type { Report } from "./support/report.ts";
+import { median, ratioOf } from "./support/sums.ts";
 
-export interface Size {
+interface Size {
   /** Of each of the two servers. */
   connections: number;
   rooms: number;
@@ -20,7 +24,7 @@ export interface Size {
   storm: number;
 }
 
-export interface Side {
+interface Side {
   megabytesEach: number;
   connectSeconds: number;
   /** Of a processor, while everybody is connected and nobody speaks. */
@@ -29,21 +33,21 @@ export interface Side {
   rates: number[];
 }
 
-export interface Figures {
+interface Figures {
   ours: Side;
   bare: Side;
-  /** Median of the rounds' own ratios: a busy machine slows both sides of one round. */
-  ratio: number;
+  /** Of the seconds in which it was asked, those in which Redis was in use. */
+  share: number;
   storm: { seconds: number; listsPerRoomAndSecond: number; wordsLost: number };
 }
 
-export const wholeSize: Size = { connections: 8_000, rooms: 4, users: 400, rounds: 5, ms: 3_000, storm: 2_000 };
+const wholeSize: Size = { connections: 8_000, rooms: 4, users: 400, rounds: 5, ms: 3_000, storm: 2_000 };
+const shortSize: Size = { connections: 2_000, rooms: 4, users: 200, rounds: 3, ms: 1_500, storm: 500 };
 
 const atOnce = 100;
 const stormMs = 2_000;
 const idleMs = 5_000;
 const root = join(import.meta.dirname, "..", "..", "..");
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
 
 interface Guest {
   ticket: Ticket;
@@ -132,7 +136,7 @@ async function storm(crowd: Crowd, guests: Guest[], { storm: count, users }: Siz
 }
 
 /** The shipped server beside bare Socket.IO with the stock adapter, both full of connections, in turns. */
-export async function sockets(size: Size): Promise<Figures> {
+async function sockets(size: Size): Promise<Figures> {
   const redis = await startRedisServer();
   const dataDir = await mkdtemp(join(tmpdir(), "sluice-bench-"));
   try {
@@ -160,10 +164,14 @@ export async function sockets(size: Size): Promise<Figures> {
           { side: figures.bare, run: () => round(bare, others, figures.bare.idleShare, size) },
         ];
         for (const { run } of turns) await run();
+        const looks: number[] = [];
         for (let i = 0; i < size.rounds; i++)
-          for (const { side, run } of i % 2 === 0 ? turns : [...turns].reverse()) side.rates.push(await run());
-        const ratio = median(figures.ours.rates.map((rate, i) => rate / (figures.bare.rates[i] ?? rate)));
-        return { ...figures, ratio, storm: await storm(crowd, guests, size) };
+          for (const { side, run } of i % 2 === 0 ? turns : [...turns].reverse()) {
+            side.rates.push(await run());
+            looks.push(await figure(ours.url, "chat_redis_up"));
+          }
+        const share = looks.reduce((sum, up) => sum + up, 0) / looks.length;
+        return { ...figures, share, storm: await storm(crowd, guests, size) };
       } finally {
         crowd.close();
         others.close();
@@ -177,21 +185,49 @@ export async function sockets(size: Size): Promise<Figures> {
   }
 }
 
-export async function run(): Promise<void> {
-  const { connections, rooms } = wholeSize;
-  console.log(`${connections} connections on one process, ${connections / rooms} to a room, messages of 100 B`);
-  const { ours, bare, ratio, storm: weathered } = await sockets(wholeSize);
-  for (const [name, { megabytesEach, connectSeconds, idleShare, rates }] of Object.entries({ ours, bare })) {
-    const each = `${(megabytesEach * 1024).toFixed(1)} kB each`;
-    const rate = `${Math.round(median(rates)).toLocaleString("en")} deliveries per CPU-second`;
-    const idle = `${(idleShare * 100).toFixed(1)} % of a processor while nobody speaks`;
-    console.log(`${name.padEnd(5)} ${each}, all connected in ${connectSeconds.toFixed(1)} s, ${rate}, ${idle}`);
-  }
-  console.log(`ratio ${ratio.toFixed(2)}, target 0.9 ${ratio >= 0.9 ? "reached" : "MISSED"}`);
+export async function run({ short }: RunOptions): Promise<Report> {
+  const size = short ? shortSize : wholeSize;
+  const { ours, bare, share, storm: weathered } = await sockets(size);
+  const row = (name: string, { megabytesEach, connectSeconds, idleShare, rates }: Side) => [
+    name,
+    `${(megabytesEach * 1024).toFixed(1)} kB`,
+    `${connectSeconds.toFixed(1)} s`,
+    Math.round(median(rates)).toLocaleString("en"),
+    `${(idleShare * 100).toFixed(1)} %`,
+  ];
   const { seconds, listsPerRoomAndSecond, wordsLost } = weathered;
-  const calm = seconds <= 10 && listsPerRoomAndSecond <= 1.1 && wordsLost === 0;
-  console.log(
-    `storm: ${wholeSize.storm} sockets back after ${seconds.toFixed(1)} s, ${listsPerRoomAndSecond.toFixed(2)} lists per room and second, ` +
-      `${wordsLost} words pushed out of a recent list: ${calm ? "reached" : "MISSED"}`,
-  );
+  return {
+    kind: "bench",
+    name: "sockets",
+    what: `${size.connections} connections on one process, ${size.connections / size.rooms} to a room, messages of 100 B, beside bare Socket.IO with the stock adapter, ${size.rounds} rounds in turns`,
+    tables: [
+      {
+        title: "",
+        head: [
+          "server",
+          "memory per connection",
+          "all connected in",
+          "deliveries per CPU second",
+          "processor while nobody speaks",
+        ],
+        rows: [row("sluice", ours), row("bare Socket.IO", bare)],
+      },
+    ],
+    figures: [
+      { name: "connections", value: size.connections, unit: "", target: wholeSize.connections },
+      { name: "deliveries beside bare Socket.IO", ...ratioOf(ours.rates, bare.rates), unit: "×", target: 0.9 },
+      {
+        name: "memory per connection beside bare Socket.IO",
+        value: ours.megabytesEach / bare.megabytesEach,
+        unit: "×",
+        ours: ours.megabytesEach * 1024,
+        other: bare.megabytesEach * 1024,
+      },
+      { name: "a storm settles", value: seconds, unit: " s", target: 10, atMost: true },
+      { name: "lists per room and second", value: listsPerRoomAndSecond, unit: "", target: 1.1, atMost: true },
+      { name: "words pushed out", value: wordsLost, unit: "", target: 0, atMost: true },
+    ],
+    healthy: [{ phase: "Redis in use between the rounds", share, least: 1 }],
+    failures: [],
+  };
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Figure, Table } from "../support/report.ts";
 import { cpuOf } from "./processes.ts";
 import type { Visitor } from "./seed.ts";
 import { openSocket } from "./writes.ts";
@@ -43,19 +44,18 @@ async function measure({ url, pid }: Side, visitors: Visitor[]): Promise<{ cpu: 
   return { cpu, p50: latencies[Math.floor(latencies.length / 2)] ?? 0 };
 }
 
-export async function histories(sides: Side[], visitors: Visitor[]): Promise<void> {
-  console.log(`\nhistory of a channel over ${SOCKETS} sockets`);
-  const all = new Map<string, { cpu: number; p50: number }>();
+export async function histories(sides: Side[], visitors: Visitor[]): Promise<{ table: Table; figures: Figure[] }> {
+  const all: { name: string; cpu: number; p50: number }[] = [];
   for (const [at, side] of sides.entries()) {
     // Others each time, whose limits are untouched.
     await measure(side, visitors.slice(at * 2 * SOCKETS));
-    const figures = await measure(side, visitors.slice((at * 2 + 1) * SOCKETS));
-    all.set(side.name, figures);
-    console.log(`${side.name.padEnd(26)} ${figures.cpu.toFixed(0)} µs CPU, ${figures.p50.toFixed(2)} ms`);
+    all.push({ name: side.name, ...(await measure(side, visitors.slice((at * 2 + 1) * SOCKETS))) });
   }
-  const [off, on] = [...all.values()];
-  if (!off || !on) return;
-  const verdict = (ratio: number, target: number) => (ratio >= target ? "reached" : "MISSED");
-  console.log(`  less CPU: ${(off.cpu / on.cpu).toFixed(1)}×, target 5×: ${verdict(off.cpu / on.cpu, 5)}`);
-  console.log(`  sooner there: ${(off.p50 / on.p50).toFixed(1)}×, target 20×: ${verdict(off.p50 / on.p50, 20)}`);
+  const rows = all.map(({ name, cpu, p50 }) => [name, `${cpu.toFixed(0)} µs`, `${p50.toFixed(2)} ms`]);
+  const table = { title: `history of a channel over ${SOCKETS} sockets`, head: ["side", "CPU each", "p50"], rows };
+  const ratio = (name: string, of: "cpu" | "p50", target: number): Figure => {
+    const [other = Number.NaN, ours = Number.NaN] = all.map((one) => one[of]);
+    return { name, value: other / ours, ours, other, unit: "×", target };
+  };
+  return { table, figures: [ratio("history, less CPU", "cpu", 5), ratio("history, sooner there", "p50", 20)] };
 }

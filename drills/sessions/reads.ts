@@ -17,7 +17,7 @@ type Counted = Omit<Reads, "bucketByMongo">;
 const operation = /^chat_session_operations_total\{op="get",store="(\w+)",result="(\w+)"\} (\S+)$/gm;
 const fallback = /^chat_session_fallbacks_total\{reason="(\w+)"\} (\S+)$/gm;
 
-async function readsOf({ url }: Chat): Promise<Counted> {
+async function readsOf({ url }: Pick<Chat, "url">): Promise<Counted> {
   const page = await (await fetch(`${url}/metrics`)).text();
   let [redis, missed, found] = [0, 0, 0];
   for (const [, store, result = "", sum] of page.matchAll(operation)) {
@@ -37,7 +37,7 @@ export function between(before: Counted, after: Counted): Reads {
   return { redis: after.redis - before.redis, found: after.found - before.found, bucketByMongo, why };
 }
 
-export async function countReads(servers: readonly Chat[]): Promise<Counted> {
+export async function countReads(servers: readonly Pick<Chat, "url">[]): Promise<Counted> {
   const counts = await Promise.all(servers.map(readsOf));
   const sum = (of: (reads: Counted) => number) => counts.reduce((total, reads) => total + of(reads), 0);
   const reasons = Object.keys(counts[0]?.why ?? {});

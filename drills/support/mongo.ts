@@ -8,14 +8,14 @@ import { withDatabase } from "../../test/support/databases.ts";
 const quiet: Log = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) };
 const say = (line: string) => console.error(line);
 
-/** A MongoDB for one drill: `MONGODB_TEST_URL`, or an embedded one on a folder of its own. */
+/** A MongoDB for one drill or bench: `MONGODB_TEST_URL`, or an embedded one on a folder of its own. */
 export async function withMongo<T>(work: (url: string) => Promise<T>): Promise<T> {
   const name = `drill-${process.pid}`;
   const { MONGODB_TEST_URL, XDG_CACHE_HOME, PATH = "", MONGOMS_SYSTEM_BINARY: systemBinary = "" } = process.env;
   if (MONGODB_TEST_URL) return work(withDatabase(MONGODB_TEST_URL, name));
   const dataDir = await mkdtemp(join(tmpdir(), "sluice-drill-"));
   const programs = { cacheDir: defaultCacheDir(XDG_CACHE_HOME), searchPath: PATH, systemBinary };
-  const mongo = await startEmbeddedMongo({ dataDir, ...programs, downloadTimeoutMs: 15_000, log: quiet, say });
+  const mongo = await startEmbeddedMongo({ dataDir, ...programs, downloadTimeoutMs: 60_000, log: quiet, say });
   try {
     return await work(withDatabase(mongo.url, name));
   } finally {

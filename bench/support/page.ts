@@ -1,0 +1,96 @@
+import { commandOf, type Figure, failuresOf, inUnit, reached, type Stored, shown, unsteady } from "./report.ts";
+import { type Target, targets } from "./targets.ts";
+
+const row = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return [row(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(row)];
+}
+
+function rangeOf({ min, max, unit }: Figure): string {
+  return min === undefined || max === undefined ? "" : `${inUnit(min, unit)} … ${inUnit(max, unit)}`;
+}
+
+function targetRow(reports: readonly Stored[], { says, of, figure: name, target, atMost }: Target): string[] {
+  const report = reports.find(({ kind, name }) => `${kind} ${name}` === of);
+  const found = report?.figures.find((one) => one.name === name);
+  const command = `\`npm run ${of.replace(" ", " -- ")}\``;
+  if (!report || !found) return [says, "not measured yet", "", "", command];
+  const good = reached({ ...found, target, ...(atMost ? { atMost } : { atMost: false }) });
+  const steadiness = unsteady(found);
+  const doubt = steadiness === undefined ? ", one run" : steadiness ? ", **unsteady**" : "";
+  const short = report.form === "short" ? ", short form" : "";
+  return [
+    says,
+    inUnit(found.value, found.unit),
+    rangeOf(found),
+    `${good ? "reached" : "**MISSED**"}${doubt}${short}`,
+    command,
+  ];
+}
+
+function section(report: Stored): string[] {
+  const failures = failuresOf(report);
+  const healthy = report.healthy.map(({ phase, share }) => `${phase} ${(share * 100).toFixed(1)} %`);
+  return [
+    `### ${report.kind} ${report.name}`,
+    "",
+    `${report.what}. \`${commandOf(report)}\`, ${report.date}, ${report.seconds} s: ${failures.length === 0 ? "passed" : `**FAILED**: ${failures.join("; ")}`}.`,
+    ...report.tables.flatMap(({ title, head, rows }) => [
+      "",
+      ...(title ? [`${title}:`, ""] : []),
+      ...tableOf(head, rows),
+    ]),
+    ...(healthy.length > 0 ? ["", `Answered by Redis while it was well: ${healthy.join(", ")}.`] : []),
+    "",
+  ];
+}
+
+const figureRow = (figure: Figure) => [
+  figure.name,
+  inUnit(figure.value, figure.unit),
+  figure.ours === undefined ? "" : shown(figure.ours),
+  figure.other === undefined ? "" : shown(figure.other),
+];
+
+/** The whole of docs/measurements.md, from the results as they are stored. */
+export function measurementsPage(reports: readonly Stored[]): string {
+  const machines = [...new Set(reports.map(({ machine }) => machine))];
+  const dates = reports.map(({ date }) => date).sort();
+  const costs = reports.find(({ name }) => name === "costs");
+  return [
+    "# Measurements",
+    "",
+    "What was promised, what is reached, and the command that shows it. `npm run bench` and `npm run drill` make this page from",
+    "the results in [measurements/](measurements/); no number is written by hand. A ratio is taken in one run, in turns, with what",
+    "it is compared with. *One run*: not repeated yet on that machine; *unsteady*: the run before differs by more than a quarter.",
+    "",
+    reports.length === 0
+      ? "Nothing has been measured yet."
+      : `${dates[0]} to ${dates.at(-1)} (UTC), on ${machines.join("; and on ")}.`,
+    "",
+    ...Object.entries(targets).flatMap(([group, list]) => [
+      `## ${group}`,
+      "",
+      ...tableOf(
+        ["promised", "figure", "rounds", "", "shown by"],
+        list.map((target) => targetRow(reports, target)),
+      ),
+      "",
+    ]),
+    ...(costs
+      ? [
+          "## The largest costs, before and after",
+          "",
+          ...tableOf(["", "ratio", "after", "before"], costs.figures.map(figureRow)),
+          "",
+        ]
+      : []),
+    "## Every run",
+    "",
+    ...reports.flatMap(section),
+  ]
+    .join("\n")
+    .trimEnd()
+    .concat("\n");
+}

@@ -1,0 +1,142 @@
+import { table } from "../../src/cli/desk.ts";
+
+/** What every bench and every drill answers: the one shape that is printed, stored, and made into docs/measurements.md. */
+export interface Report {
+  readonly kind: "bench" | "drill";
+  readonly name: string;
+  /** What was measured, on how much. */
+  readonly what: string;
+  readonly tables: readonly Table[];
+  readonly figures: readonly Figure[];
+  readonly healthy: readonly Healthy[];
+  /** Why it failed; a target that is missed is no failure, but a figure. */
+  readonly failures: readonly string[];
+}
+
+export interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** What a claim is judged by. */
+export interface Figure {
+  /** In words that stay the same from run to run. */
+  readonly name: string;
+  readonly value: number;
+  /** After the number: `×`, ` %`, ` ms`. */
+  readonly unit: string;
+  /** What a ratio was made of: here, and at what it is compared with. */
+  readonly ours?: number;
+  readonly other?: number;
+  /** Over the rounds. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly target?: number;
+  /** The target is not to be exceeded. */
+  readonly atMost?: boolean;
+}
+
+/** How much Redis, or what was kept of it, answered while it was well: a fallback must not hide that it is hardly used. */
+export interface Healthy {
+  readonly phase: string;
+  readonly share: number;
+  readonly least: number;
+}
+
+/** A figure beside the one of the run before it on the same machine. */
+export interface Judged extends Figure {
+  readonly former?: number;
+}
+
+export interface Stored extends Omit<Report, "figures"> {
+  readonly figures: readonly Judged[];
+  /** The whole thing, or a shorter form of it. */
+  readonly form: "whole" | "short";
+  readonly date: string;
+  readonly machine: string;
+  readonly seconds: number;
+}
+
+const within = 0.25;
+
+export const commandOf = ({ kind, name, form }: Pick<Stored, "kind" | "name" | "form">) =>
+  form === "whole" ? `npm run ${kind} -- ${name}` : `npm run ${kind}`;
+
+export const reached = ({ value, target, atMost }: Figure): boolean =>
+  target === undefined || (atMost ? value <= target : value >= target);
+
+/** Another run did not come within a quarter of it; undefined when there was no other. */
+export const unsteady = ({ value, former }: Judged): boolean | undefined =>
+  former === undefined ? undefined : Math.abs(value - former) > within * Math.abs(former);
+
+/** Failures, and phases in which Redis answered too little. */
+export function failuresOf({ failures, healthy }: Pick<Report, "failures" | "healthy">): string[] {
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const short = healthy.filter(({ share, least }) => share < least);
+  return [
+    ...failures,
+    ...short.map(
+      ({ phase, share, least }) => `${phase}: Redis answered ${percent(share)}, at least ${percent(least)} expected`,
+    ),
+  ];
+}
+
+export function shown(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toFixed(digits).replace(/\B(?=(\d{3})+$)/g, digits === 0 ? "," : "");
+}
+
+export const inUnit = (value: number, unit: string) => `${shown(value)}${unit}`;
+
+export const targetOf = ({ target, atMost, unit }: Figure) =>
+  target === undefined ? "" : `${atMost ? "≤" : "≥"} ${inUnit(target, unit)}`;
+
+export function verdictOf(figure: Judged): string {
+  const steadiness = unsteady(figure);
+  const doubt = steadiness === undefined ? " (one run)" : steadiness ? " (unsteady)" : "";
+  return `${figure.target === undefined ? "" : reached(figure) ? "reached" : "MISSED"}${doubt}`.trim();
+}
+
+function figureLines(figures: readonly Judged[]): string[] {
+  if (figures.length === 0) return [];
+  const range = ({ min, max, unit }: Figure) =>
+    min === undefined || max === undefined ? "" : `${inUnit(min, unit)} … ${inUnit(max, unit)}`;
+  const plain = (value: number | undefined) => (value === undefined ? "" : shown(value));
+  const rows = figures.map((figure) => [
+    figure.name,
+    inUnit(figure.value, figure.unit),
+    range(figure),
+    plain(figure.ours),
+    plain(figure.other),
+    figure.former === undefined ? "" : inUnit(figure.former, figure.unit),
+    targetOf(figure),
+    verdictOf(figure),
+  ]);
+  return ["", ...table([["FIGURE", "VALUE", "ROUNDS", "OURS", "OTHER", "RUN BEFORE", "TARGET", ""], ...rows])];
+}
+
+/** As it is printed. */
+export function printed(report: Report | Stored): string[] {
+  const failures = failuresOf(report);
+  const tables = report.tables.flatMap(({ title, head, rows }) => [
+    "",
+    ...(title ? [title] : []),
+    ...table([head.map((word) => word.toUpperCase()), ...rows.map((row) => [...row])]),
+  ]);
+  const shares = report.healthy.map(
+    ({ phase, share, least }) =>
+      [phase, `${(share * 100).toFixed(1)} %`, `≥ ${(least * 100).toFixed(0)} %`] as string[],
+  );
+  return [
+    `${report.kind} ${report.name}: ${report.what}`,
+    ...tables,
+    ...figureLines(report.figures),
+    ...(shares.length > 0
+      ? ["", ...table([["ANSWERED BY REDIS WHILE IT WAS WELL", "SHARE", "EXPECTED"], ...shares])]
+      : []),
+    "",
+    failures.length === 0 ? "Passed." : `FAILED: ${failures.join("; ")}`,
+  ];
+}

@@ -1,0 +1,104 @@
+/** One thing that was promised, and the figure that shows how far it holds. */
+export interface Target {
+  readonly says: string;
+  /** `bench cache`: which report, and which of its figures. */
+  readonly of: string;
+  readonly figure: string;
+  readonly target: number;
+  readonly atMost?: true;
+}
+
+const least = (says: string, of: string, figure: string, target: number): Target => ({ says, of, figure, target });
+const most = (says: string, of: string, figure: string, target: number): Target => ({
+  ...least(says, of, figure, target),
+  atMost: true,
+});
+
+/** What the page of measurements answers, in its order. */
+export const targets: Readonly<Record<string, readonly Target[]>> = {
+  "Redis in front of the chat": [
+    least("hit rate over 80 %", "bench mixed", "hit rate", 80),
+    most("memory of Redis under 70 % of what it is given", "bench mixed", "memory of Redis, of 256 MB", 70),
+    most("under 1,000 connections to Redis", "bench mixed", "connections to Redis", 1_000),
+    most("a GET under 5 ms", "bench redis-door", "GET through the door, p99", 5),
+    most("a SET under 20 ms", "bench redis-door", "SET through the door, p99", 20),
+    least("a cached answer 2–5 times as fast", "bench cache", "/api/channels with L1 off", 2),
+    least("the list of users 10 times as fast", "bench cache", "/api/users with L1 off", 10),
+    least("a history 20 times as fast", "bench cache", "history, sooner there", 20),
+    least("3 times the throughput of the API", "bench cache", "mixed lists and histories, requests per second", 3),
+    least("70 % fewer reads of MongoDB", "bench mixed", "fewer reads of MongoDB", 70),
+  ],
+  "One cache for several servers": [
+    least("hit rate of 90 %", "bench mixed", "hit rate", 90),
+    most("a hit within 10 ms", "bench mixed", "a hit, p99", 10),
+    least("80 % less load on the database", "bench mixed", "fewer reads of MongoDB", 80),
+    least("1,000 people at once", "bench mixed", "people connected at once", 1_000),
+    least("several instances, one chat", "drill realtime", "instances", 3),
+  ],
+  "Alarms that must not ring": [
+    least("hit rate over 85 %", "bench mixed", "hit rate", 85),
+    most("an answer under 100 ms on average", "bench mixed", "an answer, mean", 100),
+    most("memory of Redis under 80 %", "bench mixed", "memory of Redis, of 256 MB", 80),
+  ],
+  "The door to Redis": [
+    ...["GET", "SET", "HVALS", "HINCRBY", "GET in a request"].map((name) =>
+      least(`${name}: 95 % of bare node-redis`, "bench redis-door", name, 0.95),
+    ),
+    ...["sentinel", "cluster"].map((name) =>
+      most(
+        `${name}: Redis is used again 2 s after a new master`,
+        `drill ${name}`,
+        "writes again after a new master",
+        2_000,
+      ),
+    ),
+  ],
+  Sessions: [
+    least("get at 100 %: 0.9 of connect-redis", "bench sessions", "get at 100 % / connect-redis", 0.9),
+    least("set at 100 %: 0.7 of connect-mongo", "bench sessions", "set at 100 % / connect-mongo", 0.7),
+    least("get at 0 %: 0.95 of connect-mongo", "bench sessions", "get at 0 % / connect-mongo", 0.95),
+    most("100,000 sessions copied within 60 s", "bench backfill", "seconds per 100,000 sessions", 60),
+    most("and a server's p99 not over twice", "bench backfill", "p99 during / before", 2),
+    most("nobody logged out", "drill sessions", "loggedOut", 0),
+    most("no logout revived", "drill sessions", "revived", 0),
+    most("no write lost", "drill sessions", "lost", 0),
+    most("no answer of 500 and above", "drill sessions", "failed", 0),
+    least("95 % of the bucket's reads from Redis", "drill sessions", "of the bucket's reads from Redis", 95),
+    most("within 3 minutes", "drill sessions", "seconds", 180),
+    most("an old server alongside: nobody logged out", "drill rolling", "logged out", 0),
+  ],
+  Caches: [
+    least("users from memory 30 times as fast", "bench cache", "/api/users from L1", 30),
+    least("channels from memory 20 times as fast", "bench cache", "/api/channels from L1", 20),
+    least("users from Redis 10 times as fast", "bench cache", "/api/users with L1 off", 10),
+    least("channels from Redis 5 times as fast", "bench cache", "/api/channels with L1 off", 5),
+    least("users: 1.5 of bare Express", "bench cache", "/api/users from L1 beside bare Express", 1.5),
+    least("channels: 1.5 of bare Express", "bench cache", "/api/channels from L1 beside bare Express", 1.5),
+    least("users: 304 faster still", "bench cache", "/api/users 304 beside L1", 1),
+    least("channels: 304 faster still", "bench cache", "/api/channels 304 beside L1", 1),
+    least("history of a join: 5 times less CPU", "bench cache", "history, less CPU", 5),
+    least("history: 20 times sooner there", "bench cache", "history, sooner there", 20),
+    least("hit rate of 95 % on the mixed load", "bench mixed", "hit rate", 95),
+    least("95 % fewer reads of MongoDB on the mixed load", "bench mixed", "fewer reads of MongoDB", 95),
+    most("no answer that MongoDB could not have given", "bench cache", "wrong answers", 0),
+    most("nor while Redis suffers", "drill cache", "wrong answers", 0),
+    least("users: not slower than bentocache", "bench peers", "/api/users beside bentocache", 1),
+    least("channels: not slower than bentocache", "bench peers", "/api/channels beside bentocache", 1),
+  ],
+  "Real time": [
+    least("deliveries per CPU second: 0.9 of bare Socket.IO", "bench sockets", "deliveries beside bare Socket.IO", 0.9),
+    least("8,000 connections on one process", "bench sockets", "connections", 8_000),
+    most("a storm of 2,000 sockets settles within 10 s", "bench sockets", "a storm settles", 10),
+    most("one list per room and second meanwhile", "bench sockets", "lists per room and second", 1.1),
+    most("nobody's words pushed out of a recent list", "bench sockets", "words pushed out", 0),
+    most(
+      "every message of the room, once, through every fault",
+      "drill realtime",
+      "messages missing, lost or twice",
+      0,
+    ),
+    most("nobody asked to log in again", "drill realtime", "people asked to log in again", 0),
+    most("a rolling restart loses no message", "drill rolling", "messages lost", 0),
+    most("and logs nobody out", "drill rolling", "logged out", 0),
+  ],
+};
