@@ -1,23 +1,16 @@
-import { performAlertDrill, reportLines } from "./alerts/perform.ts";
-import { prometheusInstalled } from "./alerts/prometheus.ts";
+import type { RunOptions } from "../bench/support/conduct.ts";
+import type { Report } from "../bench/support/report.ts";
+import { performAlertDrill, reportOf } from "./alerts/perform.ts";
 import { troubles } from "./alerts/troubles.ts";
 import { withMongo } from "./support/mongo.ts";
 
 /** Every fault that can be caused here, its alert, and the way out of the runbook: `npm run drill -- alerts`. */
-export async function run(): Promise<boolean> {
-  if (!prometheusInstalled) {
-    console.error("This drill needs prometheus (Debian: apt-get install prometheus).");
-    return false;
-  }
-  const report = await withMongo((mongoUrl) =>
-    performAlertDrill({
-      mongoUrl,
-      troubles,
-      namedWithinMs: 2_000,
-      patienceMs: 60_000,
-      say: (line) => console.error(line),
-    }),
+export async function run({ short }: RunOptions): Promise<Report> {
+  const played = troubles.filter((trouble) => !short || trouble.short);
+  const say = (line: string) => console.error(line);
+  return reportOf(
+    await withMongo((mongoUrl) =>
+      performAlertDrill({ mongoUrl, troubles: played, namedWithinMs: 2_000, patienceMs: 60_000, say }),
+    ),
   );
-  for (const line of reportLines(report)) console.log(line);
-  return report.ok;
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { chmod, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import type { Report } from "../bench/support/report.ts";
 import { deploy, makeSecrets } from "../test/support/deployment.ts";
 import { type BuildStage, copied, dockerfile, execForm } from "../test/support/dockerfile.ts";
 import { root } from "../test/support/files.ts";
@@ -67,7 +68,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** The Dockerfile's steps as plain commands, and what they make started as the image would be: `npm run drill -- image`. */
-export async function run(): Promise<boolean> {
+export async function run(): Promise<Report> {
   const work = await mkdtemp(join(tmpdir(), "sluice-image-"));
   const closing: (() => Promise<unknown>)[] = [() => rm(work, { recursive: true, force: true })];
   try {
@@ -117,8 +118,16 @@ export async function run(): Promise<boolean> {
           ["no package of development is in it", !probe(["test", "-e", "node_modules/vitest"], app, env, who)],
           ["migrate finds nothing to do", probe(["node", "dist/src/cli.js", "migrate", "up"], app, env, who)],
         ];
-        for (const [what, good] of checks) console.log(`${good ? "ok " : "NO "} ${what}`);
-        return checks.every(([, good]) => good);
+        const good = checks.filter(([, held]) => held).length;
+        return {
+          kind: "drill",
+          name: "image",
+          what: "the Dockerfile's steps as plain commands, and what they make started as the image would be",
+          tables: [{ title: "", head: ["check", ""], rows: checks.map(([what, held]) => [what, held ? "yes" : "NO"]) }],
+          figures: [{ name: "checks", value: good, unit: "", target: checks.length }],
+          healthy: [],
+          failures: checks.flatMap(([what, held]) => (held ? [] : [`not so: ${what}`])),
+        };
       } finally {
         await end(child);
       }

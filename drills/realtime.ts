@@ -1,25 +1,15 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import type { RunOptions } from "../bench/support/conduct.ts";
+import type { Report } from "../bench/support/report.ts";
 import { performDrill } from "./realtime/perform.ts";
 import { wholePlan } from "./realtime/plan.ts";
-import { reportLines } from "./realtime/report.ts";
+import { reportOf } from "./realtime/report.ts";
 import { withMongo } from "./support/mongo.ts";
 
-/** Several instances as one chat while Redis and instances fail: `npm run drill -- realtime [file for the figures]`. */
-export async function run([file = "test-results/drill-realtime.json"]: string[]): Promise<boolean> {
-  const report = await withMongo((mongoUrl) =>
-    performDrill({
-      mongoUrl,
-      plan: wholePlan,
-      clients: 300,
-      rooms: 6,
-      messages: 20_000,
-      rate: 250,
-      say: (line) => console.error(line),
-    }),
-  );
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
-  for (const line of reportLines(report)) console.log(line);
-  return report.ok;
+/** Several instances as one chat while Redis and instances fail: `npm run drill -- realtime`. */
+export async function run({ short }: RunOptions): Promise<Report> {
+  const size = short
+    ? { clients: 60, rooms: 3, messages: 3_000, rate: 150 }
+    : { clients: 300, rooms: 6, messages: 20_000, rate: 250 };
+  const say = (line: string) => console.error(line);
+  return reportOf(await withMongo((mongoUrl) => performDrill({ mongoUrl, plan: wholePlan, ...size, say })));
 }

@@ -1,9 +1,10 @@
-import { performRestore, reportLines } from "./restore/perform.ts";
+import type { RunOptions } from "../bench/support/conduct.ts";
+import type { Report } from "../bench/support/report.ts";
+import { performRestore, reportOf } from "./restore/perform.ts";
 import { withMongo } from "./support/mongo.ts";
 
 /** Backup and restore of Redis and MongoDB under a chat in use: `npm run drill -- restore`. */
-export async function run(): Promise<boolean> {
-  const report = await withMongo((mongo) => performRestore({ mongo, seconds: 3, say: (line) => console.error(line) }));
-  for (const line of reportLines(report)) console.log(line);
-  return report.ok;
+export async function run({ short }: RunOptions): Promise<Report> {
+  const say = (line: string) => console.error(line);
+  return reportOf(await withMongo((mongo) => performRestore({ mongo, seconds: short ? 1 : 3, say })));
 }

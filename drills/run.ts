@@ -1,17 +1,15 @@
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
+import { conduct } from "../bench/support/conduct.ts";
+import { prometheusInstalled } from "./alerts/prometheus.ts";
 
-/** `npm run drill -- <name>`: runs one of the files beside this one against real processes. */
+/** `npm run drill -- <name>`: runs one of the files beside this one against real processes; without a name, all. */
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts"))
   .map((file) => basename(file, ".ts"))
   .filter((name) => name !== "run")
   .sort();
-const [, , name = "", ...args] = process.argv;
-if (names.includes(name)) {
-  const drill = (await import(`./${name}.ts`)) as { run(args: string[]): Promise<boolean> };
-  process.exitCode = (await drill.run(args)) ? 0 : 1;
-} else {
-  console.error(`npm run drill -- <name>, one of: ${names.join(", ")}`);
-  process.exitCode = 2;
-}
+const lacking = (name: string) =>
+  name === "alerts" && !prometheusInstalled ? "it needs prometheus (Debian: apt-get install prometheus)" : undefined;
+const load = (name: string) => import(`./${name}.ts`);
+process.exitCode = await conduct({ kind: "drill", names, lacking, load }, process.argv.slice(2));

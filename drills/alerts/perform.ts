@@ -1,12 +1,14 @@
+import type { Report } from "../../bench/support/report.ts";
 import { runbook } from "../../test/guard/runbook.ts";
 import { until } from "../../test/support/until.ts";
+import { faultTable } from "../support/faults.ts";
 import { type Stage, setStage } from "./stage.ts";
 import type { Trouble } from "./troubles.ts";
 
 export interface AlertDrillOptions {
   mongoUrl: string;
   troubles: readonly Trouble[];
-  /** The health page must name the trouble within this. */
+  /** Health page and console must name the trouble within this. */
   namedWithinMs: number;
   /** Everything else may take so long; a drill on a busy machine is slow, not wrong. */
   patienceMs: number;
@@ -16,8 +18,9 @@ export interface AlertDrillOptions {
 interface Row {
   alert: string;
   name: string;
-  /** How long after the fault the health page named it, the alert fired, and after the runbook's commands it ended. */
+  /** How long after the fault health page and console named it, the alert fired, and after the runbook's commands it ended. */
   namedMs?: number;
+  shownMs?: number;
   firedMs?: number;
   endedMs?: number;
   failure?: string;
@@ -63,11 +66,17 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
   try {
     await quiet(stage, patienceMs, (one) => one === alert && alert !== "DialDiffers");
     afterwards = await trouble.cause(stage);
-    const { named } = trouble;
-    const namedBySome = async () =>
-      (await Promise.all(stage.servers.map(stage.health))).some((page) => named?.test(page));
-    if (named)
-      row.namedMs = await timed(() => until(namedBySome, { ...wait, describe: `the health page to name: ${name}` }));
+    const says = (look: (server: Stage["servers"][number]) => Promise<string>, words: RegExp) =>
+      timed(() =>
+        until(async () => (await Promise.all(stage.servers.map(look))).some((page) => words.test(page)), {
+          ...wait,
+          describe: `health page and console to name: ${name}`,
+        }),
+      );
+    const { named, shown } = trouble;
+    const saying = [named && says(stage.health, named), shown && says(stage.console, shown)];
+    const [namedMs, shownMs] = await Promise.all(saying);
+    Object.assign(row, { ...(named && { namedMs }), ...(shown && { shownMs }) });
     const fires = async () => (await stage.prometheus.firing()).includes(alert);
     row.firedMs = await timed(() => until(fires, { ...wait, describe: `${alert} to fire` }));
     await byTheBook(stage, alert);
@@ -75,7 +84,8 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
     row.endedMs = await timed(() =>
       until(over, { ...wait, describe: `${alert} to end by the commands of the runbook` }),
     );
-    if ((row.namedMs ?? 0) > namedWithinMs) row.failure = `the health page named it after ${row.namedMs} ms only`;
+    for (const [where, ms = 0] of [["the health page", row.namedMs] as const, ["the console", row.shownMs] as const])
+      if (ms > namedWithinMs) row.failure = `${where} named it after ${ms} ms only`;
   } catch (error) {
     row.failure = error instanceof Error ? error.message : String(error);
   }
@@ -101,12 +111,23 @@ export async function performAlertDrill(options: AlertDrillOptions): Promise<Ale
   return { ok: rows.length === options.troubles.length && rows.every(({ failure }) => !failure), rows };
 }
 
-export function reportLines({ ok, rows }: AlertReport): string[] {
-  const cell = (figure: number | undefined) => (figure === undefined ? "–" : `${figure} ms`).padStart(9);
-  const head = `${"ALERT".padEnd(20)}${"NAMED".padStart(9)}${"FIRED".padStart(9)}${"ENDED".padStart(9)}`;
-  const lines = rows.map(
-    ({ alert, name, namedMs, firedMs, endedMs, failure }) =>
-      `${alert.padEnd(20)}${cell(namedMs)}${cell(firedMs)}${cell(endedMs)}  ${failure ? `FAILED: ${failure}` : name}`,
-  );
-  return [head, ...lines, ok ? "Every alert fired, and the runbook ended it." : "The drill has failed."];
+export function reportOf({ ok, rows }: AlertReport): Report {
+  const told = rows.map((row) => ({ ...row, fault: row.name, detectMs: row.firedMs, recoverMs: row.endedMs }));
+  const failures = rows.flatMap(({ name, failure }) => (failure ? [`${name}: ${failure}`] : []));
+  return {
+    kind: "drill",
+    name: "alerts",
+    what: "faults, the alerts that tell of them (a minute of theirs is a second here), and the commands of the runbook that end them",
+    tables: [
+      faultTable(told, [
+        ["alert", ({ alert }) => alert],
+        ["named by the health page", ({ namedMs }) => (namedMs === undefined ? "" : `${namedMs} ms`)],
+      ]),
+    ],
+    figures: [
+      { name: "alerts that fired and ended", value: rows.length - failures.length, unit: "", target: rows.length },
+    ],
+    healthy: [],
+    failures: ok || failures.length > 0 ? failures : ["not every trouble was caused"],
+  };
 }

@@ -5,6 +5,7 @@ import { createBrowser } from "../../test/support/http.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { credentialsOf } from "../../test/support/sockets.ts";
 import { until } from "../../test/support/until.ts";
+import { watchRedis } from "../support/watch.ts";
 import { type Audit, audit, type Stored, type Wrong, wrongs } from "./audit.ts";
 import type { Phase, Scene } from "./plan.ts";
 import { createVisitor, type Visitor } from "./visitor.ts";
@@ -23,6 +24,11 @@ export interface DrillOptions {
 
 interface PhaseReport {
   readonly name: string;
+  readonly healthy: boolean;
+  readonly detectMs: number | undefined;
+  readonly recoverMs: number | undefined;
+  /** The message that took longest to be shown. */
+  readonly slowestMs: number;
   readonly seconds: number;
   readonly said: number;
   /** Between instances, of all of them. */
@@ -44,7 +50,8 @@ export interface DrillReport {
   readonly ends: Record<string, number>;
 }
 
-const instances = 3;
+export const instances = 3;
+const touchesRedis = (phase: string) => phase.startsWith("Redis");
 const registrationsAtOnce = 10;
 const settleMs = 30_000;
 /** Words that are said and not shown to who said them: more are not said meanwhile. */
@@ -160,6 +167,7 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     const before = { at: performance.now(), said };
     const [redisBefore, mongoBefore] = [await arrivals(group, "redis"), await arrivals(group, "mongodb")];
     latencies = [];
+    const watch = watchRedis(group.instances.map(({ url }) => url));
     if (begin) await begin(scene);
     limit = Math.round((messages * (i + 1)) / plan.length);
     await until(() => said >= limit, { timeoutMs: 600_000 });
@@ -170,9 +178,25 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     const overMongo = since(mongoBefore, await arrivals(group, "mongodb"));
     const sorted = [...latencies].sort((a, b) => a - b);
     if (end) await end(scene);
+    watch.mended();
+    // An instance that is gone says nothing, and the one in its place is no more asked.
+    const { detectMs, recoverMs } = await watch.end(touchesRedis(name) ? 15_000 : 0);
     const seconds = (performance.now() - before.at) / 1_000;
     const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
-    phases.push({ name, seconds, said: most, overRedis, overMongo, p50, p99 });
+    const watched = touchesRedis(name) ? { detectMs, recoverMs } : { detectMs: undefined, recoverMs: undefined };
+    const slowestMs = sorted.at(-1) ?? 0;
+    phases.push({
+      name,
+      healthy: healthy === true,
+      seconds,
+      said: most,
+      overRedis,
+      overMongo,
+      p50,
+      p99,
+      slowestMs,
+      ...watched,
+    });
     say(`${name}: ${said} of ${messages} said, ${overRedis} arrivals over Redis.`);
     if (healthy && overRedis <= most / 2)
       failures.push(`Redis carried only ${overRedis} of ${most} messages while it was well`);

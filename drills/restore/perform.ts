@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import mongoose from "mongoose";
-import { table } from "../../src/cli/desk.ts";
+import type { Report } from "../../bench/support/report.ts";
 import { type Chat, startChat } from "../../test/support/chat.ts";
 import { type Deployed, type DeployedSecrets, deploy, makeSecrets } from "../../test/support/deployment.ts";
 import { root } from "../../test/support/files.ts";
 import { type Browser, createBrowser } from "../../test/support/http.ts";
 import { until } from "../../test/support/until.ts";
+import { faultTable } from "../support/faults.ts";
 import { programOf, startMember } from "./mongod.ts";
 
 interface Row {
@@ -230,16 +231,33 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
   }
 }
 
-export function reportLines({ rows, failures }: RestoreReport): string[] {
-  const cells = rows.map(({ what, rtoSeconds, rpoSeconds, ageSeconds }) => [
-    what,
-    `${rtoSeconds.toFixed(1)} s`,
-    rpoSeconds === undefined ? "all copies" : `${rpoSeconds.toFixed(2)} s`,
-    ageSeconds > 0 ? `${ageSeconds.toFixed(1)} s` : "",
-  ]);
-  return [
-    ...table([["LOSS", "RTO", "RPO", "AGE OF THE BACKUP"], ...cells]),
-    "Without a backup of Redis nothing of the chat is lost: it is read from MongoDB again.",
-    failures.length === 0 ? "Passed." : `FAILED: ${failures.join("; ")}`,
-  ];
+export function reportOf({ rows, failures }: RestoreReport): Report {
+  const told = rows.map((row) => ({ ...row, fault: row.what, recoverMs: row.rtoSeconds * 1_000 }));
+  const seconds = (of: (row: Row) => number | undefined) => Math.max(...rows.map((row) => of(row) ?? 0));
+  const most = (name: string, value: number, target: number) => ({ name, value, unit: " s", target, atMost: true });
+  return {
+    kind: "drill",
+    name: "restore",
+    what: "Redis and MongoDB are lost under a chat in use, and restored from a backup; without one of Redis nothing of the chat is lost, it is read from MongoDB again",
+    tables: [
+      faultTable(told, [
+        ["copies lost", ({ rpoSeconds }) => (rpoSeconds === undefined ? "all" : `the last ${rpoSeconds.toFixed(2)} s`)],
+        ["age of the backup", ({ ageSeconds }) => (ageSeconds > 0 ? `${ageSeconds.toFixed(1)} s` : "")],
+      ]),
+    ],
+    figures: [
+      most(
+        "back after",
+        seconds(({ rtoSeconds }) => rtoSeconds),
+        mostRto,
+      ),
+      most(
+        "lost at most, with a backup so old",
+        seconds(({ rpoSeconds }) => rpoSeconds),
+        mostRpo,
+      ),
+    ],
+    healthy: [],
+    failures,
+  };
 }

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../../src/kernel/log.ts";
 import { until } from "../../test/support/until.ts";
+import type { FaultRow } from "../support/faults.ts";
+import { watchRedis } from "../support/watch.ts";
 import { createClient } from "./client.ts";
 import { mint } from "./people.ts";
 import type { Healthy, Phase } from "./plan.ts";
@@ -42,11 +44,9 @@ export interface DrillOptions {
   say(line: string): void;
 }
 
-interface PhaseReport {
-  readonly name: string;
+interface PhaseReport extends FaultRow {
   readonly percent: number;
-  readonly seconds: number;
-  readonly requests: number;
+  /** Anything that was not to be expected. */
   readonly faults: number;
   /** Of a healthy phase. */
   readonly reads?: Reads & { share: number };
@@ -59,6 +59,8 @@ export interface DrillReport {
   readonly sessions: number;
   /** How many were looked at in the end, one by one. */
   readonly audited: number;
+  /** Of the bucket's reads, those that Redis must answer in a healthy phase. */
+  readonly leastFromRedis: number;
   /** Why it failed. */
   readonly failures: readonly string[];
   readonly seconds: number;
@@ -133,25 +135,40 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
   }
 
   async function perform(phase: Phase): Promise<void> {
-    const [since, requests, known] = [performance.now(), tally.requests, faultsSoFar()];
-    const close = (name: string, percent: number, reads?: Reads) => {
-      const counts = { requests: tally.requests - requests, faults: faultsSoFar() - known };
+    const [since, known, before] = [performance.now(), faultsSoFar(), { ...tally }];
+    tally.slowestMs = 0;
+    const close = (name: string, reads: Reads | undefined, watched: Partial<FaultRow> = {}) => {
+      const percent = phase.kind === "fault" ? phase.to : phase.percent;
+      const row = {
+        fault: name,
+        percent,
+        seconds: seconds(since),
+        requests: tally.requests - before.requests,
+        errors: tally.failed - before.failed,
+        slowestMs: tally.slowestMs,
+        lost: tally.lost - before.lost + tally.loggedOut - before.loggedOut,
+        revived: tally.revived - before.revived,
+        faults: faultsSoFar() - known,
+      };
       const share = reads ? { reads: { ...reads, share: shareOfRedis(reads) } } : {};
-      phases.push({ name, percent, seconds: seconds(since), ...counts, ...share });
+      phases.push({ ...row, ...share, ...watched });
       const redis =
         reads && percent > 0 ? `, ${(shareOfRedis(reads) * 100).toFixed(1)} % of the bucket from Redis` : "";
-      say(`${name}, ${percent} %: ${counts.requests} requests, ${counts.faults} faults${redis}`);
+      say(`${name}, ${percent} %: ${row.requests} requests, ${row.faults} faults${redis}`);
     };
     if (phase.kind === "fault") {
       const turnIt = () => turn(stage, phase.to, true);
+      const watch = watchRedis(stage.servers.map(({ url }) => url));
       await phase.act({ redis: stage.redis, turn: turnIt, restore: async () => restore?.() });
+      watch.mended();
+      const watched = await watch.end(30_000);
       await settled(stage);
       await pause(graceMs);
       await traffic?.recheck(rechecked);
-      return close(`Redis: ${phase.name}`, phase.to);
+      return close(`Redis: ${phase.name}`, undefined, watched);
     }
     const { reads, again } = await healthy(phase);
-    close(again > 0 ? `healthy (${again} looks before were not)` : "healthy", phase.percent, reads);
+    close(again > 0 ? `healthy (${again} looks before were not)` : "healthy", reads);
     const share = shareOfRedis(reads);
     const bucket = reads.redis + reads.bucketByMongo;
     if (share < leastFromRedis)
@@ -178,7 +195,15 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
       if (line.who !== "drill") failures.push(`the dial was turned by ${line.who}: ${line.why}`);
     for (const { process, output } of stage.servers)
       if (process.exitCode !== null) failures.push(`a server has ended:\n${output().slice(-2_000)}`);
-    const result = { phases, tally, sessions: people.length, audited, failures, seconds: seconds(begun) };
+    const result = {
+      phases,
+      tally,
+      sessions: people.length,
+      audited,
+      leastFromRedis,
+      failures,
+      seconds: seconds(begun),
+    };
     return { ok: failures.length === 0, ...result };
   } catch (error) {
     for (const { output } of stage.servers) log.error({}, output().slice(-3_000));

@@ -1,4 +1,5 @@
-import { table } from "../../src/cli/desk.ts";
+import type { Report } from "../../bench/support/report.ts";
+import { faultTable } from "../support/faults.ts";
 import type { DrillReport } from "./perform.ts";
 import { faults } from "./tally.ts";
 
@@ -10,25 +11,36 @@ const words = {
   odd: "other answers that were not to be expected",
 } as const;
 
-export function reportLines({ ok, phases, tally, sessions, audited, failures, seconds }: DrillReport): string[] {
-  const rows = phases.map((phase) => [
-    phase.name,
-    `${phase.percent} %`,
-    `${phase.seconds.toFixed(1)} s`,
-    String(phase.requests),
-    String(phase.faults),
-    phase.reads && phase.percent > 0 ? `${(phase.reads.share * 100).toFixed(1)} %` : "",
-  ]);
+export function reportOf({ phases, tally, sessions, audited, leastFromRedis, failures, seconds }: DrillReport): Report {
   const done = [
     `${tally.reads} reads, ${tally.loginsAgain} logins over a session, ${tally.oldWrites} writes by the old server,`,
     `${tally.logouts} logouts, ${tally.oldLogouts} logouts at the old server, ${tally.races} logouts while it was writing`,
   ];
-  return [
-    ...table([["PHASE", "DIAL", "TIME", "REQUESTS", "FAULTS", "BUCKET FROM REDIS"], ...rows]),
-    "",
-    `${sessions} sessions, ${tally.requests} requests in ${seconds.toFixed(0)} s: ${done.join(" ")}; ${audited} looked at in the end.`,
-    ...table(faults.map((fault) => [String(tally[fault]), words[fault]])),
-    ...tally.examples.map((example) => `  ${example}`),
-    ok ? "Passed." : `FAILED: ${failures.join("; ")}`,
-  ];
+  const shares = phases.flatMap(({ fault, percent, reads }) =>
+    reads && percent > 0 ? [{ phase: `${fault} at ${percent} %`, share: reads.share, least: leastFromRedis }] : [],
+  );
+  return {
+    kind: "drill",
+    name: "sessions",
+    what: `${sessions} sessions on 3 servers and an old one while the dial turns and Redis suffers, ${tally.requests} requests: ${done.join(" ")}; ${audited} sessions looked at one by one in the end`,
+    tables: [
+      faultTable(phases, [
+        ["dial", ({ percent }) => `${percent} %`],
+        ["from Redis", ({ percent, reads }) => (reads && percent > 0 ? `${(reads.share * 100).toFixed(1)} %` : "")],
+      ]),
+      { title: "", head: ["", "", "times"], rows: faults.map((fault) => [fault, words[fault], String(tally[fault])]) },
+    ],
+    figures: [
+      ...faults.map((name) => ({ name, value: tally[name], unit: "", target: 0, atMost: true })),
+      {
+        name: "of the bucket's reads from Redis",
+        value: 100 * Math.min(...shares.map(({ share }) => share), 1),
+        unit: " %",
+        target: 100 * leastFromRedis,
+      },
+      { name: "seconds", value: seconds, unit: " s", target: 180, atMost: true },
+    ],
+    healthy: shares,
+    failures: failures.length > 0 ? [...failures, ...tally.examples] : [],
+  };
 }

@@ -1,6 +1,8 @@
 /** What the clients saw. */
 export interface Tally {
   requests: number;
+  /** Of the requests of this phase. */
+  slowestMs: number;
   reads: number;
   loginsAgain: number;
   oldWrites: number;
@@ -29,6 +31,7 @@ const mostExamples = 20;
 export function createTally(): Tally & { fault(kind: Fault, words: string): void } {
   const tally = {
     requests: 0,
+    slowestMs: 0,
     reads: 0,
     loginsAgain: 0,
     oldWrites: 0,

@@ -44,7 +44,9 @@ export function startTraffic(options: TrafficOptions): Traffic {
 
   async function ask(url: string, path: string, what: Ask): Promise<Reply> {
     tally.requests += 1;
+    const since = performance.now();
     const reply = await client.ask(url + path, what);
+    tally.slowestMs = Math.max(tally.slowestMs, performance.now() - since);
     if (!ran(reply.status))
       tally.fault(
         "failed",

@@ -1,9 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { table } from "../../src/cli/desk.ts";
+import type { Report } from "../../bench/support/report.ts";
 import type { Finding } from "../../src/kernel/finding.ts";
 import type { Deployed } from "../../test/support/deployment.ts";
 import { atDesk } from "../../test/support/desk.ts";
 import { until } from "../../test/support/until.ts";
+import { between, countReads, shareOfRedis } from "../sessions/reads.ts";
+import { faultTable } from "../support/faults.ts";
+import { stateAt } from "../support/watch.ts";
 import type { Stage } from "./stage.ts";
 import { type Seen, startTraffic, type Traffic } from "./traffic.ts";
 
@@ -34,6 +37,8 @@ export interface TopologyReport {
   readonly ok: boolean;
   readonly rows: readonly Row[];
   readonly sessions: number;
+  /** Of the reads of sessions, those that Redis answered while nothing happened. */
+  readonly share: number;
   readonly failures: readonly string[];
 }
 
@@ -68,13 +73,6 @@ export const wholePlan = [calm, killed, restored, frozen, thawed, asked];
 export const shortPlan = [calm, killed, restored];
 
 const inARow = 3;
-
-async function stateAt(url: string): Promise<string> {
-  const answer = await fetch(`${url}/health/redis`, { signal: AbortSignal.timeout(3_000) }).catch(() => undefined);
-  if (!answer) return "no answer";
-  const body = (await answer.json()) as { checks: Record<string, { observedValue: string }[]> };
-  return body.checks["redis:state"]?.[0]?.observedValue ?? "";
-}
 
 /** When each server has said so that Redis is not up; gives up with the signal. */
 async function detection(stage: Stage, since: number, over: AbortSignal): Promise<number | undefined> {
@@ -183,8 +181,11 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
     rate,
   );
   try {
+    let share = 0;
     for (const fault of plan) {
+      const counted = await countReads(stage.servers);
       const row = await perform(stage, traffic, scene, fault);
+      if (fault === calm) share = shareOfRedis(between(counted, await countReads(stage.servers)));
       rows.push(row);
       const { errors, lost, resumedMs = 0, requests } = row;
       say(
@@ -205,7 +206,7 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
     const { json } = await atDesk(["doctor", "--json"], stage.env);
     for (const { area, level, says } of json.findings as Finding[])
       if (level === "wrong" && area !== "configuration") failures.push(`sluice doctor, ${area}: ${says}`);
-    return { ok: failures.length === 0, rows, sessions, failures };
+    return { ok: failures.length === 0, rows, sessions, share, failures };
   } catch (error) {
     for (const { output } of stage.servers) say(output().slice(-3_000));
     throw error;
@@ -217,24 +218,21 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
 
 const ms = (time: number | undefined) => (time === undefined ? "" : `${time.toFixed(0)} ms`);
 
-export function reportLines({ rows, sessions, failures }: TopologyReport): string[] {
-  const head = ["FAULT", "DURATION", "REQUESTS", "ERRORS", "LOST", "SLOWEST", "DETECTED", "NEW MASTER", "WRITES AGAIN"];
-  return [
-    ...table([
-      head,
-      ...rows.map((row) => [
-        row.fault,
-        `${row.seconds.toFixed(1)} s`,
-        String(row.requests),
-        String(row.errors),
-        String(row.lost),
-        ms(row.slowestMs),
-        ms(row.detectedMs),
-        ms(row.promotedMs),
-        ms(row.resumedMs),
-      ]),
-    ]),
-    `${sessions} sessions looked at one by one in the end.`,
-    failures.length === 0 ? "Passed." : `FAILED: ${failures.join("; ")}`,
-  ];
+export function reportOf(name: string, what: string, { rows, sessions, share, failures }: TopologyReport): Report {
+  const told = rows.map((row) => ({ ...row, detectMs: row.detectedMs, recoverMs: row.resumedMs }));
+  const after = rows.flatMap(({ promotedMs, resumedMs }) =>
+    promotedMs === undefined || resumedMs === undefined ? [] : [Math.max(0, resumedMs - promotedMs)],
+  );
+  return {
+    kind: "drill",
+    name,
+    what: `${what}; ${sessions} sessions looked at one by one in the end`,
+    tables: [faultTable(told, [["new master", ({ promotedMs }) => ms(promotedMs)]])],
+    figures: [
+      { name: "writes again after a new master", value: Math.max(...after), unit: " ms", target: 2_000, atMost: true },
+      { name: "lost", value: rows.reduce((sum, { lost }) => sum + lost, 0), unit: "", target: 0, atMost: true },
+    ],
+    healthy: [{ phase: "nothing happens", share, least: 0.95 }],
+    failures,
+  };
 }

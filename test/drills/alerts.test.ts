@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { performAlertDrill, reportLines } from "../../drills/alerts/perform.ts";
+import { printed } from "../../bench/support/report.ts";
+import { performAlertDrill, reportOf } from "../../drills/alerts/perform.ts";
 import { hurried, prometheusInstalled } from "../../drills/alerts/prometheus.ts";
 import { troubles } from "../../drills/alerts/troubles.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
@@ -22,7 +23,7 @@ describe("the alerts", () => {
       patienceMs: 60_000,
       say: () => {},
     });
-    expect(report.ok, reportLines(report).join("\n")).toBe(true);
+    expect(report.ok, printed(reportOf(report)).join("\n")).toBe(true);
   });
 
   it("are drilled with a minute as a second, and otherwise as they are", () => {

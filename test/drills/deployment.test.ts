@@ -1,6 +1,7 @@
 import { describe, expect, inject, it } from "vitest";
-import { performRestore, reportLines as restoreLines } from "../../drills/restore/perform.ts";
-import { performTopology, reportLines, shortPlan } from "../../drills/topology/perform.ts";
+import { printed } from "../../bench/support/report.ts";
+import { performRestore, reportOf as restoreReport } from "../../drills/restore/perform.ts";
+import { performTopology, reportOf, shortPlan } from "../../drills/topology/perform.ts";
 import { cluster, sentinels, setStage } from "../../drills/topology/stage.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { long } from "../support/long.ts";
@@ -18,7 +19,7 @@ describe.runIf(long)("the deployment's drills", () => {
     try {
       const options = { plan: shortPlan, people: 20, rate: 30, mostMs: 30_000, say: () => {} };
       const report = await performTopology(stage, options);
-      expect(report.failures, reportLines(report).join("\n")).toEqual([]);
+      expect(report.failures, printed(reportOf(name, name, report)).join("\n")).toEqual([]);
     } finally {
       await stage.close();
       await dropDatabase(url);
@@ -27,6 +28,6 @@ describe.runIf(long)("the deployment's drills", () => {
 
   it("restore what was backed up", { timeout: 240_000 }, async () => {
     const report = await performRestore({ mongo: inject("mongo").url, seconds: 1, say: () => {} });
-    expect(report.failures, restoreLines(report).join("\n")).toEqual([]);
+    expect(report.failures, printed(restoreReport(report)).join("\n")).toEqual([]);
   });
 });

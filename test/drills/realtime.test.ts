@@ -1,7 +1,8 @@
 import { afterAll, expect, it } from "vitest";
+import { printed } from "../../bench/support/report.ts";
 import { performDrill } from "../../drills/realtime/perform.ts";
 import { wholePlan } from "../../drills/realtime/plan.ts";
-import { reportLines } from "../../drills/realtime/report.ts";
+import { reportOf } from "../../drills/realtime/report.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 
 const url = mongoUrl("drill-realtime");
@@ -17,7 +18,7 @@ it("every client is shown every message of its room once while Redis and instanc
     rate: 120,
     say: () => {},
   });
-  const lines = reportLines(report).join("\n");
+  const lines = printed(reportOf(report)).join("\n");
   console.log(lines);
   expect(report.failures, lines).toEqual([]);
   expect(report.ends["io server disconnect"]).toBeGreaterThan(0);

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { printed } from "../../bench/support/report.ts";
 import { drillEnvironment, performDrill } from "../../drills/sessions/perform.ts";
 import { shortPlan } from "../../drills/sessions/plan.ts";
-import { reportLines } from "../../drills/sessions/report.ts";
+import { reportOf } from "../../drills/sessions/report.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { createRecorder } from "../support/recorder.ts";
 
@@ -33,7 +34,7 @@ describe("sessions on their way to Redis and back", () => {
       log,
       say: () => {},
     });
-    expect(report.failures, `${reportLines(report).join("\n")}\n${JSON.stringify(log.lines)}`).toEqual([]);
+    expect(report.failures, `${printed(reportOf(report)).join("\n")}\n${JSON.stringify(log.lines)}`).toEqual([]);
     const { logouts, oldLogouts, oldWrites, loginsAgain, races } = report.tally;
     expect(Math.min(logouts + oldLogouts + races, oldWrites, loginsAgain)).toBeGreaterThan(0);
     expect(report.audited).toBe(300);
