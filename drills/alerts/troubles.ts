@@ -13,6 +13,8 @@ export interface Trouble {
   cause(stage: Stage): Promise<Afterwards | undefined>;
   /** What the health page of one of the servers says of it; absent where it is not about Redis. */
   named?: RegExp;
+  /** What the console shows of it. */
+  shown?: RegExp;
   /** Part of the short form. */
   short?: true;
 }
