@@ -162,7 +162,14 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     life.own("sessions", store, (sessions) => sessions.close());
     const box = createToolbox({ ...where, aliasSalt: secrets.session[0] ?? "" });
     const counter = life.own("figures", createFigureCounter(), (figures) => figures.close());
-    const about = { serverId, version, everyMs: config.INSTANCE_REPORT, figures: counter.read, ...stepDownOf(config) };
+    const about = {
+      serverId,
+      version,
+      everyMs: config.INSTANCE_REPORT,
+      figures: counter.read,
+      amiss: ops.amiss,
+      ...stepDownOf(config),
+    };
     const dial = life.own("the dial", createDialControl({ ...where, ...about, settings, store, box, log }), (control) =>
       control.close(),
     );

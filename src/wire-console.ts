@@ -1,8 +1,10 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { RequestHandler } from "express";
+import { explainKey } from "./cache/journal.ts";
 import type { CacheRoom } from "./cache/room.ts";
-import { switchCache } from "./cache/tools.ts";
+import { flushCaches, switchCache } from "./cache/tools.ts";
+import { type CacheName, cachePrefixes } from "./chat/caches/index.ts";
 import { clientPages } from "./chat/routes/client.ts";
 import { byAddress } from "./chat/routes/limits.ts";
 import type { Config } from "./config/load.ts";
@@ -17,6 +19,7 @@ import { turnDial } from "./sessions/dial/change.ts";
 import type { DialControl } from "./sessions/dial/control.ts";
 import { abortRamp, startRamp } from "./sessions/dial/ramp.ts";
 import { backfillSessions } from "./sessions/tools/backfill.ts";
+import { importSessions } from "./sessions/tools/import.ts";
 import type { Toolbox } from "./sessions/tools/toolbox.ts";
 import { verifySessions } from "./sessions/tools/verify.ts";
 
@@ -69,6 +72,14 @@ export function wireConsole(parts: ConsoleParts): WiredConsole {
     tools: {
       verify: (options) => verifySessions(box, options),
       backfill: (options) => backfillSessions(box, options),
+      import: (options) => importSessions(box, options),
+    },
+    cacheTools: {
+      flush(name) {
+        const prefixes = name === undefined ? Object.values(cachePrefixes) : [cachePrefixes[name as CacheName]];
+        return flushCaches({ db: box.db, door, clock: systemClock }, prefixes, "an operator has flushed caches");
+      },
+      explain: (name, key) => explainKey(door, cachePrefixes[name as CacheName] + key),
     },
     fleet: dial.status,
     liveSessions: () => box.sessions.estimatedDocumentCount(),

@@ -2,6 +2,7 @@ import { fill, h } from "../dom.js";
 import { get, post } from "./api.js";
 import { chartsView } from "./charts.js";
 import { dialView } from "./dial.js";
+import { explainView } from "./explain.js";
 import { follow } from "./live.js";
 import { cachesView, killView } from "./switches.js";
 import { historyView, jobView, serversView } from "./tables.js";
@@ -47,7 +48,17 @@ function showConsole({ role }) {
   let state;
   const parts = { locked: () => role !== "full" || staleSince !== null, announce };
   const charts = chartsView();
-  const views = [dialView, killView, cachesView, serversView, historyView, jobView].map((view) => view(parts));
+  const views = [dialView, killView, cachesView, explainView, serversView, historyView, jobView].map((view) =>
+    view(parts),
+  );
+
+  /** What servers say is not as it should be: each thing once, with all who say it. */
+  function amiss() {
+    const by = new Map();
+    for (const { serverId, amiss = [] } of state?.instances ?? [])
+      for (const words of amiss) by.set(words, [...(by.get(words) ?? []), serverId]);
+    return [...by].map(([words, servers]) => `${servers.join(", ")}: ${words}.`);
+  }
 
   function notices() {
     const { settings, problem } = state ?? {};
@@ -64,13 +75,14 @@ function showConsole({ role }) {
       problem && h("p", { class: "notice bad" }, `What is known of the servers may be old: ${problem}.`),
       settings?.disabledBy &&
         h("p", { class: "notice bad" }, `Redis is switched off ${by}: MongoDB answers for everything.`),
+      amiss().map((words) => h("p", { class: "notice" }, words)),
     );
   }
 
   let drawn = "";
   function show() {
     if (state) for (const view of views) view(state);
-    const text = JSON.stringify([staleSince, state?.problem, state?.settings.disabledBy]);
+    const text = JSON.stringify([staleSince, state?.problem, state?.settings.disabledBy, amiss()]);
     if (text !== drawn) notices();
     drawn = text;
     $("link").textContent = staleSince === null ? (state ? "live" : "connecting…") : `stale since ${time(staleSince)}`;

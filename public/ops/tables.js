@@ -106,7 +106,7 @@ const about = {
   same: "as in MongoDB",
   missing: "without a copy; the next read makes it",
   old: "of an earlier epoch, believed by nobody",
-  foreign: "written by a stock connect-redis: sluice sessions import",
+  foreign: "written by a stock connect-redis; Import brings them in",
   unsettled: "written again and again meanwhile",
   differing: "WRONG: the copy says something else",
   orphaned: "WRONG: a copy of no session",
@@ -117,25 +117,39 @@ const about = {
   unportable: "not to be written as JSON; they stay in MongoDB",
   swept: "copies of no session, removed",
 };
+const imported = {
+  created: "MongoDB did not know them",
+  updated: "newer than in MongoDB",
+  same: "as in MongoDB",
+  older: "than what MongoDB has, which stays",
+  ours: "copies of what MongoDB has",
+  ended: "destroyed here; they stay so",
+  unreadable: "no sessions; left as they are",
+  busy: "written meanwhile; import again",
+};
+const names = { verify: "Verify", backfill: "Backfill", import: "Import" };
+const again = { verify: "Stopped before the end.", backfill: "Stopped; start it again to go on." };
 
 function verdict({ kind, result, problem }) {
   if (problem) return problem;
-  if (result.stopped) return kind === "backfill" ? "Stopped; start it again to go on." : "Stopped before the end.";
-  if (kind === "backfill") return "Done.";
+  if (result.stopped) return again[kind] ?? "Stopped; start it again.";
+  if (kind !== "verify") return "Done.";
   if (result.clean) return result.complete ? "Clean, and every session has a copy." : "Clean.";
   return "NOT clean: look at what differs before the dial is turned up.";
 }
 
 function resultOf(job) {
-  const { findings = {}, sessions, ...rest } = job.result ?? {};
-  const counts = Object.entries({ ...findings, ...rest }).filter(([name, n]) => about[name] && n > 0);
+  const { findings = {}, sessions, keys, ...rest } = job.result ?? {};
+  const words = job.kind === "import" ? imported : about;
+  const counts = Object.entries({ ...findings, ...rest }).filter(([name, n]) => words[name] && n > 0);
+  const many = job.kind === "import" ? `${count(keys ?? 0)} keys` : `${count(sessions ?? 0)} sessions`;
   return [
     h("p", { class: job.problem || job.result?.clean === false ? "problem" : "" }, h("b", {}, verdict(job))),
-    job.result && h("p", {}, `${count(sessions)} sessions in ${duration(job.ended - job.began)}.`),
+    job.result && h("p", {}, `${many} in ${duration(job.ended - job.began)}.`),
     h(
       "ul",
       {},
-      counts.map(([name, n]) => h("li", {}, h("b", {}, count(n)), ` ${name}: ${about[name]}`)),
+      counts.map(([name, n]) => h("li", {}, h("b", {}, count(n)), ` ${name}: ${words[name]}`)),
     ),
   ];
 }
@@ -154,11 +168,22 @@ export function jobView({ locked, announce }) {
       reasonless: true,
       act: () => post("backfill"),
     });
+  $("import").onclick = () =>
+    confirm({
+      title: "Bring in the sessions that a stock connect-redis wrote?",
+      lines: [
+        "Each goes to MongoDB, unless MongoDB has something newer, and its key in Redis becomes a copy of ours. Verify counts them beforehand, as foreign.",
+        "Logouts that happened while connect-redis served alone are not brought in: for those stop the servers, and see sluice sessions import --help.",
+      ],
+      button: "Begin",
+      reasonless: true,
+      act: () => post("import"),
+    });
   $("stop").onclick = () => post("stop").catch(({ message }) => announce(message, true));
 
   return ({ job }) => {
     const running = job !== null && job.ended === null;
-    for (const id of ["verify", "backfill"]) $(id).disabled = locked() || running;
+    for (const id of ["verify", "backfill", "import"]) $(id).disabled = locked() || running;
     $("stop").hidden = !running;
     $("stop").disabled = locked();
     if (last && job && last.ended === null && !running) announce(`The ${job.kind} has ended. ${verdict(job)}`);
@@ -167,7 +192,7 @@ export function jobView({ locked, announce }) {
     if (text === shown) return;
     shown = text;
     if (job === null) return fill($("job"));
-    const name = job.kind === "verify" ? "Verify" : "Backfill";
+    const name = names[job.kind];
     const head = h("h3", {}, `${name}, begun ${dateTime(job.began)} from the ${job.who}`);
     if (!running) return fill($("job"), head, resultOf(job));
     const progress = h("progress", {
@@ -179,7 +204,11 @@ export function jobView({ locked, announce }) {
       $("job"),
       head,
       progress,
-      h("p", {}, `${count(job.done)}${job.total ? ` of ${count(job.total)}` : ""} sessions`),
+      h(
+        "p",
+        {},
+        `${count(job.done)}${job.total ? ` of ${count(job.total)}` : ""} ${job.kind === "import" ? "keys" : "sessions"}`,
+      ),
     );
   };
 }

@@ -29,6 +29,7 @@ function lines({ dial, redisDisabled, instances, converged, differs }: FleetStat
     `The dial: ${dialWords(dial)} (${by})`,
     ...killed,
     ...(instances.length > 0 ? table([head, ...instances.map(row)]) : []),
+    ...instances.flatMap(({ serverId, amiss = [] }) => amiss.map((words) => `At ${serverId}: ${words}`)),
     agree,
   ];
 }

@@ -45,6 +45,8 @@ export interface InstanceState {
   readonly streamLagMs: number | null;
   readonly ttlSeconds: number;
   readonly figures?: Figures;
+  /** What is not as it should be, in words. */
+  readonly amiss?: readonly string[];
 }
 
 export interface InstanceReport extends InstanceState {

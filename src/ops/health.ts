@@ -1,5 +1,5 @@
 import type { Clock } from "../kernel/clock.ts";
-import type { Sampler } from "../kernel/sampler.ts";
+import { createSampler, type Sampler } from "../kernel/sampler.ts";
 import type { RedisDoor, RedisHealth, RedisState } from "../redis/types.ts";
 import { type Checks, createChecks, type Entry, type Figure, type Status, toEntry } from "./checks.ts";
 
@@ -36,6 +36,8 @@ export interface Health {
   ready(): Promise<HealthAnswer>;
   /** `strict`: a Redis that is out is a failure, though MongoDB covers it. */
   redis(strict: boolean): Promise<HealthAnswer>;
+  /** What is not as it should be, in words, from the last look. */
+  amiss(): string[];
   close(): void;
 }
 
@@ -53,23 +55,60 @@ const because = (reason: string) => (plain.test(reason) ? ` (${reason})` : "");
 
 const ms = (seconds: number) => Math.round(seconds * 1e5) / 100;
 
+// From here on somebody should look; the alerts say the same of a longer while.
+const nearlyAll = 0.8;
+const manyClients = 1_000;
+const manyWaiting = 100;
+const slowMs = 20;
+
+// While Redis is away, what these say is only that.
+const followsFromRedis = /^(redis|cache|bus):|^sessions:(fallback|epoch)/;
+
+const warned = (amiss: boolean, output: string): Partial<Figure> => (amiss ? { status: "warn", output } : {});
+
+function memoryFigures(memory: RedisHealth["memory"]): Figure[] {
+  if (!memory) return [];
+  const { used, max } = memory;
+  const share = max > 0 ? used / max : 0;
+  const amiss = warned(share > nearlyAll, `Redis uses ${Math.round(share * 100)} % of the memory it may use`);
+  return [
+    { id: "used", value: used, unit: "bytes", ...amiss },
+    { id: "limit", value: max, unit: "bytes" },
+  ];
+}
+
+function clientsAmiss({ serverClients: all = 0, serverLimit = 0 }: RedisHealth["connections"]): Partial<Figure> {
+  const near = serverLimit > 0 && all > serverLimit * nearlyAll;
+  return warned(near || all > manyClients, `Redis has ${all} clients, and takes ${serverLimit}`);
+}
+
 function redisFigures({ state, role, connections, memory, responseTime, waiting }: RedisHealth) {
   const status = statusOf[state];
   const known = (id: string, value: number | undefined, unit?: string): Figure[] =>
     value === undefined ? [] : [{ id, value, ...(unit && { unit }), status }];
   return {
     "redis:state": [{ value: state, status }],
-    "redis:responseTime": [responseTime === undefined ? { status } : { value: ms(responseTime), unit: "ms", status }],
+    "redis:responseTime": [
+      responseTime === undefined
+        ? { status }
+        : {
+            ...{ value: ms(responseTime), unit: "ms", status },
+            ...warned(ms(responseTime) > slowMs, `Redis takes ${Math.round(ms(responseTime))} ms to answer`),
+          },
+    ],
     "redis:connections": [
       ...known("open", connections.open),
       ...known("limit", connections.limit),
-      ...known("server_clients", connections.serverClients),
+      ...known("server_clients", connections.serverClients).map((one) => ({ ...one, ...clientsAmiss(connections) })),
       ...known("server_limit", connections.serverLimit),
-      ...known("waiting_commands", waiting),
+      ...known("waiting_commands", waiting).map((one) => ({
+        ...one,
+        ...warned(waiting > manyWaiting, `${waiting} commands wait for Redis`),
+      })),
     ],
     // Not its version: the page is for everybody, and known holes go by versions.
     "redis:role": [{ ...(role && { value: role }), status }],
-    "redis:memory": [...known("used", memory?.used, "bytes"), ...known("limit", memory?.max, "bytes")],
+    "redis:memory": memoryFigures(memory),
   } satisfies Record<string, Figure[]>;
 }
 
@@ -84,6 +123,7 @@ function mongoFigure(mongo: Sampler<number>): Figure {
 export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: HealthSources): Health {
   const checks = createChecks(clock);
   const mongoAnswers = () => mongo.latest?.ok === true;
+  const seen = createSampler({ clock, probe: () => redis.health() });
 
   function withRedis(health: RedisHealth): Record<string, Entry[]> {
     const now = clock.now();
@@ -131,6 +171,25 @@ export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: 
       const status = statusOf[health.state] === "warn" && !covered ? "fail" : statusOf[health.state];
       return answer(status, strict, outputOf(health, covered), withRedis(health));
     },
-    close: () => checks.close(),
+    amiss() {
+      const health = seen.latest?.ok ? seen.latest.value : undefined;
+      const away = health !== undefined && health.state !== "up";
+      // Whoever turned the kill switch, or gave it no Redis, knows.
+      const meant = away && (health.topology === "none" || disabledBy() === "settings");
+      const whole = away && !meant ? outputOf(health, mongoAnswers()) : undefined;
+      const each = Object.entries(health ? withRedis(health) : checks.read())
+        .filter(([name]) => !away || !followsFromRedis.test(name))
+        .flatMap(([name, entries]) =>
+          entries.flatMap(({ componentId: id, output }) => {
+            if (output === undefined) return [];
+            return /^Redis | for Redis$/.test(output) ? [output] : [`${id ? `${name} ${id}` : name}: ${output}`];
+          }),
+        );
+      return [...(whole === undefined ? [] : [whole]), ...each];
+    },
+    close() {
+      seen.close();
+      checks.close();
+    },
   };
 }

@@ -22,6 +22,7 @@ import { settingsMetrics } from "./metrics/settings.ts";
 import { type Sockets, socketMetrics } from "./metrics/sockets.ts";
 import { type Stream, streamFigures, streamMetrics } from "./metrics/streams.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { checkErrors, checkMissing, checkSteps } from "./recent-checks.ts";
 import { createOpsRouter, type OpsHandler } from "./router.ts";
 import { checkSessions } from "./session-checks.ts";
 
@@ -47,6 +48,8 @@ export interface Ops {
   readonly checks: Checks;
   readonly metrics: Metrics;
   readonly killSwitch: KillSwitch;
+  /** What is not as it should be at this instance, in words. */
+  amiss(): string[];
   /** The sockets of this instance, once they are there. */
   watchSockets(sockets: Sockets): void;
   /** Who is online, over all instances. */
@@ -75,7 +78,7 @@ export function createOps(options: OpsOptions): Ops {
   });
   const metrics = createMetrics();
   const streams = new Map<string, Stream>();
-  let endCacheChecks = () => {};
+  const ends = [checkErrors(health.checks, door.events)];
   health.checks.add("changeStream:lag", () => streamFigures(streams));
   for (const theme of [
     processMetrics({ version }),
@@ -92,6 +95,7 @@ export function createOps(options: OpsOptions): Ops {
     checks: health.checks,
     metrics,
     killSwitch,
+    amiss: health.amiss,
     watchSockets: (sockets) => metrics.add(socketMetrics(sockets, serverId)),
     watchPresence(figures) {
       metrics.add(presenceMetrics(figures));
@@ -107,17 +111,18 @@ export function createOps(options: OpsOptions): Ops {
     watchSessions(sessions) {
       metrics.add(sessionMetrics(sessions));
       checkSessions(health.checks, sessions.stats);
+      ends.push(checkMissing(health.checks, sessions.events), checkSteps(health.checks, sessions, clock));
     },
     watchCaches(caches) {
       metrics.add(cacheMetrics(caches));
-      endCacheChecks = checkCaches(health.checks, caches);
+      ends.push(checkCaches(health.checks, caches));
       for (const [name, stream] of caches.streams) streams.set(name, stream);
     },
     watchStream: (name, stream) => void streams.set(name, stream),
     async close() {
       await killSwitch.close();
       await audit.close();
-      endCacheChecks();
+      for (const end of ends) end();
       health.close();
       metrics.close();
     },

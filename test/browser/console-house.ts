@@ -26,7 +26,9 @@ export interface ConsoleHouse {
   open(token?: string, options?: VisitorOptions): Promise<Visitor>;
   /** The settings document, and the newest line of the history. */
   stored(): Promise<{ settings: Record<string, unknown>; line: Line | undefined }>;
-  /** Changes the settings as another operator would, by the commands. */
+  /** What MongoDB has of a session. */
+  session(id: string): Promise<object | null>;
+  /** So many people come. */
   sessions(count: number): Promise<void>;
   /** Starts a server again where the killed one was. */
   rebuild(): Promise<void>;
@@ -71,6 +73,7 @@ export function openConsoleHouse(name: string): ConsoleHouse {
       const [line] = await client.db().collection<Line>("sluice_history").find().sort({ _id: -1 }).limit(1).toArray();
       return { settings: { ...settings }, line };
     },
+    session: (id) => client.db().collection<{ _id: string }>("sessions").findOne({ _id: id }),
     async sessions(count) {
       const people = Array.from({ length: count }, () => createBrowser(house.chat.url));
       const mark = Date.now().toString(36).slice(-5);

@@ -132,6 +132,28 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     expect(line).toMatchObject({ who: "console at 127.0.0.1", why: "it was right" });
   });
 
+  it("what Redis holds of a cache, which it explains and throws away", async () => {
+    const { page } = await house.open();
+    await page.getByRole("button", { name: "Explain" }).click();
+    await shows(page, "#explained", /^cache:users:list /);
+    await house.redis.ask("SET", "cache:users:list:more", "x");
+    await page.getByRole("button", { name: "Throw away…" }).click();
+    await page.getByText("Throw the cache users away?").waitFor();
+    await page.getByRole("button", { name: "Throw it away" }).click();
+    await shows(page, "#explained", /^[1-9]\d* keys of users are deleted\.$/);
+    expect(await house.redis.ask("EXISTS", "cache:users:list:more")).toBe(0);
+  });
+
+  it("sessions that a stock connect-redis wrote, which it brings in", async () => {
+    const cookie = { originalMaxAge: 86_400_000, httpOnly: true, path: "/" };
+    await house.redis.ask("SET", "session:stock", JSON.stringify({ cookie, n: 1 }), "PX", 3_600_000);
+    const { page } = await house.open();
+    await page.getByRole("button", { name: "Import…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Begin" }).click();
+    await shows(page, "#job", /Import, begun .*Done\.\d+ keys in .*1 created: MongoDB did not know them/);
+    expect(await house.session("stock")).toMatchObject({ _id: "stock" });
+  });
+
   it("the kill switch", async () => {
     const { page, screenshot } = await house.open();
     await page.getByRole("button", { name: "Switch Redis off…" }).click();

@@ -109,6 +109,7 @@ describe("the tools in the console", () => {
       log,
       tools: {
         verify: () => Promise.reject(new Error("MongoDB is away")),
+        import: () => Promise.reject(new Error("not asked for")),
         backfill: ({ onProgress, signal }) =>
           new Promise((_, end) => {
             progress = onProgress;

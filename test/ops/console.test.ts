@@ -121,7 +121,8 @@ describe("the console's API", () => {
 
   it("lets who came with the other token look and do nothing", async () => {
     const reader = await enter(url, read);
-    for (const path of ["dial", "ramp", "ramp/abort", "kill", "cache", "verify", "backfill", "stop"]) {
+    const changes = ["dial", "ramp", "ramp/abort", "kill", "cache", "cache/flush"];
+    for (const path of [...changes, "verify", "backfill", "import", "stop"]) {
       const { status, body } = await reader.post(`/ops/api/${path}`, { on: true, reason: "?" }, fromPage(url));
       expect([path, status, body.code]).toEqual([path, 403, "READ_ONLY"]);
     }
@@ -146,6 +147,24 @@ describe("the console's API", () => {
     expect(state.caches.map(({ name }: { name: string }) => name)).toEqual(["users", "channels", "messages", "emoji"]);
     expect(state.liveSessions).toBeGreaterThan(0);
     expect(JSON.stringify(state)).not.toMatch(/mongodb:|redis:\/\//);
+  });
+
+  it("explains what Redis holds of a cache, to a reader as well, and throws it away", async () => {
+    const reader = await enter(url, read);
+    const explained = async () => (await reader.get("/ops/api/cache?name=users")).body;
+    await until(async () => {
+      await operator.get("/api/users");
+      return (await explained()).entries > 0;
+    });
+    expect(await explained()).toMatchObject({ key: "cache:users:list", type: "zset", state: expect.any(String) });
+    const { status, body } = await post("cache/flush", { name: "users" });
+    expect([status, body]).toEqual([200, { keys: expect.any(Number), epoch: expect.any(Number) }]);
+    expect(body.keys).toBeGreaterThan(0);
+    await until(() =>
+      /"audit":"caches".*By console at 127\.0\.0\.1: users is thrown away/.test(chats[0]?.output() ?? ""),
+    );
+    for (const path of ["cache?name=cellar", `cache?name=users&key=${"x".repeat(201)}`])
+      expect((await operator.get(`/ops/api/${path}`)).status).toBe(400);
   });
 
   it("refuses what cannot be meant", async () => {

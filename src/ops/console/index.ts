@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { errorAnswers, refuse } from "./answers.ts";
-import { type ChangesOptions, changeRoutes } from "./changes.ts";
+import { type ChangesOptions, changeRoutes, explainRoute } from "./changes.ts";
 import { createDoors, type DoorsOptions } from "./doors.ts";
 import { createJobs, type SessionTools } from "./jobs.ts";
 import { createLive } from "./live.ts";
@@ -69,8 +69,10 @@ export function createConsole(options: ConsoleOptions): OperatorConsole {
   api.use(doors.mayRead);
   api.get("/events", live.watch);
   api.get("/history", async (_req, res) => void res.json(await settings.history(100)));
+  const changing = { ...options, caches: new Set(caches.all.keys()), jobs };
+  api.get("/cache", explainRoute(changing));
   api.use(doors.mayChange);
-  api.use(changeRoutes({ ...options, caches: new Set(caches.all.keys()), jobs }));
+  api.use(changeRoutes(changing));
 
   const app = express();
   app.disable("x-powered-by");

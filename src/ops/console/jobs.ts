@@ -2,6 +2,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { messageOf, SluiceError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Backfilled, BackfillOptions } from "../../sessions/tools/backfill.ts";
+import type { Imported, ImportOptions } from "../../sessions/tools/import.ts";
 import type { ToolOptions } from "../../sessions/tools/toolbox.ts";
 import type { Verified, VerifyOptions } from "../../sessions/tools/verify.ts";
 
@@ -9,6 +10,7 @@ import type { Verified, VerifyOptions } from "../../sessions/tools/verify.ts";
 export interface SessionTools {
   verify(options: VerifyOptions): Promise<Verified>;
   backfill(options: BackfillOptions): Promise<Backfilled>;
+  import(options: ImportOptions): Promise<Imported>;
 }
 
 type JobKind = keyof SessionTools;
@@ -21,13 +23,13 @@ interface Job {
   readonly done: number;
   readonly total: number | null;
   readonly ended: number | null;
-  readonly result: Verified | Backfilled | null;
+  readonly result: Verified | Backfilled | Imported | null;
   readonly problem: string | null;
 }
 
 export interface Jobs {
   readonly current: Job | null;
-  start(kind: JobKind, options: { sample?: number; restart?: boolean }, who: string): Job;
+  start(kind: JobKind, options: { sample?: number; restart?: boolean; dryRun?: boolean }, who: string): Job;
   /** Ends the tool after what it is just doing; a backfill goes on there when it is started again. */
   stop(who: string): boolean;
   close(): Promise<void>;

@@ -30,6 +30,8 @@ export interface DialControlOptions {
   limits?: StepDownLimits;
   /** What the instance has counted, to be reported with where it stands. */
   figures?: () => Figures;
+  /** What is not as it should be with it, likewise. */
+  amiss?: () => readonly string[];
   clock: Clock;
   log: Log;
 }
@@ -45,8 +47,8 @@ export interface DialControl {
 const patienceLooks = 5;
 
 export function createDialControl(options: DialControlOptions): DialControl {
-  const { settings, store, db, door, box, serverId, version, ttlSeconds, everyMs, limits, figures, clock, log } =
-    options;
+  const { settings, store, db, door, box, serverId, version, ttlSeconds, everyMs, limits, clock, log } = options;
+  const { figures, amiss } = options;
   const events = createEvents<DialEvents>();
   const check = createGuards({ db, box });
   const who = `sluice at ${serverId}`;
@@ -56,7 +58,7 @@ export function createDialControl(options: DialControlOptions): DialControl {
     const { revision } = settings.current;
     const lag = Number.isFinite(streamLagMs) ? Math.round(streamLagMs) : null;
     const seen = { revision, mode, percent, epoch, redis: door.state, reading, reason };
-    const counted = figures ? { figures: figures() } : {};
+    const counted = { ...(figures && { figures: figures() }), ...(amiss && { amiss: amiss() }) };
     return { serverId, version, ...seen, streamLive, streamLagMs: lag, ttlSeconds, ...counted };
   }
 
