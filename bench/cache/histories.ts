@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Figure, Table } from "../support/report.ts";
 import { cpuOf } from "./processes.ts";
 import type { Visitor } from "./seed.ts";
-import { openSocket } from "./writes.ts";
+import { entered, openSocket } from "./writes.ts";
 
 interface Side {
   name: string;
@@ -18,10 +18,7 @@ async function measure({ url, pid }: Side, visitors: Visitor[]): Promise<{ cpu: 
   const sockets = await Promise.all(
     visitors.slice(0, SOCKETS).map(async (visitor, n) => {
       const socket = openSocket(url, visitor);
-      await once(socket as never, "connect");
-      const history = once(socket as never, "history");
-      socket.emit("join_room", { room: `channel-${(n % 5) * 2}` });
-      await history;
+      await entered(socket, `channel-${(n % 5) * 2}`);
       return socket;
     }),
   );

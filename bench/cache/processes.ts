@@ -33,9 +33,12 @@ export function createLoader() {
   };
 }
 
-export async function startBare(bodies: Record<string, string>) {
-  const process = child("bare");
-  process.send({ bodies });
+export const startBare = (bodies: Record<string, string>) => startPeer("bare", { bodies });
+
+/** A server of another kind, told what it needs. */
+export async function startPeer(name: string, order: object) {
+  const process = child(name);
+  process.send(order);
   const [{ port }] = (await answerOf(process)) as [{ port: number }];
   return { port, pid: process.pid ?? 0, close: () => end(process) };
 }
@@ -50,10 +53,10 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** The shipped program, with nothing set but what is given. */
-export async function startServer(env: Record<string, string>): Promise<Server> {
+/** The shipped program, with nothing set but what is given; or that of another folder. */
+export async function startServer(env: Record<string, string>, root = packageRoot): Promise<Server> {
   const { PATH = "", HOME = "", NODE_OPTIONS = "" } = process.env;
-  const program = ["--enable-source-maps", join(packageRoot, "dist/src/main.js")];
+  const program = ["--enable-source-maps", join(root, "dist/src/main.js")];
   const child = spawn(process.execPath, program, {
     env: { PATH, HOME, NODE_OPTIONS, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "inherit"],

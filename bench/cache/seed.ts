@@ -3,7 +3,7 @@ import jwt from "jsonwebtoken";
 import type { Db } from "mongodb";
 import mongoose from "mongoose";
 
-export const secret = "of the bench, for tokens and cookies alike";
+export const secret = "of the bench for tokens and cookies alike";
 export const sizes = { users: 500, channels: 50, messages: 200_000 };
 
 /** Somebody who is logged in: what the load sends, and what a socket shows. */
@@ -41,10 +41,12 @@ function sessionOf(user: { _id: unknown; nickname: string }) {
   };
 }
 
-/** A chat that has been used for a while, and everybody in it logged in. */
-export async function seed(db: Db): Promise<Visitor[]> {
+const mostVisitors = 1_000;
+
+/** A chat that has been used for a while, and everybody in it logged in, up to a thousand. */
+export async function seed(db: Db, size: typeof sizes = sizes): Promise<Visitor[]> {
   const now = Date.now();
-  const users = Array.from({ length: sizes.users }, (_, n) => ({
+  const users = Array.from({ length: size.users }, (_, n) => ({
     _id: new mongoose.mongo.ObjectId(),
     nickname: `Visitor number ${n}`,
     email: `visitor${n}@example.com`,
@@ -54,7 +56,7 @@ export async function seed(db: Db): Promise<Visitor[]> {
     createdAt: new Date(now - day * 30 - n * 61_000),
     lastActive: new Date(now - n * 7_919),
   }));
-  const channels = Array.from({ length: sizes.channels }, (_, n) => ({
+  const channels = Array.from({ length: size.channels }, (_, n) => ({
     id: `channel-${n}`,
     name: `Channel number ${n}`,
     type: n % 7 === 6 ? "voice" : "text",
@@ -68,20 +70,20 @@ export async function seed(db: Db): Promise<Visitor[]> {
   }));
   await db.collection<object>("users").insertMany(users);
   await db.collection<object>("channels").insertMany(channels);
-  for (let from = 0; from < sizes.messages; from += 10_000)
+  for (let from = 0; from < size.messages; from += 10_000)
     await db.collection<object>("messages").insertMany(
       Array.from({ length: 10_000 }, (_, at) => ({
-        author: `Visitor number ${(from + at) % sizes.users}`,
+        author: `Visitor number ${(from + at) % size.users}`,
         text: `What I wanted to say for the ${from + at}th time is that it takes a few words to say anything at all.`,
-        channel: `channel-${(from + at) % sizes.channels}`,
+        channel: `channel-${(from + at) % size.channels}`,
         type: "public",
         target: null,
-        timestamp: new Date(now - (sizes.messages - from - at) * 1_000),
+        timestamp: new Date(now - (size.messages - from - at) * 1_000),
         status: "delivered",
         replyTo: null,
       })),
     );
-  const sessions = users.map(sessionOf);
+  const sessions = users.slice(0, mostVisitors).map(sessionOf);
   await db.collection<{ _id: string }>("sessions").insertMany(sessions.map(({ document }) => document));
   await db.collection<{ _id: string }>("session_handles").insertMany(sessions.map(({ handle }) => handle));
   return sessions.map(({ visitor }) => visitor);

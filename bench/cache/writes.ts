@@ -3,6 +3,8 @@ import { io, type Socket } from "socket.io-client";
 import type { Visitor } from "./seed.ts";
 
 export interface Writes {
+  /** Has begun. */
+  readonly ready: Promise<void>;
   readonly count: number;
   readonly failed: number;
   close(): Promise<void>;
@@ -15,6 +17,15 @@ export function openSocket(url: string, { cookie, csrfToken }: Visitor): Socket 
     forceNew: true,
     auth: { csrfToken },
     extraHeaders: { Cookie: cookie },
+  });
+}
+
+/** Ends when it is in the room and has been shown its past; a server that refuses it is no server to measure. */
+export function entered(socket: Socket, room: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once("connect_error", ({ message }) => reject(new Error(`a socket was refused: ${message}`)));
+    socket.once("connect", () => socket.emit("join_room", { room }));
+    socket.once("history", () => resolve());
   });
 }
 
@@ -33,7 +44,7 @@ export function beginWrites(url: string, db: Db, visitors: Visitor[]): Writes {
   const next = () => visitors[turn++ % visitors.length] as Visitor;
   const talker = openSocket(url, next());
   let passing: Socket | undefined;
-  talker.on("connect", () => talker.emit("join_room", { room: "channel-0" }));
+  const ready = entered(talker, "channel-0");
   talker.on("message", () => {
     count += 1;
   });
@@ -70,6 +81,7 @@ export function beginWrites(url: string, db: Db, visitors: Visitor[]): Writes {
   });
 
   return {
+    ready,
     get count() {
       return count;
     },
