@@ -6,7 +6,7 @@ import { withBudget } from "../../kernel/budget.ts";
 import type { Allowance } from "../../kernel/limiter.ts";
 import type { Log } from "../../kernel/log.ts";
 import { sendOptions } from "../routes/answer.ts";
-import { allowanceHeaders, keyOfUser } from "../routes/limits.ts";
+import { allowanceHeaders, keyOfUser, noteCounted } from "../routes/limits.ts";
 import type { Counting } from "./counting.ts";
 import type { VerifiedTokens } from "./verified.ts";
 
@@ -43,10 +43,16 @@ export function createHot(options: HotOptions): RequestListener {
   const { verified, counting, headers, timer, patienceMs, next, log } = options;
   const paths = new Map(Object.entries(options.answers));
 
-  function send(req: IncomingMessage, res: Labelled, { value, from }: Derived<Answer>, allowance?: Allowance): void {
+  interface Asked {
+    readonly req: IncomingMessage;
+    readonly res: Labelled;
+    readonly began: number;
+  }
+
+  function send({ req, res, began }: Asked, { value, from }: Derived<Answer>, allowance?: Allowance): void {
     const { status, headers: own, body } = replyTo(req, value, sendOptions(from));
     const limits = allowance ? allowanceHeaders(allowance) : [];
-    res.locals = { route: req.url, cache: from };
+    res.locals = { route: req.url, cache: from, began };
     timer(req, res, noop);
     res.writeHead(status, [...headers(req.headers.origin), ...limits, ...own]);
     res.end(body);
@@ -54,11 +60,16 @@ export function createHot(options: HotOptions): RequestListener {
 
   /** The long way says why it failed, or finds another one. */
   async function serve(
-    req: IncomingMessage,
-    res: ServerResponse,
+    asked: Asked,
     answers: DerivedCache<Answer>,
     counted: Allowance | Promise<Allowance> | undefined,
   ): Promise<void> {
+    const { req, res, began } = asked;
+    const goOn = () => {
+      res.locals = { began };
+      if (counted) noteCounted(req, counted);
+      next(req, res);
+    };
     let timeout: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timeout = setTimeout(resolve, patienceMs, undefined);
@@ -66,11 +77,11 @@ export function createHot(options: HotOptions): RequestListener {
     try {
       const both = Promise.all([withBudget(() => answers.read("")), counted]);
       const [found, allowance] = (await Promise.race([both, late])) ?? [];
-      if (!found || allowance?.allowed === false) next(req, res);
-      else if (!res.destroyed) send(req, res, found, allowance);
+      if (!found || allowance?.allowed === false) goOn();
+      else if (!res.destroyed) send(asked, found, allowance);
     } catch (error) {
       log.debug({ err: error, path: req.url }, "an answer could not be made ahead of the others");
-      if (!res.headersSent) next(req, res);
+      if (!res.headersSent) goOn();
     } finally {
       clearTimeout(timeout);
     }
@@ -83,13 +94,14 @@ export function createHot(options: HotOptions): RequestListener {
       next(req, res);
       return;
     }
+    const asked = { req, res, began: performance.now() };
     const allowance = counting?.consume(keyOfUser(caller.standing.id));
     if (allowance instanceof Promise) {
-      void serve(req, res, answers, allowance);
+      void serve(asked, answers, allowance);
       return;
     }
     const found = answers.read("");
-    if (found instanceof Promise) void serve(req, res, { read: () => found }, allowance);
-    else send(req, res, found, allowance);
+    if (found instanceof Promise) void serve(asked, { read: () => found }, allowance);
+    else send(asked, found, allowance);
   };
 }

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Request, RequestHandler, Response } from "express";
 import type { Allowance, Limiter } from "../../kernel/limiter.ts";
 import type { Tokens } from "./tokens.ts";
@@ -32,11 +32,18 @@ export function tooMany(res: Response, allowance: Allowance): void {
   res.status(429).json({ error: words, message: words, code: "RATE_LIMITED" });
 }
 
+const counted = new WeakMap<IncomingMessage, Allowance | Promise<Allowance>>();
+
+/** It was counted before it came to the limits, which then only say what is left. */
+export function noteCounted(req: IncomingMessage, allowance: Allowance | Promise<Allowance>): void {
+  counted.set(req, allowance);
+}
+
 /** Counts the request for `keyOf(req)`; beyond the limit it goes no further. */
 export function limited(limiter: Limiter | undefined, keyOf: (req: Request) => string): RequestHandler {
   return async (req, res, next) => {
     if (!limiter) return next();
-    const allowance = await limiter.consume(keyOf(req));
+    const allowance = await (counted.get(req) ?? limiter.consume(keyOf(req)));
     if (!allowance.allowed) return tooMany(res, allowance);
     tell(res, allowance);
     next();

@@ -3,7 +3,7 @@ import type { Histogram, Registry } from "prom-client";
 import { histogram } from "./series.ts";
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-const caches = new Set(["l1", "redis", "mongo", "stale", "bypass"]);
+const caches = new Set(["l1", "redis", "mongo", "bypass"]);
 // Routes are patterns and few; should that ever be wrong, memory must not pay for it.
 const mostRoutes = 200;
 
@@ -44,7 +44,7 @@ function httpDurations(registry: Registry): Histogram<"route" | "method" | "code
   });
 }
 
-/** Times every request that passes it; to be mounted ahead of everything. */
+/** Times every request that passes it; to be mounted ahead of everything. Who was ahead of that says when it `began`. */
 export function createHttpTimer(registry: Registry): HttpTimer {
   const durations = httpDurations(registry);
   const routes = new Set<string>();
@@ -53,7 +53,7 @@ export function createHttpTimer(registry: Registry): HttpTimer {
     return routes.has(route) ? route : "other";
   };
   return function httpTimer(req, res, next) {
-    const began = performance.now();
+    const began = Number(res.locals?.began ?? performance.now());
     res.once("close", () => {
       const labels = {
         route: bounded(routeOf(req, res)),
