@@ -10,11 +10,11 @@ import type { RedisDoor } from "./redis/types.ts";
 import type { RolloutStore } from "./sessions/store.ts";
 
 /** What this instance keeps in its own memory of what the caches hold. */
-export function wireMemory(config: Config, { events }: CacheRoom, door: RedisDoor): CacheMemory {
+export function wireMemory(config: Config, caches: CacheRoom, door: RedisDoor): CacheMemory {
   const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
   return createCacheMemory({
     door,
-    events,
+    caches,
     topics: updates,
     limitBytes: megabytes * 1_048_576,
     heartbeatMs,

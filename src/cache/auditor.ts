@@ -5,12 +5,17 @@ import type { CacheEventSource } from "./types.ts";
 /** Texts by id, as one of the two has them. */
 type Image = ReadonlyMap<string, string>;
 
+export interface Both {
+  readonly redis: Image;
+  readonly mongo: Image;
+}
+
 export interface AuditorOptions {
   cache: string;
   /** Percent of the hits. */
   percent: number;
-  inRedis: (key: string) => Promise<Image | undefined>;
-  inMongo: (key: string) => Promise<Image>;
+  /** What Redis has, and what MongoDB has; undefined when Redis has nothing that may be believed. */
+  both: (key: string) => Promise<Both | undefined>;
   heal: (key: string) => Promise<void>;
   events: CacheEventSource;
   signal: AbortSignal;
@@ -22,7 +27,7 @@ const settleMs = 1_000;
 const everyMs = 250;
 
 /** The first id of which Redis says something else than MongoDB, and both have said so all along. */
-function difference(before: { redis: Image; mongo: Image }, after: { redis: Image; mongo: Image }): string | undefined {
+function difference(before: Both, after: Both): string | undefined {
   const ids = new Set([...after.redis.keys(), ...after.mongo.keys()]);
   for (const id of ids) {
     const [redis, mongo] = [after.redis.get(id), after.mongo.get(id)];
@@ -33,14 +38,9 @@ function difference(before: { redis: Image; mongo: Image }, after: { redis: Imag
 
 /** Compares a share of what Redis has answered with MongoDB, aside from whoever asked, and throws away what is wrong. */
 export function createAuditor(options: AuditorOptions): (key: string) => void {
-  const { cache, percent, inRedis, inMongo, heal, events, signal } = options;
+  const { cache, percent, both, heal, events, signal } = options;
   let busy = false;
   let last = Number.NEGATIVE_INFINITY;
-
-  async function both(key: string) {
-    const redis = await inRedis(key);
-    return redis && { redis, mongo: await inMongo(key) };
-  }
 
   async function audit(key: string): Promise<void> {
     const begun = performance.now();

@@ -1,9 +1,13 @@
+import { withoutBudget } from "../kernel/budget.ts";
+import { pause } from "../kernel/pause.ts";
+import { duplicateKey } from "../mongo/errors.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { Declaration } from "./declaration.ts";
 import { createFills } from "./fills.ts";
 import { createGone } from "./gone.ts";
+import type { L1Space } from "./l1.ts";
 import { createMarks } from "./marks.ts";
-import type { Element, Found } from "./shapes/shape.ts";
+import type { Element } from "./shapes/shape.ts";
 import type { Trust } from "./trust.ts";
 import type { Turnstile } from "./turnstile.ts";
 import type { Cache, CacheEventSource, Read, ReadFrom } from "./types.ts";
@@ -17,6 +21,8 @@ export interface CacheOptions<Entry, Slice> {
   events: CacheEventSource;
   leaseMs: number;
   waitMs: number;
+  /** So long a write without an answer may still be under way. */
+  doubtMs: number;
   /** The operator's switch. */
   on: () => boolean;
   /** Why what others wrote may be missing in Redis; undefined when it is not. */
@@ -24,6 +30,14 @@ export interface CacheOptions<Entry, Slice> {
   /** Somebody was answered from Redis. */
   onHit: (key: string) => void;
   signal: AbortSignal;
+  /** What was read lately; Redis is asked whether it is still that. */
+  kept: () => L1Space<Kept<Entry>> | undefined;
+}
+
+/** What a version of a key says. */
+export interface Kept<Entry> {
+  readonly version: string;
+  readonly entries: readonly Entry[];
 }
 
 /** A cache, and what of it the room itself needs. */
@@ -31,7 +45,7 @@ export interface CacheParts<Entry, Slice> {
   readonly cache: Cache<Entry, Slice>;
   readonly writes: Writes<Entry>;
   /** Past everything that is counted: what Redis has, if it may be believed. */
-  look(key: string): Promise<Entry[] | undefined>;
+  look(key: string): Promise<readonly Entry[] | undefined>;
   /** The versions of those that Redis has; undefined while it is being filled, or gives no answer. */
   versions(key: string, ids: readonly string[]): Promise<ReadonlyMap<string, number> | "missing" | undefined>;
   /** An entry was deleted, from whichever key. */
@@ -40,28 +54,42 @@ export interface CacheParts<Entry, Slice> {
   forget(): void;
 }
 
+/** What Redis has, and may be believed. */
+interface There<Entry> {
+  readonly entries: readonly Entry[];
+  readonly version: string | undefined;
+  readonly ttlMs: number;
+}
+
+const missing = { state: "missing" } as const;
+type Missing = typeof missing;
+
+/** Parsed it takes about twice as much as the text. */
+const bytesOf = (elements: readonly Element[]) => elements.reduce((sum, { text }) => sum + 2 * text.length, 0);
+
 export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): CacheParts<Entry, Slice> {
-  const { declaration, door, trust, events, on, followed, onHit } = options;
+  const { declaration, door, trust, events, on, followed, onHit, doubtMs, signal, kept } = options;
   const { name, shape, freshness } = declaration;
   const generations = createMarks();
   const dropped = createMarks();
   // As long as a structure lives, and whoever fills it.
   const gone = declaration.keyless && createGone(declaration.ttlSeconds * 1_000 + options.leaseMs * 2);
+  const { documents = (entry: Entry) => [declaration.id(entry)] } = declaration;
 
   /** Whether it holds what was deleted. */
   function holdsGone(key: string, entries: readonly Entry[]): boolean {
     if (!gone) return false;
-    const ids = entries.map(declaration.id);
+    const ids = entries.flatMap(documents);
     gone.seen(key, ids);
     return gone.some(ids);
   }
 
-  const onHeld = (key: string, entries: readonly Entry[]) => gone?.seen(key, entries.map(declaration.id));
+  const onHeld = (key: string, entries: readonly Entry[]) => gone?.seen(key, entries.flatMap(documents));
   const writes = createWrites({ declaration, door, trust, generations, dropped, events, on, onHeld });
   const fills = createFills({ ...options, generations, onHeld });
 
   const doubt = () => trust.doubt() ?? followed();
-  const picked = (entries: Entry[], slice: Slice | undefined) =>
+  const picked = (entries: readonly Entry[], slice: Slice | undefined) =>
     slice !== undefined && declaration.pick ? declaration.pick(entries, slice) : entries;
 
   function entriesOf(elements: readonly Element[], inOrder: boolean): Entry[] {
@@ -69,38 +97,52 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     return inOrder ? entries : entries.sort(declaration.compare);
   }
 
-  /** Undefined when Redis gave no answer, or one that cannot be read. */
-  async function ask(key: string, epoch: number, slice: Slice | undefined) {
+  /** Undefined when Redis gave no answer. */
+  async function ask(
+    key: string,
+    epoch: number,
+    slice: Slice | undefined,
+  ): Promise<There<Entry> | Missing | undefined> {
     const fitting = slice !== undefined && (declaration.fits?.(slice) ?? true);
-    const answer = await shape.read(declaration.key(key), epoch, fitting ? slice : undefined);
+    const redisKey = declaration.key(key);
+    const space = shape.compares && slice === undefined ? kept() : undefined;
+    const before = space?.get(redisKey);
+    const answer = await shape.read(redisKey, epoch, fitting ? slice : undefined, before?.version);
     if (!answer.ok) {
       events.emit("error", { cache: name, key, what: "read", reason: answer.reason });
       return undefined;
     }
     const found = answer.value;
-    if (found.state !== "complete") return found;
+    if (found.state === "same") {
+      if (before && !gone?.some(before.entries.flatMap(documents))) return { ...before, ttlMs: found.ttlMs };
+      await writes.drop(key, "it holds what was deleted", false);
+      return missing;
+    }
+    if (found.state !== "complete") return missing;
     try {
       const entries = entriesOf(found.elements, found.inOrder);
       if (holdsGone(key, entries)) {
         await writes.drop(key, "it holds what was deleted", false);
-        return { state: "missing" } as const;
+        return missing;
       }
-      return { ...found, entries: fitting ? entries : picked(entries, slice) };
+      const { version, ttlMs } = found;
+      if (space && version !== undefined)
+        space.keep(redisKey, { value: { version, entries }, bytes: bytesOf(found.elements), ttlMs });
+      return { version, ttlMs, entries: fitting ? entries : picked(entries, slice) };
     } catch {
       await writes.drop(key, "it cannot be read", true);
-      return { state: "missing" } as const;
+      return missing;
     }
   }
-  type Asked = NonNullable<Awaited<ReturnType<typeof ask>>>;
 
   async function read(key: string, slice?: Slice): Promise<Read<Entry>> {
     const begun = performance.now();
     const generation = generations.of(key);
-    const answer = (from: ReadFrom, entries: Entry[], version?: string, ttlMs = 0): Read<Entry> => {
+    const answer = (from: ReadFrom, entries: readonly Entry[], version?: string, ttlMs = 0): Read<Entry> => {
       events.emit("request", { cache: name, key, result: from, seconds: (performance.now() - begun) / 1_000 });
       return { entries, from, version, ttlMs, generation };
     };
-    const fromRedis = ({ entries, version, ttlMs }: Extract<Asked, { entries: Entry[] }>) => {
+    const fromRedis = ({ entries, version, ttlMs }: There<Entry>) => {
       onHit(key);
       return answer("redis", entries, version, ttlMs);
     };
@@ -123,6 +165,19 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     return answer("mongo", await fills.load(key, slice));
   }
 
+  /** What MongoDB has neither taken nor refused may still happen, now or a moment later. */
+  async function doubted(key: string, error: unknown): Promise<never> {
+    const why = "a write of which nobody knows whether MongoDB took it";
+    if (duplicateKey(error) === undefined) {
+      await writes.drop(key, why, true);
+      void withoutBudget(async () => {
+        await pause(doubtMs, signal);
+        if (!signal.aborted) await writes.drop(key, why, true);
+      });
+    }
+    throw error;
+  }
+
   const cache: Cache<Entry, Slice> = {
     name,
     freshness,
@@ -142,7 +197,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     generation: generations.of,
     async write(key, work) {
       const before = writes.drops(key);
-      const { result, entries } = await work();
+      const { result, entries } = await work().catch((error: unknown) => doubted(key, error));
       // Deleted meanwhile by somebody who may have deleted just this: what was written is not put back.
       if (writes.drops(key) === before && !holdsGone(key, entries)) await writes.push(key, entries, true);
       else await writes.drop(key, "deleted while it was written", true);
@@ -158,7 +213,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     cache,
     writes,
     async look(key) {
-      const found: Found | { entries: Entry[] } | undefined = await ask(key, trust.epoch.value, undefined);
+      const found = await ask(key, trust.epoch.value, undefined);
       return found && "entries" in found ? found.entries : undefined;
     },
     async versions(key, ids) {

@@ -4,8 +4,8 @@ import type { Freshness } from "./types.ts";
 
 /** What a change in MongoDB means for a cache. */
 export type Followed<Entry> =
-  /** The entry as it is after the change, whoever made it: goes in where nothing newer is. */
-  | { readonly key: string; readonly entry: Entry }
+  /** The entries as they are after the change, whoever made it: they go in where nothing newer is. */
+  | { readonly key: string; readonly entries: readonly Entry[] }
   /** A server that keeps versions wrote it, and puts it into Redis itself; if it has died, what is there is older (`exact`: another). */
   | { readonly key: string; readonly id: string; readonly version: number; readonly exact?: true }
   | { readonly key: string; readonly drop: string }
@@ -37,7 +37,7 @@ export interface Declaration<Entry, Slice> {
   load(key: string): Promise<Entry[]>;
   /** Some of them, without the others; absent, they are picked out of all. */
   loadSlice?(key: string, slice: Slice): Promise<Entry[]>;
-  pick?(entries: Entry[], slice: Slice): Entry[];
+  pick?(entries: readonly Entry[], slice: Slice): readonly Entry[];
   /** The slice of those with these ids, where the structure can tell them apart. */
   byIds?(ids: readonly string[]): Slice;
   /** Whether Redis may be asked for this slice at all; else it is picked out of all. */
@@ -51,6 +51,10 @@ export interface Declaration<Entry, Slice> {
   compare(a: Entry, b: Entry): number;
   /** Deletions name no key: `gone` must be looked for in what is read. */
   readonly keyless?: true;
+  /** The ids in MongoDB of what an entry tells of, where that is not its own id. */
+  documents?(entry: Entry): readonly string[];
+  /** Of the entries in Redis, or in MongoDB, those that must be the same in the other; absent: all. */
+  audited?(entries: readonly Entry[], others: readonly Entry[]): readonly Entry[];
   /** Absent: nobody else writes it. */
   readonly follow?: Following<Entry>;
 }

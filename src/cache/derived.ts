@@ -75,10 +75,12 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
     until: number,
   ): Promise<Loaded<Held<T>> | undefined> {
     if ((!before && !store) || cache.doubt !== undefined) return undefined;
+    const begun = performance.now();
     const unchanged = watch(key);
     const [stamp, there] = await Promise.all([cache.stamp(key), before ? undefined : store?.get(key)]);
     const known = before ?? there;
     if (!stamp || known?.version !== stamp.version) return undefined;
+    events?.emit("request", { cache: cache.name, key, result: "redis", seconds: (performance.now() - begun) / 1_000 });
     const { value, bytes, version } = known;
     return loaded({ value, bytes, version, from: "redis", until }, stamp.ttlMs, unchanged);
   }

@@ -17,7 +17,7 @@ export type Outcome<Entry> =
 export interface Fills<Entry, Slice> {
   fill(key: string, epoch: number): Promise<Outcome<Entry>>;
   /** From MongoDB, past Redis; those who ask at the same time share it. */
-  load(key: string, slice: Slice | undefined): Promise<Entry[]>;
+  load(key: string, slice: Slice | undefined): Promise<readonly Entry[]>;
 }
 
 export interface FillsOptions<Entry, Slice> {
@@ -45,7 +45,7 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
   const { declaration, door, generations, turnstile, events, leaseMs, waitMs, signal, onHeld } = options;
   const { name: cache, shape, ttlSeconds } = declaration;
   const flights = new Map<string, Flight<Entry>>();
-  const loading = createSingleFlight<Entry[]>();
+  const loading = createSingleFlight<readonly Entry[]>();
 
   function troubled(key: string, reason: string): Outcome<Entry> {
     events.emit("error", { cache, key, what: "fill", reason });

@@ -59,6 +59,13 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     return found;
   }
 
+  /** What comes later may tell of an earlier time. */
+  function gather(into: Map<string, Entry>, entry: Entry): void {
+    const known = into.get(declaration.id(entry));
+    if (known && declaration.version(known) > declaration.version(entry)) return;
+    into.set(declaration.id(entry), entry);
+  }
+
   async function take(followed: Followed<Entry>): Promise<void> {
     if ("gone" in followed) {
       for (const entries of pushes.values()) entries.delete(followed.gone);
@@ -72,8 +79,8 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       expected.delete(key);
       adopting.delete(key);
       dropping.set(key, followed.drop);
-    } else if ("entry" in followed) {
-      if (!dropping.has(key)) group(pushes, key).set(declaration.id(followed.entry), followed.entry);
+    } else if ("entries" in followed) {
+      if (!dropping.has(key)) for (const entry of followed.entries) gather(group(pushes, key), entry);
     } else if ("adopt" in followed) {
       if (!dropping.has(key)) group(adopting, key).set(followed.adopt, true);
     } else if (!dropping.has(key)) {

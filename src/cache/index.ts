@@ -80,7 +80,7 @@ export function openCaches(options: CachesOptions): Caches {
   const room = life.own("caches", createCacheRoom({ db, door, log, serverId, ...usual, isOn: () => true }), (own) =>
     own.close(),
   );
-  const near = { door, events: room.events, topics: [topic] as const, ...usual };
+  const near = { door, caches: room, topics: [topic] as const, ...usual };
   const memory = life.own("memory", createCacheMemory({ ...near, limitBytes: memoryMb * 1_048_576 }), (own) =>
     own.close(),
   );

@@ -14,13 +14,10 @@ export interface L1Stats {
   readonly entries: number;
   readonly bytes: number;
   readonly limitBytes: number;
-  readonly hits: number;
-  readonly misses: number;
   readonly stored: number;
   /** Loaded, but something had changed meanwhile. */
   readonly spoiled: number;
   readonly dropped: number;
-  readonly cleared: number;
   readonly evicted: number;
 }
 
@@ -30,6 +27,8 @@ export interface L1Space<T extends object> {
   get(key: string): T | undefined;
   /** Loads and keeps it; who asks for the same meanwhile shares it, but for those who ask after a `drop`. */
   load(key: string, loading: () => Promise<Loaded<T>>): Promise<T>;
+  /** What was loaded otherwise. */
+  keep(key: string, loaded: Loaded<T>): void;
 }
 
 /** Values in this process's own memory, the least used of which make room. */
@@ -55,7 +54,7 @@ interface Flight {
 }
 
 export function createL1({ limitBytes, believed }: L1Options): L1 {
-  const counts = { hits: 0, misses: 0, stored: 0, spoiled: 0, dropped: 0, cleared: 0, evicted: 0 };
+  const counts = { stored: 0, spoiled: 0, dropped: 0, evicted: 0 };
   const prefixes: string[] = [];
   const flights = new Map<string, Flight>();
   const countEvicted = (_value: object, _key: string, reason: string) => {
@@ -104,15 +103,12 @@ export function createL1({ limitBytes, believed }: L1Options): L1 {
       const prefix = `${name} `;
       prefixes.push(prefix);
       return {
-        get(key) {
-          const found = kept && believed() ? (kept.get(prefix + key) as T | undefined) : undefined;
-          counts[found ? "hits" : "misses"] += 1;
-          return found;
-        },
+        get: (key) => (kept && believed() ? (kept.get(prefix + key) as T | undefined) : undefined),
         load(key, loading) {
           const full = prefix + key;
           return (flights.get(full)?.result ?? fly(full, loading)) as Promise<T>;
         },
+        keep: (key, loaded) => keep(prefix + key, loaded),
       };
     },
     drop(key) {
@@ -124,7 +120,6 @@ export function createL1({ limitBytes, believed }: L1Options): L1 {
     clear() {
       for (const full of [...flights.keys()]) spoil(full);
       kept?.clear();
-      counts.cleared += 1;
     },
     stats: () => ({ ...counts, entries: kept?.size ?? 0, bytes: kept?.calculatedSize ?? 0, limitBytes }),
   };

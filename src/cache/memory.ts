@@ -5,12 +5,13 @@ import type { CacheBus, Topic } from "./bus-types.ts";
 import type { DerivedCache } from "./derived.ts";
 import { createL1, type L1 } from "./l1.ts";
 import { spreadNews } from "./news.ts";
-import type { Cache, CacheEventSource } from "./types.ts";
+import type { CacheRoom } from "./room.ts";
+import type { Cache } from "./types.ts";
 import type { Answer } from "./wire.ts";
 
 export interface MemoryOptions {
   door: Pick<RedisDoor, "state" | "call" | "subscribe">;
-  events: CacheEventSource;
+  caches: Pick<CacheRoom, "events" | "keepIn">;
   /** The channels on which changes are told. */
   topics: readonly Topic[];
   /** 0: nothing is kept in this process. */
@@ -31,14 +32,16 @@ export interface CacheMemory {
 
 export function createCacheMemory({
   door,
-  events,
+  caches,
   topics,
   limitBytes,
   heartbeatMs,
   silenceMs,
 }: MemoryOptions): CacheMemory {
+  const { events } = caches;
   const bus = createBus({ door, topics, heartbeatMs, silenceMs });
   const l1 = createL1({ limitBytes, believed: () => bus.well });
+  caches.keepIn(l1);
   const news = spreadNews({ bus, l1, events });
   return {
     bus,

@@ -6,10 +6,11 @@ import type { EpochTiming } from "../mongo/epoch.ts";
 import type { Watcher } from "../mongo/watch.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import { createAuditor } from "./auditor.ts";
-import { type CacheParts, createCache } from "./cache.ts";
+import { type CacheParts, createCache, type Kept } from "./cache.ts";
 import type { Declaration } from "./declaration.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import { keepJournal } from "./journal.ts";
+import type { L1, L1Space } from "./l1.ts";
 import { type HashOptions, hashShape } from "./shapes/hash.ts";
 import { type ListOptions, listShape } from "./shapes/list.ts";
 import type { Shape } from "./shapes/shape.ts";
@@ -57,6 +58,8 @@ export interface CacheRoom {
   create<Entry, Slice = never>(declaration: Declaration<Entry, Slice>): Cache<Entry, Slice>;
   /** Fills these at the start, and after an outage. */
   keepWarm(steps: readonly WarmStep[]): void;
+  /** What is read from Redis is kept here, too, for as long as Redis says that it is still the same. */
+  keepIn(l1: L1): void;
   /** Somebody has turned switches. */
   switched(): void;
   close(): Promise<void>;
@@ -74,6 +77,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
   const followers: Follower[] = [];
   const forgets: (() => void)[] = [];
   const wasOn = new Map<string, boolean>();
+  let near: L1Space<object> | undefined;
 
   const usable = (name: string) => isOn(name) && door.state !== "disabled";
 
@@ -91,18 +95,26 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
       on,
       followed: () => follower?.behind,
       onHit: (key) => audit(key),
+      doubtMs: timing.doubt,
+      kept: () => near as L1Space<Kept<Entry>> | undefined,
       signal: stop.signal,
     });
-    const image = (entries: readonly Entry[]) =>
-      new Map(entries.map(declaration.element).map(({ id, text }) => [id, text]));
+    const { audited = (entries: readonly Entry[]) => entries } = declaration;
+    const image = (entries: readonly Entry[], others: readonly Entry[]) =>
+      new Map(
+        audited(entries, others)
+          .map(declaration.element)
+          .map(({ id, text }) => [id, text]),
+      );
     const audit = createAuditor({
       cache: name,
       percent: options.auditPercent,
-      async inRedis(key) {
-        const entries = await parts.look(key);
-        return entries && image(entries);
+      async both(key) {
+        const there = await parts.look(key);
+        if (!there) return undefined;
+        const is = await turnstile(() => declaration.load(key));
+        return { redis: image(there, is), mongo: image(is, there) };
       },
-      inMongo: (key) => turnstile(async () => image(await declaration.load(key))),
       heal: (key) => parts.writes.drop(key, "it differed from MongoDB", true),
       events,
       signal: stop.signal,
@@ -149,6 +161,9 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
     },
     create,
     keepWarm: (steps) => keepWarm({ events, steps, signal: stop.signal, log }),
+    keepIn(l1) {
+      near = l1.space("entries");
+    },
     switched() {
       for (const name of all.keys()) {
         const now = isOn(name);

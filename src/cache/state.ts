@@ -25,6 +25,10 @@ export function readState(text: string | null | undefined, epoch: number, form: 
   return { token, version: `${token}.${count}` };
 }
 
+/** The state of this version; the token has no dots. */
+export const stateOf = (epoch: number, form: string, version: string) =>
+  completeIn(epoch, form) + version.replace(".", " ");
+
 /** Lua: the state after one more change. */
 export const bumpLua = `
 local function bump(state)

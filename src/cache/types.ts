@@ -1,7 +1,7 @@
 import type { Events } from "../kernel/events.ts";
 
-/** redis: as stored there. mongo: loaded because Redis had it not. stale: of an L1 above the cap. bypass: Redis was not asked. */
-export type ReadFrom = "redis" | "mongo" | "stale" | "bypass";
+/** redis: as stored there. mongo: loaded because Redis had it not. bypass: Redis was not asked. */
+export type ReadFrom = "redis" | "mongo" | "bypass";
 export type RequestResult = "l1" | ReadFrom;
 
 /**
@@ -15,7 +15,7 @@ export type Freshness =
 
 export interface Read<Entry> {
   /** Ordered as the declaration says. */
-  readonly entries: Entry[];
+  readonly entries: readonly Entry[];
   readonly from: ReadFrom;
   /** Another one whenever the content in Redis may be another; never seen again. Undefined when it cannot be told. */
   readonly version: string | undefined;

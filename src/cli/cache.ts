@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import { explainKey } from "../cache/journal.ts";
 import { countKeys, flushCaches, switchCache } from "../cache/tools.ts";
-import { type CacheName, cacheNames, cachePrefixes } from "../chat/caches/index.ts";
+import { type CacheName, cacheNames, cachePrefixes, keyedByChannel } from "../chat/caches/index.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { silenceOf } from "../redis/silence.ts";
 import { byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
@@ -9,7 +9,10 @@ import { answer, type Desk, table } from "./desk.ts";
 import { inHouse } from "./house.ts";
 
 const nameArgument = () => new Argument("<cache>", "which one").choices(cacheNames);
-const ttlOf = (config: Record<string, unknown>, name: CacheName) => Number(config[`TTL_${name.toUpperCase()}`]);
+function ttlOf(config: Record<string, unknown>, name: CacheName): number {
+  // They live and end with the messages they are about.
+  return Number(config[`TTL_${name === "whispers" ? "MESSAGES" : name.toUpperCase()}`]);
+}
 
 function listCommand(desk: Desk): Command {
   return new Command("list")
@@ -30,7 +33,7 @@ function listCommand(desk: Desk): Command {
           `${on ? "on" : "off"} (${by})`,
           `${ttlOf(config, name)} s`,
           keys === undefined ? "?" : String(keys),
-          `${cachePrefixes[name]}${name === "messages" ? "<channel>" : ""}`,
+          `${cachePrefixes[name]}${keyedByChannel.includes(name) ? "<channel>" : ""}`,
         ]);
         const silent = caches.some(({ keys }) => keys === undefined) ? [await silenceOf(door)] : [];
         answer(desk, json, { caches, redis: door.state }, [
@@ -90,7 +93,7 @@ function explainCommand(desk: Desk): Command {
   return new Command("explain")
     .description("show what Redis holds under a key, and what has befallen it lately")
     .addArgument(nameArgument())
-    .argument("[key]", "of messages: the channel's id", "")
+    .argument("[key]", "of messages and whispers: the channel's id", "")
     .option("--json", "answer in JSON")
     .action((name: CacheName, key: string, { json }: { json?: boolean }) =>
       inHouse(desk, async ({ redis }) => {

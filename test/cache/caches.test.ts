@@ -1,4 +1,4 @@
-import { Types } from "mongoose";
+import mongoose, { Types } from "mongoose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
 import { type ChatInstance, startChatInstance } from "../support/chat-instance.ts";
@@ -187,6 +187,21 @@ describe("a channel's newest messages", () => {
       release();
       await slow.close();
     }
+  });
+
+  it("are loaded anew when nobody knows whether MongoDB took a write, and kept when it refused one", async () => {
+    const room = rooms();
+    await say(one, room, "first");
+    await fromRedis(() => one.caches.messages.read(room));
+    const refused = Object.assign(new mongoose.mongo.MongoServerError({ code: 11_000 }), { keyPattern: { id: 1 } });
+    await expect(one.caches.messages.write(room, () => Promise.reject(refused))).rejects.toBe(refused);
+    expect(await list(recent(room))).not.toEqual([]);
+    const unknown = new Error("no answer");
+    await expect(one.caches.messages.write(room, () => Promise.reject(unknown))).rejects.toBe(unknown);
+    expect(await list(recent(room))).toEqual([]);
+    expect(await texts(two, room)).toEqual(["first"]);
+    // It may have been taken after that.
+    await until(async () => (await list(recent(room))).length === 0);
   });
 
   it("are cached although two hundred are written a second", async () => {

@@ -17,7 +17,7 @@ async function start() {
   const { door, services, caches, room } = chat;
   const memory = createCacheMemory({
     door,
-    events: room.events,
+    caches: room,
     topics: updates,
     limitBytes: 1_000_000,
     heartbeatMs: 100,

@@ -165,7 +165,7 @@ describe("the operator", { timeout: 60_000 }, () => {
     const { code, text, json } = await atDesk(["cache", "list", "--json"], env());
     expect([code, text]).toEqual([0, expect.any(String)]);
     expect(json.caches).toEqual(
-      ["users", "channels", "messages", "emoji"].map((name) => ({
+      ["users", "channels", "messages", "whispers", "emoji"].map((name) => ({
         name,
         on: true,
         by: "environment",

@@ -4,6 +4,7 @@ const suite = "test/cache/races.test.ts";
 const chat = "test/cache/caches.test.ts";
 const list = "src/cache/shapes/list.ts";
 const zset = "src/cache/shapes/zset.ts";
+const whispers = "test/cache/whispers.test.ts";
 
 /** Deliberate bugs of the caches; the properties of caches must notice each. */
 export const cacheMutants: Mutant[] = [
@@ -68,6 +69,27 @@ export const cacheMutants: Mutant[] = [
     file: "src/cache/follower.ts",
     find: "if (followed) await take(followed);",
     replace: "if (followed && known === undefined) await take(followed);",
+    suite: chat,
+  },
+  {
+    name: "a private message is stored without its mark",
+    file: "src/chat/services/messages.ts",
+    find: "entries: whispersOf(record) }",
+    replace: "entries: [] }",
+    suite: whispers,
+  },
+  {
+    name: "who follows MongoDB takes no notice of private messages",
+    file: "src/chat/caches/whispers.ts",
+    find: 'return made.type === "private" ?',
+    replace: "return made.type === undefined ?",
+    suite: whispers,
+  },
+  {
+    name: "what was read before a change is taken for what Redis has now",
+    file: list,
+    find: 'if redis.call("LINDEX", KEYS[1], -1) == ARGV[1] then',
+    replace: 'if ARGV[1] ~= "" then',
     suite: chat,
   },
   {

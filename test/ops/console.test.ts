@@ -144,7 +144,13 @@ describe("the console's API", () => {
     expect(state.server.id).toBe("one");
     expect(state.instances.map(({ serverId }: { serverId: string }) => serverId)).toEqual(["one", "two"]);
     expect(state.settings).toMatchObject({ revision: 0, redisDisabled: false, disabledBy: null });
-    expect(state.caches.map(({ name }: { name: string }) => name)).toEqual(["users", "channels", "messages", "emoji"]);
+    expect(state.caches.map(({ name }: { name: string }) => name)).toEqual([
+      "users",
+      "channels",
+      "messages",
+      "whispers",
+      "emoji",
+    ]);
     expect(state.liveSessions).toBeGreaterThan(0);
     expect(JSON.stringify(state)).not.toMatch(/mongodb:|redis:\/\//);
   });

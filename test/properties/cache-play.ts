@@ -8,13 +8,13 @@ import { limit, type World } from "./cache-world.ts";
 
 const by = fc.constantFrom(0 as const, 1 as const);
 const room = fc.constantFrom("a", "b");
-const who = fc.constantFrom("ann", "bob");
+const who = fc.constantFrom("ann", "bob", "eve");
 const kind = <K extends string>(name: K) => fc.constant(name);
-const target = fc.constantFrom("list a", "list b", "zset", "profiles", "channels");
+const target = fc.constantFrom("list a", "list b", "marks a", "marks b", "zset", "profiles", "channels");
 
 const everyday = [
   { weight: 6, arbitrary: fc.record({ kind: kind("say"), by, room, skew: fc.integer({ min: -50, max: 50 }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: kind("whisper"), by, room, who }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind("whisper"), by, room, who }) },
   { weight: 6, arbitrary: fc.record({ kind: kind("read"), by, room, who }) },
   { weight: 3, arbitrary: fc.record({ kind: kind("status"), by, person: fc.nat(3), online: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ kind: kind("users"), by }) },
@@ -26,6 +26,8 @@ const everyday = [
 ];
 const past = [
   { weight: 3, arbitrary: fc.record({ kind: kind("past: say"), room }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind("past: whisper"), room, who }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("past: unwhisper"), room }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("past: edit"), room }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("past: delete"), room }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("past: promote"), person: fc.nat(3) }) },
@@ -41,27 +43,35 @@ const sameList = [
   { weight: 3, arbitrary: fc.record({ kind: kind("read"), by, room: kind("a"), who }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("evict"), target: kind("list a") }) },
 ];
+const sameWhispers = [
+  { weight: 3, arbitrary: fc.record({ kind: kind("whisper"), by, room: kind("a"), who }) },
+  { weight: 3, arbitrary: fc.record({ kind: kind("read"), by, room: kind("a"), who }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind("evict"), target: kind("marks a") }) },
+];
 const sameUsers = [
   { weight: 3, arbitrary: fc.record({ kind: kind("status"), by, person: fc.nat(3), online: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("users"), by }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("page"), by }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("evict"), target: fc.constantFrom("zset", "profiles") }) },
 ];
-const faults = ["flush", "freeze", "squeeze", "restart empty", "restart older"] as const;
+const alone = ["flush", "freeze", "squeeze", "restart empty", "restart older"] as const;
+const grouped = ["flush", "failover"] as const;
 
 type Everyday = typeof everyday extends { arbitrary: fc.Arbitrary<infer T> }[] ? T : never;
 type Past = typeof past extends { arbitrary: fc.Arbitrary<infer T> }[] ? T : never;
 export type Command = Everyday | Past;
-export type Fault = (typeof faults)[number];
+export type Fault = (typeof alone)[number] | (typeof grouped)[number];
 
 /** Batches of commands that run at once; `fault`: what befalls Redis during the batch. */
-export function plays(followed: boolean) {
+export function plays(followed: boolean, sentinels: boolean) {
+  const faults: readonly Fault[] = sentinels ? grouped : alone;
   const commands = fc.oneof(...everyday, ...(followed ? past : [])) as fc.Arbitrary<Command>;
   const batch = fc.record({
     commands: fc.oneof(
       ...[
         commands,
         fc.oneof(...sameList) as fc.Arbitrary<Command>,
+        fc.oneof(...sameWhispers) as fc.Arbitrary<Command>,
         fc.oneof(...sameUsers) as fc.Arbitrary<Command>,
       ].map((one) => fc.array(one, { minLength: 2, maxLength: 8 })),
     ),
@@ -77,29 +87,32 @@ export function plays(followed: boolean) {
 export type Play = ReturnType<typeof plays> extends fc.Arbitrary<infer T> ? T : never;
 
 let serial = 0;
-const readers = ["a", "b"].flatMap((name) => ["bob", "eve"].map((reader) => [name, reader] as const));
+const readers = ["a", "b"].flatMap((name) => ["ann", "bob", "eve"].map((reader) => [name, reader] as const));
 
 /** One run on rooms of its own. Throws at the first answer that MongoDB alone would not have given. */
 export async function perform(world: World, play: Play, scheduler: fc.Scheduler, followed: boolean): Promise<void> {
-  const { db, redis, instances } = world;
+  const { db, instances } = world;
   const tag = `${++serial}`;
   const roomOf = (name: string) => `r${tag}${name}`;
   const keyOf: Record<string, string> = {
     "list a": `cache:messages:recent:${roomOf("a")}`,
     "list b": `cache:messages:recent:${roomOf("b")}`,
+    "marks a": `cache:messages:whispers:${roomOf("a")}`,
+    "marks b": `cache:messages:whispers:${roomOf("b")}`,
     zset: "cache:users:list",
     profiles: "{cache:users:list}:profiles",
     channels: "cache:channels:list",
   };
-  const acknowledged: { by: number; room: string; id: string; key: string }[] = [];
+  /** \`people\`: whose it is, when it is not everybody's. */
+  const acknowledged: { by: number; room: string; id: string; key: string; people?: string[] }[] = [];
   const removed = new Set<string>();
   const messages = db.collection("messages");
-  const stored = (channel: string, at: number) => ({
+  const stored = (channel: string, at: number, to: string | null = null) => ({
     author: "old",
-    text: `past ${++serial}`,
+    text: to === null ? `past ${++serial}` : "secret",
     channel,
-    type: "public",
-    target: null,
+    type: to === null ? "public" : "private",
+    target: to,
     timestamp: new Date(at),
   });
   const people = (await peopleIn(db)).slice(0, 4);
@@ -111,7 +124,11 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
 
   async function read(from: 0 | 1, name: string, reader: string): Promise<void> {
     const due = acknowledged.filter(
-      (one) => one.room === name && (!followed || one.by === from) && !removed.has(one.id),
+      ({ by: writer, room: where, id, people: whose }) =>
+        where === name &&
+        (!followed || writer === from) &&
+        !removed.has(id) &&
+        (whose === undefined || whose.includes(reader)),
     );
     const lines = await instances[from].services.messages.recent(roomOf(name), reader);
     const keys = lines.map(({ timestamp, id }) => `${timestamp.toISOString()} ${id}`);
@@ -134,11 +151,11 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
       ...more,
     };
     const { id, timestamp } = await instances[from].services.messages.add(line);
-    if (more.type === "public")
-      acknowledged.push({ by: from, room: name, id, key: `${timestamp.toISOString()} ${id}` });
+    const key = `${timestamp.toISOString()} ${id}`;
+    acknowledged.push({ by: from, room: name, id, key, ...("target" in more && { people: ["ann", more.target] }) });
   }
 
-  const someOf = (name: string) => messages.findOne({ channel: roomOf(name), type: "public" });
+  const someOf = (name: string, type = "public") => messages.findOne({ channel: roomOf(name), type });
 
   /** Redis may be out: then there is nothing to do. */
   const inTurn = (name: string, work: () => Promise<unknown>) =>
@@ -180,9 +197,9 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
         return expect(ids.length).toBe(new Set(ids).size);
       }
       case "evict":
-        return inTurn("evict", () => redis.ask("DEL", keyOf[command.target] ?? ""));
+        return inTurn("evict", () => world.redis.ask("DEL", keyOf[command.target] ?? ""));
       case "expire":
-        return inTurn("expire", () => redis.ask("PEXPIRE", keyOf[command.target] ?? "", 1));
+        return inTurn("expire", () => world.redis.ask("PEXPIRE", keyOf[command.target] ?? "", 1));
       case "past: say":
         return void (await messages.insertOne(stored(roomOf(command.room), Date.now() - 100)));
       case "past: edit": {
@@ -190,8 +207,11 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
         if (found) await messages.updateOne({ _id: found._id }, { $set: { text: `edited ${++serial}` } });
         return;
       }
-      case "past: delete": {
-        const found = await someOf(command.room);
+      case "past: whisper":
+        return void (await messages.insertOne(stored(roomOf(command.room), Date.now() - 100, command.who)));
+      case "past: delete":
+      case "past: unwhisper": {
+        const found = await someOf(command.room, command.kind === "past: delete" ? "public" : "private");
         if (!found) return;
         removed.add(String(found._id));
         return void (await messages.deleteOne({ _id: found._id }));
@@ -213,6 +233,7 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
   }
 
   async function befall(fault: Fault | undefined): Promise<(() => unknown) | undefined> {
+    const { redis } = world;
     switch (fault) {
       case "flush":
         return void (await redis.ask("FLUSHALL"));
@@ -227,6 +248,10 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
         return void (await redis.restart({ keepData: false }));
       case "restart older":
         return redis.snapshot();
+      case "failover": {
+        const over = world.failOver?.();
+        return () => over;
+      }
     }
   }
 
@@ -251,15 +276,26 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
         (await lines.recent(roomOf(name), reader)).map(({ id, text }) => ({ id, text })),
       ),
     );
+    const pages = await Promise.all(
+      readers.map(async ([name, reader]) => {
+        const { messages: shown, before } = await lines.page(roomOf(name), reader, { limit });
+        return { ids: shown.map(({ id }) => id), more: before !== null };
+      }),
+    );
     const all = await users.list();
     const listed = all.map(({ lastActive, createdAt: _, ...card }) => ({ ...card, seen: lastActive.getTime() }));
     const paged = (await users.page({ limit: 100 })).users.map(({ id }) => id);
-    return { histories, listed, paged, channels: (await channels.list()).map(({ id }) => id) };
+    return { histories, pages, listed, paged, channels: (await channels.list()).map(({ id }) => id) };
   }
   async function truth() {
-    const histories = await Promise.all(readers.map(([name, reader]) => newestIn(db, roomOf(name), reader, limit)));
+    const visible = await Promise.all(readers.map(([name, reader]) => newestIn(db, roomOf(name), reader, limit + 1)));
+    const histories = visible.map((lines) => lines.slice(-limit));
+    const pages = visible.map((lines, at) => ({
+      ids: (histories[at] ?? []).map(({ id }) => id),
+      more: lines.length > limit,
+    }));
     const listed = await peopleIn(db);
-    return { histories, listed, paged: byActivity(listed), channels: await channelsIn(db) };
+    return { histories, pages, listed, paged: byActivity(listed), channels: await channelsIn(db) };
   }
 
   const is = await truth();
@@ -274,7 +310,9 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
     }
     expect(await shownBy(one)).toEqual(is);
   }
-  for (const name of ["list a", "list b"]) expect(await faultOf(redis, keyOf[name] ?? "", limit)).toBeUndefined();
+  for (const name of ["list a", "list b"]) expect(await faultOf(world.redis, keyOf[name] ?? "", limit)).toBeUndefined();
+  for (const name of ["marks a", "marks b"])
+    expect(String(await world.redis.ask("HGETALL", keyOf[name] ?? ""))).not.toContain("secret");
 }
 
 function sorted(value: unknown): unknown {

@@ -1,4 +1,5 @@
 import type { Declaration } from "../../src/cache/declaration.ts";
+import { createL1 } from "../../src/cache/l1.ts";
 import { type CacheRoom, createCacheRoom } from "../../src/cache/room.ts";
 import type { CacheEvents } from "../../src/cache/types.ts";
 import { type ChatCaches, cacheNames, createChatCaches } from "../../src/chat/caches/index.ts";
@@ -30,7 +31,8 @@ export interface ChatInstance {
 
 export interface ChatInstanceOptions {
   mongoUrl: string;
-  redisUrl: string;
+  /** Absent: `env` says where Redis is. */
+  redisUrl?: string;
   env?: Record<string, string>;
   /** Faster than in the product. */
   timing?: Parameters<typeof createCacheRoom>[0]["timing"];
@@ -41,7 +43,7 @@ export interface ChatInstanceOptions {
 }
 
 export async function startChatInstance(options: ChatInstanceOptions): Promise<ChatInstance> {
-  const { mongoUrl, redisUrl, env = {}, timing, clock, declared } = options;
+  const { mongoUrl, redisUrl = "", env = {}, timing, clock, declared } = options;
   const log = createRecorder();
   const config = loadConfig({ NODE_ENV: "test", PASSWORD_COST: "4", REDIS_URL: redisUrl, ...env });
   const mongo = await connectMongo({ url: mongoUrl, timeoutMs: 3_000, poolSize: 20, log, monitorCommands: true });
@@ -59,6 +61,7 @@ export async function startChatInstance(options: ChatInstanceOptions): Promise<C
     isOn: (name) => switches[name] ?? true,
     ...(timing ? { timing } : {}),
   });
+  room.keepIn(createL1({ limitBytes: 1_000_000, believed: () => true }));
   const create: typeof room.create = (declaration) => room.create(declared?.(declaration) ?? declaration);
   const { shapes } = room;
   const caches = createChatCaches({ room: { create, shapes }, connection: mongo.connection, config });

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestResult } from "../types.ts";
 import { type Answer, rawOf } from "../wire.ts";
 import { codingFor, isFresh } from "./negotiate.ts";
 
 /** Where an answer came from, as the header X-Cache tells it. */
-export type Source = "l1" | "redis" | "mongo" | "stale" | "bypass";
+export type Source = RequestResult;
 
 export interface SendOptions {
   source: Source;

@@ -1,5 +1,5 @@
 import type { RedisDoor, Script } from "../../redis/types.ts";
-import { bumpLua, completeIn, readState, versionOf } from "../state.ts";
+import { bumpLua, completeIn, readState, stateOf, versionOf } from "../state.ts";
 import {
   type Element,
   type Found,
@@ -46,6 +46,16 @@ local function insert(field, limit, from, state)
   end
   return changed
 end`;
+
+/** KEYS: the list. ARGV: a state; what is of this one is not read. */
+const read: Script = {
+  name: "cache.list.read",
+  keys: 1,
+  lua: `
+local ttl = redis.call("PTTL", KEYS[1])
+if redis.call("LINDEX", KEYS[1], -1) == ARGV[1] then return { ttl } end
+return { ttl, redis.call("LRANGE", KEYS[1], 0, -1) }`,
+};
 
 /** KEYS: the list. ARGV: name of the ordering field, limit, then ids, orders and texts. */
 const push: Script = {
@@ -118,11 +128,13 @@ export function listShape({ door, form: name, orderedBy, limit }: ListOptions): 
 
   return {
     keys: (key) => [key],
-    async read(key, epoch) {
-      const asked = await door.call("cache.list.read", (redis) =>
-        Promise.all([redis.lRange(key, 0, -1), redis.pTTL(key)]),
+    compares: true,
+    async read(key, epoch, _slice, known) {
+      const state = known === undefined ? "" : stateOf(epoch, form, known);
+      const asked = await door.script<[ttlMs: number, all?: string[]]>(read, [key], [state]);
+      return mapped(orMissing(asked, [0, []]), ([ttlMs, all]) =>
+        all ? found(all, ttlMs, epoch) : { state: "same", ttlMs },
       );
-      return mapped(orMissing(asked, [[], 0]), ([all, ttlMs]) => found(all, Number(ttlMs), epoch));
     },
     async stamp(key, epoch) {
       const asked = await door.call("cache.list.stamp", (redis) =>

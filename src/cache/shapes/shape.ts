@@ -18,6 +18,8 @@ export type Found =
       readonly version: string | undefined;
       readonly ttlMs: number;
     }
+  /** It is of the version that was asked about. */
+  | { readonly state: "same"; readonly ttlMs: number }
   | { readonly state: "filling" | "missing" };
 
 export interface Pushed {
@@ -31,7 +33,10 @@ export interface Pushed {
 export interface Shape<Slice> {
   /** The keys that one structure is made of. */
   keys(key: string): string[];
-  read(key: string, epoch: number, slice: Slice | undefined): Promise<Answer<Found>>;
+  /** `known`: of this version the caller has it already. */
+  read(key: string, epoch: number, slice: Slice | undefined, known?: string): Promise<Answer<Found>>;
+  /** Whether it looks at `known`. */
+  readonly compares?: true;
   stamp(key: string, epoch: number): Promise<Answer<Stamp | undefined>>;
   /** Takes the lease by making the structure, empty, for `leaseMs`. */
   begin(key: string, token: string, epoch: number, leaseMs: number): Promise<Answer<"begun" | "filling" | "complete">>;

@@ -83,7 +83,7 @@ export function channelDeclaration({ channels, shape, ttlSeconds }: Options): De
       read(change) {
         if (change.operationType !== "insert") return drop("a channel was changed past this server");
         const made = change.fullDocument as Document & ChannelRecord;
-        return { key: "", entry: toListed(made) };
+        return { key: "", entries: [toListed(made)] };
       },
     },
   };

@@ -9,15 +9,23 @@ import { type ChannelCache, channelDeclaration } from "./channels.ts";
 import { type EmojiCache, emojiDeclaration } from "./emoji.ts";
 import { type MessageCache, messageDeclaration } from "./messages.ts";
 import { type UserCache, userDeclaration } from "./users.ts";
+import { type WhisperCache, whisperDeclaration } from "./whispers.ts";
 
 export interface ChatCaches {
   readonly users: UserCache;
   readonly channels: ChannelCache;
   readonly messages: MessageCache;
+  readonly whispers: WhisperCache;
   readonly emoji: EmojiCache;
 }
 
-export const cacheNames = ["users", "channels", "messages", "emoji"] as const satisfies (keyof ChatCaches)[];
+export const cacheNames = [
+  "users",
+  "channels",
+  "messages",
+  "whispers",
+  "emoji",
+] as const satisfies (keyof ChatCaches)[];
 export type CacheName = (typeof cacheNames)[number];
 
 export interface ChatCachesConfig {
@@ -64,6 +72,14 @@ export function createChatCaches({ room, connection, config }: Options): ChatCac
         historyLimit,
       }),
     ),
+    whispers: room.create(
+      whisperDeclaration({
+        messages: messageModel(connection),
+        shape: shapes.hash({ form }),
+        ttlSeconds: config.TTL_MESSAGES,
+        historyLimit,
+      }),
+    ),
     emoji: room.create(
       emojiDeclaration({
         counts: emojiModel(connection),
@@ -77,27 +93,30 @@ export function createChatCaches({ room, connection, config }: Options): ChatCac
 const mostRooms = 50;
 
 /** What is filled ahead of those who ask: the lists, and the newest messages of the first channels. */
-export function warmSteps({ users, channels, messages, emoji }: ChatCaches): WarmStep[] {
+export function warmSteps({ users, channels, messages, whispers, emoji }: ChatCaches): WarmStep[] {
   const only = async () => [""];
+  async function rooms(): Promise<string[]> {
+    const { entries } = await channels.read("");
+    const texts = entries.filter(({ channel }) => channel.type === "text").map(({ channel }) => channel.id);
+    return texts.slice(0, mostRooms);
+  }
   return [
     { cache: channels, keys: only },
     { cache: users, keys: only },
-    {
-      cache: messages,
-      async keys() {
-        const { entries } = await channels.read("");
-        const rooms = entries.filter(({ channel }) => channel.type === "text").map(({ channel }) => channel.id);
-        return rooms.slice(0, mostRooms);
-      },
-    },
+    { cache: messages, keys: rooms },
+    { cache: whispers, keys: rooms },
     { cache: emoji, keys: only },
   ];
 }
+
+/** The caches of which each channel has a key of its own. */
+export const keyedByChannel: readonly CacheName[] = ["messages", "whispers"];
 
 /** How the keys of each cache begin. */
 export const cachePrefixes: Readonly<Record<CacheName, string>> = {
   users: "cache:users:list",
   channels: "cache:channels:list",
   messages: "cache:messages:recent:",
+  whispers: "cache:messages:whispers:",
   emoji: "cache:emoji:classics",
 };

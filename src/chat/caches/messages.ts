@@ -15,6 +15,7 @@ export const messageFields = { author: 1, text: 1, channel: 1, type: 1, target: 
 export const newestFirst = { timestamp: -1, _id: -1 } as const;
 /** Everybody's. */
 const kinds = [{ type: "public" as const }, { type: "system" as const }, { type: null }];
+export const commonOf = (room: string) => ({ $or: kinds.map((kind) => ({ channel: room, ...kind })) });
 
 export const byTime = (a: Message, b: Message) => a.timestamp.getTime() - b.timestamp.getTime() || byText(a.id, b.id);
 
@@ -57,7 +58,7 @@ export function messageDeclaration({
     if (change.operationType === "insert") {
       const made = change.fullDocument as MessageRecord;
       const common = kinds.some(({ type }) => type === (made.type ?? null));
-      return common ? { key: made.channel, entry: toMessage(made) } : undefined;
+      return common ? { key: made.channel, entries: [toMessage(made)] } : undefined;
     }
     if (change.operationType !== "update") return { everything: "messages were changed past this server" };
     const { updatedFields = {}, removedFields = [] } = change.updateDescription;
@@ -76,7 +77,7 @@ export function messageDeclaration({
     freshness: { class: "own-writes" },
     async load(room) {
       const newest = await messages
-        .find({ $or: kinds.map((kind) => ({ channel: room, ...kind })) }, messageFields)
+        .find(commonOf(room), messageFields)
         .sort(newestFirst)
         .limit(historyLimit)
         .readConcern("majority")

@@ -49,7 +49,7 @@ function isAfter(user: ListedUser, after: ByScore["after"]): boolean {
   return user.active < after.score || (user.active === after.score && byText(user.card.id, after.id) < 0);
 }
 
-function pick(all: ListedUser[], slice: UserSlice): ListedUser[] {
+function pick(all: readonly ListedUser[], slice: UserSlice): readonly ListedUser[] {
   if ("ids" in slice) {
     const wanted = new Set(slice.ids);
     return all.filter(({ card }) => wanted.has(card.id));
@@ -134,7 +134,7 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
       pipeline,
       read(change) {
         const { operationType, documentKey, rev, fields, removed, fullDocument } = change as unknown as Seen;
-        if (operationType === "insert" && fullDocument) return { key: "", entry: toListed(fullDocument) };
+        if (operationType === "insert" && fullDocument) return { key: "", entries: [toListed(fullDocument)] };
         if (operationType !== "update") return drop;
         if (typeof rev === "number") return { key: "", id: documentKey._id.toHexString(), version: rev };
         const touched = [...(fields ?? []), ...(removed ?? [])];

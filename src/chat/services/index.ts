@@ -49,6 +49,7 @@ export function createChatServices({
       clock,
       emoji,
       cache: caches?.messages,
+      whispers: caches?.whispers,
     }),
     moderation: createModeration(users, writes, clock),
     emoji,

@@ -1,6 +1,9 @@
 import { type Model, type QueryFilter, Types } from "mongoose";
+import type { ReadFrom } from "../../cache/types.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { byTime, type MessageCache, messageFields, newestFirst } from "../caches/messages.ts";
+import { byText } from "../caches/order.ts";
+import { type Past, pastIn, type WhisperCache, whispersFor, whispersOf } from "../caches/whispers.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { Emoji } from "./emoji.ts";
 import { refuse } from "./errors.ts";
@@ -42,9 +45,24 @@ interface Options {
   clock: Clock;
   emoji: Pick<Emoji, "used">;
   cache?: MessageCache | undefined;
+  whispers?: WhisperCache | undefined;
 }
 
-export function createMessages({ messages, historyLimit, clock, emoji, cache }: Options): Messages {
+/** What somebody may see of a channel's end. */
+interface Newest {
+  /** The newest first. */
+  readonly all: Message[];
+  /** Whether there are older ones; undefined: that is not known. */
+  readonly more: boolean | undefined;
+  readonly from: ReadFrom;
+}
+
+function isBefore({ at, id }: { at: number; id: string }, message: Message): boolean {
+  const time = message.timestamp.getTime();
+  return at < time || (at === time && byText(id, message.id) < 0);
+}
+
+export function createMessages({ messages, historyLimit, clock, emoji, cache, whispers }: Options): Messages {
   /** The newest private ones of `reader`, newest first, for merging into what everybody sees. */
   async function ownPrivate(room: string, reader: string, limit: number): Promise<Message[]> {
     const sides = [{ author: reader }, { target: reader }];
@@ -57,18 +75,43 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache }: 
     return found.map(toMessage);
   }
 
-  /** The newest that `reader` may see, oldest first, and whether there are none before them; undefined without the cache. */
-  async function newest(room: string, reader: string, limit: number) {
+  /** Undefined when it is not known, so that MongoDB must be asked. */
+  async function pastOf(room: string, reader: string): Promise<Past | undefined> {
+    if (!whispers?.on || whispers.doubt !== undefined) return undefined;
+    return pastIn((await whispers.read(room, whispersFor(reader))).entries, reader);
+  }
+
+  /** The newest `limit` that `reader` may see; undefined without the cache. */
+  async function newest(room: string, reader: string, limit: number): Promise<Newest | undefined> {
     if (!cache?.on) return undefined;
-    const [shared, own] = await Promise.all([cache.read(room), ownPrivate(room, reader, limit)]);
-    const all = [...shared.entries, ...own].sort((a, b) => byTime(b, a));
-    const whole = shared.entries.length < historyLimit && own.length < limit;
-    return { all: all.slice(0, limit).reverse(), whole, from: shared.from };
+    const [{ entries, from }, past] = await Promise.all([cache.read(room), pastOf(room, reader)]);
+    const shownFrom = entries[limit - 1]?.timestamp.getTime() ?? Number.NEGATIVE_INFINITY;
+    const latest = past ? past.latest : Number.POSITIVE_INFINITY;
+    const asked = latest !== undefined && latest >= shownFrom;
+    const own = asked ? await ownPrivate(room, reader, limit + 1) : [];
+    const all = own.length === 0 ? entries : [...entries, ...own].sort((a, b) => byTime(b, a));
+    const last = entries.at(-1);
+    const deeper = past?.older !== undefined && last !== undefined && isBefore(past.older, last);
+    const whole = entries.length < historyLimit && (asked || latest === undefined);
+    const more = all.length > limit || deeper ? true : whole ? false : undefined;
+    return { all: all.slice(0, limit), more, from };
   }
 
   async function store(record: MessageRecord): Promise<Message> {
     await messages.collection.insertOne(record);
     return toMessage(record);
+  }
+
+  /** Stores it, and what it means for everybody's list, or for the two whom it concerns, goes to Redis. */
+  function keep(record: MessageRecord): Promise<Message> {
+    const { channel: room } = record;
+    if (record.type === "private" && whispers)
+      return whispers.write(room, async () => ({ result: await store(record), entries: whispersOf(record) }));
+    if (record.type === "private" || !cache) return store(record);
+    return cache.write(room, async () => {
+      const result = await store(record);
+      return { result, entries: [result] };
+    });
   }
 
   return {
@@ -84,19 +127,13 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache }: 
         status: "delivered",
         replyTo: null,
       };
-      const stored =
-        type === "private" || !cache
-          ? await store(record)
-          : await cache.write(room, async () => {
-              const result = await store(record);
-              return { result, entries: [result] };
-            });
+      const stored = await keep(record);
       if (type !== "system") emoji.used(text);
       return stored;
     },
     async recent(room, reader) {
       const known = await newest(room, reader, historyLimit);
-      if (known) return known.all;
+      if (known) return known.all.reverse();
       const found = await messages
         .find(visibleTo(room, reader), messageFields)
         .sort(newestFirst)
@@ -105,12 +142,12 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache }: 
       return found.reverse().map(toMessage);
     },
     async page(room, reader, { before, limit }, told) {
-      const known = before === undefined && limit <= historyLimit ? await newest(room, reader, limit + 1) : undefined;
-      if (known && (known.all.length > limit || known.whole)) {
+      const known = before === undefined && limit <= historyLimit ? await newest(room, reader, limit) : undefined;
+      if (known && known.more !== undefined) {
         told?.(known.from);
-        const shown = known.all.slice(-limit);
+        const shown = known.all.reverse();
         const [oldest] = shown;
-        return { messages: shown, before: known.all.length > limit && oldest ? cursorOf(oldest) : null };
+        return { messages: shown, before: known.more && oldest ? cursorOf(oldest) : null };
       }
       told?.("bypass");
       const older = before === undefined ? {} : olderThan(before);

@@ -49,6 +49,6 @@ export async function readUsers(
   users: Model<UserRecord>,
   slice: UserSlice,
   cache?: UserCache,
-): Promise<{ entries: ListedUser[]; from: ReadFrom }> {
+): Promise<{ entries: readonly ListedUser[]; from: ReadFrom }> {
   return cache ? cache.read("", slice) : { entries: await loadUsers(users, slice), from: "bypass" };
 }

@@ -9,7 +9,7 @@ export interface CacheSource {
   readonly all: ReadonlyMap<string, { readonly on: boolean; readonly doubt: string | undefined }>;
 }
 
-const results: readonly RequestResult[] = ["l1", "redis", "mongo", "stale", "bypass"];
+const results: readonly RequestResult[] = ["l1", "redis", "mongo", "bypass"];
 const fills: readonly CacheEvents["fill"]["result"][] = ["complete", "lost", "refused", "failed"];
 const pushes: readonly CacheEvents["push"]["result"][] = ["changed", "same", "missing", "failed"];
 

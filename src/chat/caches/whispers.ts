@@ -1,0 +1,153 @@
+import type { ChangeStreamDocument, Document } from "mongodb";
+import type { Model, Types } from "mongoose";
+import type { Declaration, Followed } from "../../cache/declaration.ts";
+import type { Element, Shape } from "../../cache/shapes/shape.ts";
+import type { ByIds, Cache } from "../../cache/types.ts";
+import type { MessageRecord } from "../models/message.ts";
+import { commonOf, newestFirst } from "./messages.ts";
+
+/**
+ * What the newest messages of a channel do not say, and never a word of what was written. `=<nickname>`: when somebody's
+ * newest private message was. `since`: those before are not all known, 0 where all are. `older`: one before the newest ones.
+ */
+export interface Whisper {
+  readonly id: string;
+  readonly at: number;
+  /** Of the message that says so, where that is known. */
+  readonly message?: string;
+}
+
+export type WhisperCache = Cache<Whisper, ByIds>;
+
+/** What one reader needs to know of a channel. */
+export interface Past {
+  /** Their private messages are of this time at the latest; undefined: they have none. */
+  readonly latest: number | undefined;
+  readonly older: { readonly at: number; readonly id: string } | undefined;
+}
+
+const sinceId = "since";
+const olderId = "older";
+/** Beyond so many, the older ones are told by their time alone. */
+const mostWhispers = 1_000;
+
+const idOf = (nickname: string) => `=${nickname}`;
+const timeOf = ({ _id, timestamp }: Pick<MessageRecord, "_id" | "timestamp">) =>
+  (timestamp ?? _id.getTimestamp()).getTime();
+
+export const whispersFor = (reader: string): ByIds => ({ ids: [idOf(reader), sinceId, olderId] });
+
+/** What there is to know of a private message: whose it is, and when it was. */
+export function whispersOf(
+  record: Pick<MessageRecord, "_id" | "author" | "timestamp"> & { target?: string | null },
+): Whisper[] {
+  const people = new Set([record.author, record.target].filter((name) => typeof name === "string"));
+  return [...people].map((name) => ({ id: idOf(name), at: timeOf(record), message: record._id.toHexString() }));
+}
+
+export function pastIn(entries: readonly Whisper[], reader: string): Past {
+  const found = (id: string) => entries.find((entry) => entry.id === id);
+  // Without it nothing is known of anybody.
+  const since = found(sinceId)?.at ?? Number.POSITIVE_INFINITY;
+  const known = [found(idOf(reader))?.at, since === 0 ? undefined : since].filter((at) => at !== undefined);
+  const older = found(olderId);
+  return {
+    latest: known.length > 0 ? Math.max(...known) : undefined,
+    older: older?.message === undefined ? undefined : { at: older.at, id: older.message },
+  };
+}
+
+function element({ id, at, message }: Whisper): Element {
+  return { id, text: id === olderId ? JSON.stringify({ at, message }) : String(at) };
+}
+
+function entry({ id, text }: Element): Whisper {
+  return id === olderId ? { id, ...JSON.parse(text) } : { id, at: Number(text) };
+}
+
+/** Of each person the newest, and nothing that only one of the two can know. */
+function audited(entries: readonly Whisper[], others: readonly Whisper[]): Whisper[] {
+  const since = Math.max(...[...entries, ...others].map(({ id, at }) => (id === sinceId ? at : 0)));
+  return entries.filter(({ id, at }) => id.startsWith("=") && at > since);
+}
+
+/** Whose messages they are, and nothing else of what is private. */
+const pipeline: Document[] = [
+  { $match: { "fullDocument.type": { $nin: ["public", "system"] } } },
+  { $project: { "fullDocument.text": 0, "updateDescription.updatedFields.text": 0 } },
+];
+const telling = ["author", "target", "timestamp", "type", "channel"];
+const fields = { author: 1, target: 1, timestamp: 1 } as const;
+
+interface Options {
+  messages: Model<MessageRecord>;
+  shape: Shape<ByIds>;
+  ttlSeconds: number;
+  historyLimit: number;
+}
+
+/** `cache:messages:whispers:<channel>`: who has private messages in it. Whoever has none need not be looked for in MongoDB. */
+export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds> {
+  const { messages, shape, ttlSeconds, historyLimit } = options;
+  const reading = { readConcern: "majority" } as const;
+
+  async function load(room: string): Promise<Whisper[]> {
+    const [privates, [older]] = await Promise.all([
+      messages.collection
+        .find<MessageRecord>({ channel: room, type: "private" }, { projection: fields, ...reading })
+        .sort(newestFirst)
+        .limit(mostWhispers)
+        .toArray(),
+      messages.collection
+        .find<MessageRecord>(commonOf(room), { projection: { timestamp: 1 }, ...reading })
+        .sort(newestFirst)
+        .skip(historyLimit)
+        .limit(1)
+        .toArray(),
+    ]);
+    const people = new Map<string, Whisper>();
+    for (const one of privates.flatMap(whispersOf))
+      if ((people.get(one.id)?.at ?? Number.NEGATIVE_INFINITY) < one.at) people.set(one.id, one);
+    const oldest = privates[mostWhispers - 1];
+    const since = { id: sinceId, at: oldest ? Math.max(1, timeOf(oldest)) : 0 };
+    const before = older ? [{ id: olderId, at: timeOf(older), message: older._id.toHexString() }] : [];
+    return [...people.values(), since, ...before];
+  }
+
+  async function channelOf(id: Types.ObjectId): Promise<string | undefined> {
+    const found = await messages.collection.findOne({ _id: id }, { projection: { channel: 1 } });
+    return found?.channel;
+  }
+
+  async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Whisper> | undefined> {
+    if (change.operationType === "delete") return { gone: String(change.documentKey._id) };
+    if (change.operationType === "insert") {
+      const made = change.fullDocument as MessageRecord;
+      return made.type === "private" ? { key: made.channel, entries: whispersOf(made) } : undefined;
+    }
+    if (change.operationType !== "update") return { everything: "messages were changed past this server" };
+    const { updatedFields = {}, removedFields = [] } = change.updateDescription;
+    if (![...Object.keys(updatedFields), ...removedFields].some((name) => telling.includes(name))) return undefined;
+    const room = await channelOf(change.documentKey._id);
+    return room === undefined ? undefined : { key: room, drop: "a message was changed past this server" };
+  }
+
+  return {
+    name: "whispers",
+    shape,
+    key: (room) => `cache:messages:whispers:${room}`,
+    ttlSeconds,
+    freshness: { class: "own-writes" },
+    load,
+    pick: (entries, { ids }) => entries.filter(({ id }) => ids.includes(id)),
+    id: ({ id }) => id,
+    documents: ({ message }) => (message === undefined ? [] : [message]),
+    element,
+    entry,
+    version: ({ at }) => at,
+    compare: () => 0,
+    audited,
+    keyless: true,
+    follow: { collection: "messages", pipeline, read },
+  };
+}
