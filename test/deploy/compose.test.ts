@@ -2,10 +2,11 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { variables } from "../../src/config/variables.ts";
 import { topologyOf } from "../../src/redis/topology.ts";
-import { type ComposeService, composeFile, envFile, objectionsOf } from "../support/compose.ts";
+import { type ComposeFile, type ComposeService, composeFile, envFile, objectionsOf } from "../support/compose.ts";
 import { type DeployedSecrets, makeSecrets } from "../support/deployment.ts";
 import { copied, dockerfile, execForm } from "../support/dockerfile.ts";
 import { root } from "../support/files.ts";
@@ -64,6 +65,22 @@ describe("docker-compose.yml", () => {
     const inside = services.filter(({ name }) => /^(mongo|redis|sentinel|cluster|migrate|form)/.test(name));
     const networks = ({ networks: on = [] }: ComposeService) => (Array.isArray(on) ? on : Object.keys(on));
     for (const service of inside) expect(networks(service), service.name).toEqual(["data"]);
+  });
+
+  it("gives certificates to everything that speaks to Redis, when it is to speak TLS", () => {
+    const { services: over } = parse(readFileSync(join(root, "sentinel/tls.yml"), "utf8"), {
+      merge: true,
+    }) as ComposeFile;
+    const ofRedis = services.filter(({ volumes = [] }) => volumes.some((mount) => mount.startsWith("./sentinel:")));
+    expect(Object.keys(over).sort()).toEqual(["app", "migrate", ...names(ofRedis)].sort());
+    for (const [name, { environment, volumes }] of Object.entries(over)) {
+      expect(volumes).toEqual(["./certificates/tls:/tls:ro"]);
+      const told = ["app", "migrate"].includes(name)
+        ? { REDIS_TLS: "true", REDIS_CA_FILE: "/tls/ca.pem" }
+        : { CERTIFICATES: "/tls" };
+      expect(environment, name).toEqual(told);
+    }
+    expect(objectionsOf({ services: over })).toEqual([]);
   });
 
   it("looks after the health of everything that goes on, the chat's by /health/live", () => {
