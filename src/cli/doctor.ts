@@ -6,6 +6,7 @@ import { aboutArea, type Finding } from "../kernel/finding.ts";
 import { inspectMongo, type MongoSeen } from "../mongo/inspect.ts";
 import { liveInstances } from "../mongo/instances.ts";
 import { knownMigrations } from "../mongo/migrate.ts";
+import type { SettingsStore } from "../mongo/settings-types.ts";
 import { type Clock, examineClocks, examineLives, examineMongo, examineRedis, uniqueFields } from "../ops/index.ts";
 import { inspectRedis } from "../redis/inspect.ts";
 import { verifySessions } from "../sessions/tools/verify.ts";
@@ -28,8 +29,22 @@ async function atRedis(config: Config, desk: Desk): Promise<Looked & { usable: b
   return { findings: examineRedis(seen, config.REDIS_DEADLINE), clocks, usable: clocks.length > 0 };
 }
 
+/** What operators have set on purpose, and may have forgotten. */
+function leftBehind({ current }: Pick<SettingsStore, "current">, caches: boolean): readonly Finding[] {
+  const { findings, advice } = aboutArea("configuration");
+  if (current.redisDisabled)
+    advice(
+      "The kill switch is on: no server uses Redis.",
+      "sluice history says why; sluice kill off lets it in again.",
+    );
+  for (const [name, on] of Object.entries(current.caches))
+    if (caches && !on)
+      advice(`The cache ${name} is switched off.`, `sluice history says why; sluice cache enable ${name} ends it.`);
+  return findings;
+}
+
 function atMongo(desk: Desk, sample: number, withRedis: boolean): Promise<Looked> {
-  return inHouse(desk, async ({ config, db, link, redis }) => {
+  return inHouse(desk, async ({ config, db, link, settings, redis }) => {
     const seen: MongoSeen = await inspectMongo({
       link,
       sessionCollection: config.SESSION_COLLECTION,
@@ -41,6 +56,7 @@ function atMongo(desk: Desk, sample: number, withRedis: boolean): Promise<Looked
     const lives = { ttlSeconds: config.TTL_SESSIONS, mongo: seen, verified };
     return {
       findings: [
+        ...leftBehind(settings, config.CACHES),
         ...examineMongo(seen, await knownMigrations()),
         ...examineLives({ ...lives, servers: servers.map(({ ttlSeconds }) => ttlSeconds) }),
       ],

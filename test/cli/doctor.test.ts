@@ -75,6 +75,18 @@ describe("sluice doctor", () => {
     expect(text + aside).not.toContain(secrets.read("redis_password"));
   });
 
+  it("reminds of what operators have switched off", async () => {
+    const why = ["--reason", "a test"];
+    expect((await atDesk(["kill", "on", ...why], env())).code).toBe(0);
+    expect((await atDesk(["cache", "disable", "users", ...why], env())).code).toBe(0);
+    const { code, advice } = await examined();
+    expect(code).toBe(0);
+    expect(advice).toContain("configuration: The kill switch is on: no server uses Redis.");
+    expect(advice).toContain("configuration: The cache users is switched off.");
+    expect((await atDesk(["cache", "enable", "users", ...why], env())).code).toBe(0);
+    expect((await atDesk(["kill", "off", ...why], env())).code).toBe(0);
+  });
+
   it.each<[string, string[], string[], RegExp]>([
     [
       "memory that is nearly full",
