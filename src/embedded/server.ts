@@ -92,7 +92,7 @@ export async function runServer(spec: ServerSpec): Promise<RunningServer> {
       try {
         const guarded = await launch(spec, port, lock.record);
         await rememberPort(portFile, port);
-        return { port, close: closer(spec, guarded, lock.release) };
+        return { port, close: closer(spec, port, guarded, lock.release) };
       } catch (error) {
         // Somebody else may take the port between our look at it and the program's.
         if (attempt === 3 || !(error instanceof ExitedEarly && PORT_TAKEN.test(error.output))) throw error;
@@ -104,10 +104,15 @@ export async function runServer(spec: ServerSpec): Promise<RunningServer> {
   }
 }
 
-function closer(spec: ServerSpec, guarded: Guarded, release: () => Promise<void>): () => Promise<void> {
+/** As a shell takes it. */
+const quoted = (word: string) => (/^[\w/.:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+function closer(spec: ServerSpec, port: number, guarded: Guarded, release: () => Promise<void>): () => Promise<void> {
   let closing: Promise<void> | undefined;
   void guarded.exited.then((code) => {
-    if (!closing) spec.log.error({ code, dir: spec.dir }, `The embedded ${spec.name} ended by itself`);
+    if (closing) return;
+    const line = [spec.program, ...spec.args(port, join(spec.dir, "data"))].map(quoted).join(" ");
+    spec.log.error({ code, dir: spec.dir }, `The embedded ${spec.name} ended by itself. This starts it again: ${line}`);
   });
   return () => {
     closing ??= guarded.end().then(release);
