@@ -59,10 +59,14 @@ async function conductOne({ load }: Conducted, name: string, options: RunOptions
 }
 
 /** One of them as a whole by its name, or a shorter form of all; answers the exit code. */
-export async function conduct(conducted: Conducted, [name, ...args]: readonly string[]): Promise<number> {
+export async function conduct(conducted: Conducted, words: readonly string[]): Promise<number> {
+  const [name, ...args] = words.filter((word) => word !== "--short");
+  const short = name === undefined || words.includes("--short");
   const { kind, names, apart = [], lacking } = conducted;
   if (name !== undefined && !names.includes(name)) {
-    console.error(`npm run ${kind} -- <name>, one of: ${names.join(", ")}; without a name a shorter form of all`);
+    console.error(
+      `npm run ${kind} -- <name> [--short], one of: ${names.join(", ")}; without a name a shorter form of all`,
+    );
     return 2;
   }
   const chosen = name === undefined ? names.filter((one) => !apart.includes(one)) : [name];
@@ -74,7 +78,7 @@ export async function conduct(conducted: Conducted, [name, ...args]: readonly st
       if (name) failed.push(one);
       continue;
     }
-    const good = await conductOne(conducted, one, { short: name === undefined, args }).catch((error: unknown) => {
+    const good = await conductOne(conducted, one, { short, args }).catch((error: unknown) => {
       console.error(`${kind} ${one} could not be run to its end:`, error);
       return false;
     });

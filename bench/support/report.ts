@@ -61,7 +61,7 @@ export interface Stored extends Omit<Report, "figures"> {
 const within = 0.25;
 
 export const commandOf = ({ kind, name, form }: Pick<Stored, "kind" | "name" | "form">) =>
-  form === "whole" ? `npm run ${kind} -- ${name}` : `npm run ${kind}`;
+  `npm run ${kind} -- ${name}${form === "short" ? " --short" : ""}`;
 
 export const reached = ({ value, target, atMost }: Figure): boolean =>
   target === undefined || (atMost ? value <= target : value >= target);

@@ -1,0 +1,217 @@
+import mongoose from "mongoose";
+import { withMongo } from "../drills/support/mongo.ts";
+import { seed, type Visitor } from "./cache/seed.ts";
+import { type Lived, mix } from "./mixed/people.ts";
+import { type Side, startSide } from "./mixed/side.ts";
+import { memoryOf, type Steady } from "./mixed/steady.ts";
+import type { RunOptions } from "./support/conduct.ts";
+import type { Report } from "./support/report.ts";
+import { median, ratioOf } from "./support/sums.ts";
+
+interface Size {
+  people: number;
+  rate: number;
+  rounds: number;
+  ms: number;
+  /** Of the load on the side with everything on, all together. */
+  steadyMs: number;
+}
+
+const whole: Size = { people: 1_000, rate: 100, rounds: 2, ms: 8_000, steadyMs: 300_000 };
+const brief: Size = { people: 300, rate: 80, rounds: 2, ms: 5_000, steadyMs: 25_000 };
+const sizes = { channels: 50, messages: 100_000 };
+const givenToRedis = 256 * 2 ** 20;
+const rooms = Array.from({ length: sizes.channels }, (_, n) => n)
+  .filter((n) => n % 7 !== 6)
+  .map((n) => `channel-${n}`);
+
+const configured = [
+  ["Redis off", { DISABLE_REDIS: "true" }],
+  ["L2: Redis, nothing in memory", { CACHE_L1_MB: "0" }],
+  ["L1: as shipped", {}],
+] as const;
+
+/** With what it asked MongoDB for each action, by collection. */
+type Round = Lived & { cpu: number; reads: ReadonlyMap<string, number> };
+
+async function measure(mongoUrl: string, size: Size): Promise<Report> {
+  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
+  const sides: Side[] = [];
+  try {
+    const db = client.db();
+    const visitors: Visitor[] = await seed(db, { users: size.people, ...sizes });
+    for (const [name, env] of configured) sides.push(await startSide({ name, mongoUrl, visitors, rooms, env }));
+    const results = new Map<Side, Round[]>(sides.map((side) => [side, []]));
+    for (let turn = -1; turn < size.rounds; turn += 1)
+      for (const side of turn % 2 === 0 ? sides : [...sides].reverse()) {
+        const before = await side.reads();
+        const lived = await side.live(size.ms, size.rate);
+        const after = await side.reads();
+        const reads = new Map([...after].map(([of, count]) => [of, (count - (before.get(of) ?? 0)) / lived.actions]));
+        if (turn >= 0) results.get(side)?.push({ ...lived, reads });
+      }
+    const [off, , on] = sides as [Side, Side, Side];
+    const hitsBefore = await cacheReads(on);
+    const left = size.steadyMs - (size.rounds + 1) * size.ms;
+    const steady = await memoryOf(on, () => on.live(Math.max(left, size.ms), size.rate));
+    const hits = between(hitsBefore, await cacheReads(on));
+    const connections = Number(await on.redis.info("connected_clients"));
+    const of = (side: Side) => results.get(side) ?? [];
+    return reportOf({ size, sides, of, off, on, steady, hits, connections });
+  } finally {
+    await Promise.all(sides.map((side) => side.close()));
+    await client.close();
+  }
+}
+
+const sumOf = (reads: ReadonlyMap<string, number>) => [...reads.values()].reduce((sum, one) => sum + one, 0);
+
+interface CacheReads {
+  all: number;
+  hits: number;
+}
+
+/** What the caches of the lists and histories were asked, and what they had. */
+async function cacheReads(side: Side): Promise<CacheReads> {
+  const page = await (await fetch(`${side.server.url}/metrics`)).text();
+  const counted = [...page.matchAll(/^chat_cache_requests_total\{cache="\w+",result="(\w+)"\} (\S+)$/gm)];
+  const sum = (of: (result: string) => boolean) =>
+    counted.reduce((total, [, result = "", value]) => total + (of(result) ? Number(value) : 0), 0);
+  return { all: sum(() => true), hits: sum((result) => result === "l1" || result === "redis") };
+}
+
+const between = (before: CacheReads, after: CacheReads) => ({
+  all: after.all - before.all,
+  hits: after.hits - before.hits,
+});
+
+interface Outcome {
+  size: Size;
+  sides: Side[];
+  of(side: Side): Round[];
+  off: Side;
+  on: Side;
+  steady: Steady & { lived: Lived };
+  hits: CacheReads;
+  connections: number;
+}
+
+function reportOf({ size, sides, of, off, on, steady, hits, connections }: Outcome): Report {
+  const row = (side: Side) => {
+    const middle = (figure: (round: Round) => number) => median(of(side).map(figure));
+    return [
+      side.name,
+      middle((one) => one.actions / one.cpu).toFixed(0),
+      `${middle((one) => (one.cpu / one.actions) * 1e3).toFixed(2)} ms`,
+      middle((one) => sumOf(one.reads)).toFixed(3),
+      `${(100 * middle((one) => one.hits / one.requests)).toFixed(1)} %`,
+      `${middle((one) => one.p50).toFixed(2)} ms`,
+      `${middle((one) => one.p99).toFixed(1)} ms`,
+    ];
+  };
+  const per = (side: Side) => of(side).map((one) => one.actions / one.cpu);
+  const reads = (side: Side) => median(of(side).map((one) => sumOf(one.reads)));
+  const l2 = sides[1] as Side;
+  const readsOf = (side: Side, name: string) => median(of(side).map((one) => one.reads.get(name) ?? 0));
+  const asked = [...new Set(sides.flatMap((side) => of(side).flatMap((one) => [...one.reads.keys()])))];
+  const collections = asked.filter((name) => sides.some((side) => readsOf(side, name) >= 0.001)).sort();
+  const bad = [
+    ...sides.flatMap((side) => of(side).map((one) => ({ name: side.name, bad: one.bad }))),
+    { name: "L1, on and on", bad: steady.lived.bad },
+  ];
+  const megabytes = (value: number) => `${(value / 2 ** 20).toFixed(1)} MB`;
+  const { heap, rss, redis, lived } = steady;
+  return {
+    kind: "bench",
+    name: "mixed",
+    what: `${size.people} people over sockets in ${rooms.length} of ${sizes.channels} channels with ${sizes.messages.toLocaleString("en")} messages; ${size.rate} actions a second, of a hundred ${Object.entries(
+      mix,
+    )
+      .map(([name, share]) => `${share} ${name}`)
+      .join(
+        ", ",
+      )}; ${size.rounds} rounds in turns, then ${Math.round(size.steadyMs / 1_000)} s of it in all on the server as shipped`,
+    tables: [
+      {
+        title: "the same load on three configurations",
+        head: [
+          "side",
+          "actions per CPU second",
+          "CPU each",
+          "MongoDB queries each",
+          "requests from a cache",
+          "p50",
+          "p99",
+        ],
+        rows: sides.map(row),
+      },
+      {
+        title: "what MongoDB is asked for each action, by collection",
+        head: ["collection", ...sides.map(({ name }) => name)],
+        rows: collections.map((name) => [name, ...sides.map((side) => readsOf(side, name).toFixed(3))]),
+      },
+      {
+        title: "memory, before and after",
+        head: ["", "before", "after"],
+        rows: [
+          ["heap of the server in use", megabytes(heap.before), megabytes(heap.after)],
+          ["the server's process", megabytes(rss.before), megabytes(rss.after)],
+          ["Redis", megabytes(redis.before), megabytes(redis.after)],
+        ],
+      },
+    ],
+    figures: [
+      { name: "hit rate", value: (100 * hits.hits) / hits.all, unit: " %", target: 95 },
+      {
+        name: "fewer reads of MongoDB",
+        value: 100 * (1 - reads(on) / reads(off)),
+        ours: reads(on),
+        other: reads(off),
+        unit: " %",
+        target: 95,
+      },
+      {
+        name: "fewer reads of MongoDB with Redis alone",
+        value: 100 * (1 - reads(l2) / reads(off)),
+        ours: reads(l2),
+        other: reads(off),
+        unit: " %",
+        target: 70,
+      },
+      { name: "actions per CPU second, beside Redis off", ...ratioOf(per(on), per(off)), unit: "×" },
+      { name: "actions per CPU second, L2 beside Redis off", ...ratioOf(per(l2), per(off)), unit: "×" },
+      { name: "a hit, p99", value: lived.hitP99, unit: " ms", target: 10, atMost: true },
+      { name: "an answer, mean", value: lived.mean, unit: " ms", target: 100, atMost: true },
+      { name: "people connected at once", value: size.people, unit: "", target: 1_000 },
+      { name: "connections to Redis", value: connections, unit: "", target: 1_000, atMost: true },
+      {
+        name: "memory of Redis, of 256 MB",
+        value: (100 * redis.after) / givenToRedis,
+        unit: " %",
+        target: 70,
+        atMost: true,
+      },
+      {
+        name: "heap after / before",
+        value: heap.after / heap.before,
+        ours: heap.after / 2 ** 20,
+        other: heap.before / 2 ** 20,
+        unit: "×",
+        target: 1.2,
+        atMost: true,
+      },
+    ],
+    healthy: [on, l2].map((side) => ({
+      phase: side.name,
+      share: median(of(side).map((one) => one.hits / one.requests)),
+      least: 0.8,
+    })),
+    failures: bad.flatMap(({ name, bad: words }) =>
+      Object.keys(words).length > 0 ? [`${name}: ${JSON.stringify(words)}`] : [],
+    ),
+  };
+}
+
+export async function run({ short }: RunOptions): Promise<Report> {
+  return withMongo((mongoUrl) => measure(mongoUrl, short ? brief : whole));
+}

@@ -1,0 +1,86 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
+import { cpuOf, type Server, startServer } from "../cache/processes.ts";
+import { secret, type Visitor } from "../cache/seed.ts";
+import type { Enter, Live, Lived } from "./people.ts";
+
+/** A server with people in it. */
+export interface Side {
+  readonly name: string;
+  readonly server: Server;
+  readonly redis: RedisServer;
+  /** They live, and what that cost the server in seconds of processor time. */
+  live(ms: number, rate: number): Promise<Lived & { cpu: number }>;
+  /** A figure of the server's own page of metrics, in sum over its labels. */
+  figure(series: string): Promise<number>;
+  /** Reads that it has sent to MongoDB so far, by collection. */
+  reads(): Promise<Map<string, number>>;
+  close(): Promise<void>;
+}
+
+export interface SideOptions {
+  name: string;
+  mongoUrl: string;
+  visitors: Visitor[];
+  rooms: string[];
+  env?: Record<string, string>;
+  /** Where the program lies; by default it is the one that was just built. */
+  root?: string;
+}
+
+const query = /^chat_mongo_queries_total\{collection="([^"]+)",command="(\w+)"\} (\S+)$/gm;
+const reading = new Set(["find", "aggregate", "count", "distinct"]);
+
+export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, root }: SideOptions): Promise<Side> {
+  const redis = await startRedisServer();
+  const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
+  const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, SESSION_REDIS_PERCENT: "100" };
+  const server = await startServer({ ...where, ...secrets, ...env }, root);
+  const people = fork(join(import.meta.dirname, "people.js"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  async function tell(order: Enter | Live): Promise<unknown> {
+    people.send(order);
+    const [answer] = await Promise.race([
+      once(people, "message"),
+      once(people, "exit").then(() => [{ error: "the process of the people ended" }]),
+    ]);
+    const { result, error } = answer as { result?: unknown; error?: string };
+    if (error) throw new Error(`${name}: ${error}`);
+    return result;
+  }
+  const close = async () => {
+    people.kill("SIGKILL");
+    await server.close();
+    await redis.close();
+  };
+  try {
+    await tell({ kind: "enter", url: server.url.replace("localhost", "127.0.0.1"), visitors, rooms });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    name,
+    server,
+    redis,
+    async live(ms, rate) {
+      const before = cpuOf(server.pid);
+      const lived = (await tell({ kind: "live", ms, rate })) as Lived;
+      return { ...lived, cpu: cpuOf(server.pid) - before };
+    },
+    async figure(series) {
+      const page = await (await fetch(`${server.url}/metrics`)).text();
+      const lines = page.split("\n").filter((line) => line.startsWith(`${series} `) || line.startsWith(`${series}{`));
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+    },
+    async reads() {
+      const page = await (await fetch(`${server.url}/metrics`)).text();
+      const reads = new Map<string, number>();
+      for (const [, collection = "", command = "", count] of page.matchAll(query))
+        if (reading.has(command)) reads.set(collection, (reads.get(collection) ?? 0) + Number(count));
+      return reads;
+    },
+    close,
+  };
+}
