@@ -27,11 +27,8 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
     const visitors = (await seed(client.db(), size)).slice(0, people);
     const options = { mongoUrl, visitors, rooms };
     const env = { RATE_LIMITS: "off" };
-    const profiled = await startSide({
-      ...options,
-      name: "profiled",
-      env: { ...env, NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` },
-    });
+    const nodeArgs = ["--cpu-prof", `--cpu-prof-dir=${folder}`];
+    const profiled = await startSide({ ...options, name: "profiled", env, how: { nodeArgs } });
     let share = 0;
     try {
       const { hits, requests } = await profiled.live(ms * rounds, rate);
@@ -58,7 +55,7 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
 
     const [here, there] = [
       await startSide({ ...options, name: "here", env }),
-      await startSide({ ...options, name: "there", env, root: other }),
+      await startSide({ ...options, name: "there", env, how: { root: other } }),
     ];
     const cpu = { here: [] as number[], there: [] as number[] };
     try {

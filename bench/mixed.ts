@@ -17,7 +17,7 @@ interface Size {
   steadyMs: number;
 }
 
-const whole: Size = { people: 1_000, rate: 100, rounds: 2, ms: 8_000, steadyMs: 300_000 };
+const whole: Size = { people: 1_000, rate: 60, rounds: 2, ms: 8_000, steadyMs: 300_000 };
 const brief: Size = { people: 300, rate: 80, rounds: 2, ms: 5_000, steadyMs: 25_000 };
 const sizes = { channels: 50, messages: 100_000 };
 const givenToRedis = 256 * 2 ** 20;

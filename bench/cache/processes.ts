@@ -53,10 +53,17 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** The shipped program, with nothing set but what is given; or that of another folder. */
-export async function startServer(env: Record<string, string>, root = packageRoot): Promise<Server> {
+interface Program {
+  /** Where it lies; by default the one that was just built. */
+  root?: string | undefined;
+  nodeArgs?: string[];
+}
+
+/** The shipped program, with nothing set but what is given. */
+export async function startServer(env: Record<string, string>, how: Program = {}): Promise<Server> {
+  const { root = packageRoot, nodeArgs = [] } = how;
   const { PATH = "", HOME = "", NODE_OPTIONS = "" } = process.env;
-  const program = ["--enable-source-maps", join(root, "dist/src/main.js")];
+  const program = [...nodeArgs, "--enable-source-maps", join(root, "dist/src/main.js")];
   const child = spawn(process.execPath, program, {
     env: { PATH, HOME, NODE_OPTIONS, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "inherit"],

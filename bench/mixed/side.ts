@@ -26,18 +26,18 @@ export interface SideOptions {
   visitors: Visitor[];
   rooms: string[];
   env?: Record<string, string>;
-  /** Where the program lies; by default it is the one that was just built. */
-  root?: string;
+  /** Another program than the one that was just built, or looked at while it runs. */
+  how?: Parameters<typeof startServer>[1];
 }
 
 const query = /^chat_mongo_queries_total\{collection="([^"]+)",command="(\w+)"\} (\S+)$/gm;
 const reading = new Set(["find", "aggregate", "count", "distinct"]);
 
-export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, root }: SideOptions): Promise<Side> {
+export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how }: SideOptions): Promise<Side> {
   const redis = await startRedisServer();
   const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
   const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, SESSION_REDIS_PERCENT: "100" };
-  const server = await startServer({ ...where, ...secrets, ...env }, root);
+  const server = await startServer({ ...where, ...secrets, ...env }, how);
   const people = fork(join(import.meta.dirname, "people.js"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   async function tell(order: Enter | Live): Promise<unknown> {
     people.send(order);
