@@ -100,6 +100,7 @@ export function httpContract(setting: string, mongoUrl: string, env: () => Promi
         expect(cookie).toMatch(/Path=\//i);
         expect(cookie).toMatch(/SameSite=(Lax|Strict)/i);
         expect(cookie).not.toMatch(/Secure/i);
+        expect(answer.headers.get("cache-control")).toBe("no-store");
       });
 
       it("stores user and session as the old server did", async () => {

@@ -20,6 +20,7 @@ import { loginRoutes } from "./login.ts";
 import { logoutRoutes } from "./logout.ts";
 import { createOpenSession } from "./open-session.ts";
 import { createTokens } from "./tokens.ts";
+import { keepTrail } from "./trail.ts";
 import { userRoutes } from "./users.ts";
 
 interface Config {
@@ -63,6 +64,11 @@ export function createChatHttp(options: ChatHttpOptions): Express {
 
   const api = Router();
   api.use(jsonBody(config.BODY_LIMIT_KB));
+  // No cache on the way keeps tokens or people; answers that browsers may hold and ask about say so themselves.
+  api.use((_req, res, next) => {
+    res.set("Cache-Control", "no-store");
+    next();
+  });
   api.use(limited(limits.api, byUser(tokens)));
   api.use(
     session({
@@ -77,6 +83,7 @@ export function createChatHttp(options: ChatHttpOptions): Express {
       cookie: { ...cookie, maxAge: config.TTL_SESSIONS * 1000 },
     }),
   );
+  api.use(keepTrail(log, byUser(tokens)));
   api.use(loginRoutes({ accounts: services.accounts, limits, openSession }));
   api.use(
     logoutRoutes({
