@@ -4,6 +4,7 @@ import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { textRoom } from "./channel-rooms.ts";
 import type { Delivery } from "./delivery.ts";
+import { createLines } from "./lines.ts";
 import { joinLine, leaveLine, systemAuthor } from "./payloads.ts";
 import type { Presence } from "./presence.ts";
 import { refusal } from "./refusal.ts";
@@ -15,7 +16,6 @@ import type { Guest } from "./types.ts";
 const waitForJoinMs = 1_000;
 /** Somebody who was sent away and is back within this has never left. */
 const awayMs = 60_000;
-const linesAtOnce = 10;
 
 export interface Rooms {
   join(guest: Guest, room: string): Promise<void>;
@@ -24,6 +24,7 @@ export interface Rooms {
   resume(guest: Guest): Promise<void>;
   /** The socket is gone. */
   lost(guest: Guest): void;
+  close(): void;
 }
 
 interface Options {
@@ -74,7 +75,8 @@ export function createRooms(options: Options): Rooms {
     if (!channel || (channel.adminsOnly.read && guest.member.role !== "admin")) throw refusal.noChannel(room);
     if (!guest.socket.connected) return;
     const arrived = await enter(guest, channel);
-    if (arrived && !silent) await say(channel.id, joinLine(guest.member.nickname));
+    if (arrived && lines.came(channel.id, guest.member) && !silent)
+      await say(channel.id, joinLine(guest.member.nickname));
     await roomList.sendTo(guest, channel.id);
     await history(guest);
   }
@@ -97,11 +99,11 @@ export function createRooms(options: Options): Rooms {
     guest.socket.once("disconnect", () => clearTimeout(timer));
   }
 
-  presence.events.on("left", ({ room, members }) => {
-    // A crash takes many at once, and their lines would push what people said out of the history.
-    if (members.length > linesAtOnce) return;
-    for (const { nickname } of members) void say(room, leaveLine(nickname));
+  const lines = createLines({
+    membersOf: presence.membersOf,
+    onLeft: (room, { nickname }) => void say(room, leaveLine(nickname)),
   });
+  presence.events.on("left", ({ room, members }) => lines.left(room, members));
 
   return {
     join: (guest, room) => join(guest, room),
@@ -112,5 +114,6 @@ export function createRooms(options: Options): Rooms {
       delivery.forget(guest);
       if (guest.room) presence.left(guest.room.id, guest.member.userId, guest.socket.id, "lost");
     },
+    close: lines.close,
   };
 }

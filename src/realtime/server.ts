@@ -177,6 +177,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       presence.suspend();
       io.local.disconnectSockets(true);
       roomList.close();
+      rooms.close();
       backlog.close();
       await Promise.all([...works].map((work) => work.idle()));
       await Promise.all([secondPath?.close(), changes?.close()]);

@@ -118,7 +118,6 @@ it("forgets nobody while Redis is frozen or comes back empty, and tells of nobod
   };
   const everywhere = (wanted: string) =>
     until(async () => (await Promise.all([0, 1].map(state))).every((is) => is === wanted), patience);
-  const before = await client.db().collection("messages").countDocuments({ type: "system" });
   for (const [begin, finish] of [
     [() => redis.freeze(), () => redis.thaw()],
     [() => redis.kill(), () => redis.start()],
@@ -140,7 +139,12 @@ it("forgets nobody while Redis is frozen or comes back empty, and tells of nobod
   await c.join("general");
   for (const ear of [a, b, c])
     await expect.poll(() => inRoom(ear), patienceOf).toEqual(sorted([ann, bob, cid], "nickname"));
-  expect(await client.db().collection("messages").countDocuments({ type: "system" })).toBe(before + 1);
+  c.close();
+  await until(async () => (await lines(`${cid.nickname} left the channel.`)) === 1, patience);
+  for (const { nickname } of [ann, bob]) {
+    expect(await lines(`${nickname} joined the channel.`)).toBe(1);
+    expect(await lines(`${nickname} left the channel.`)).toBe(0);
+  }
 });
 
 it("leaves nobody online when the last server stops, or when all are killed and one comes back", {

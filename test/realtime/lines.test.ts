@@ -1,0 +1,55 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { createLines } from "../../src/realtime/lines.ts";
+import type { Member } from "../../src/realtime/types.ts";
+
+const people = (count: number): Member[] =>
+  Array.from({ length: count }, (_, n) => ({ userId: `id ${n}`, nickname: `person ${n}`, role: "member" }));
+const [ann, bob] = people(2) as [Member, Member];
+
+function room() {
+  const said: string[] = [];
+  const present: Member[] = [];
+  const clock = { now: 0 };
+  const lines = createLines({
+    membersOf: async () => present,
+    onLeft: (_room, { nickname }) => said.push(nickname),
+    gatherMs: 20,
+    silentMs: 1_000,
+    now: () => clock.now,
+  });
+  closing.push(lines.close);
+  return { lines, said, present, clock };
+}
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+it("each of a few who left is told of, and told of when back", async () => {
+  const { lines, said } = room();
+  lines.left("general", [ann]);
+  lines.left("general", [bob]);
+  await vi.waitFor(() => expect(said).toEqual([ann.nickname, bob.nickname]));
+  expect(lines.came("general", ann)).toBe(true);
+});
+
+it("a crowd that is lost at once gets no lines, nor when it is back, but each gets them the next time", async () => {
+  const { lines, said, clock } = room();
+  const crowd = people(11);
+  for (const member of crowd) lines.left("general", [member]);
+  lines.left("random", [ann]);
+  await vi.waitFor(() => expect(said).toEqual([ann.nickname]));
+  for (const member of crowd.slice(1)) expect(lines.came("general", member)).toBe(false);
+  expect(lines.came("general", bob)).toBe(true);
+  clock.now = 1_001;
+  expect(lines.came("general", ann)).toBe(true);
+});
+
+it("who is back before anybody was told has neither left nor come", async () => {
+  const { lines, said, present } = room();
+  lines.left("general", people(3));
+  expect(lines.came("general", ann)).toBe(false);
+  // Through another instance.
+  present.push(bob);
+  await vi.waitFor(() => expect(said).toEqual(["person 2"]));
+});
