@@ -39,14 +39,14 @@ const crashed: Phase = {
   end: (scene) => back(scene, 1),
 };
 
-const drained: Phase = {
-  name: "an instance drained",
+const drained = (index: number, name: string): Phase => ({
+  name,
   async begin({ group, open }) {
-    open(2, false);
-    await group.at(2).stop();
+    open(index, false);
+    await group.at(index).stop();
   },
-  end: (scene) => back(scene, 2),
-};
+  end: (scene) => back(scene, index),
+});
 
 export const wholePlan: readonly Phase[] = [
   healthy,
@@ -56,7 +56,14 @@ export const wholePlan: readonly Phase[] = [
   healthy,
   crashed,
   killed,
-  drained,
+  drained(2, "an instance drained"),
   frozen,
+  healthy,
+];
+
+/** A rolling restart. */
+export const rollingPlan: readonly Phase[] = [
+  healthy,
+  ...[0, 1, 2].map((index) => drained(index, `instance ${index + 1} restarted`)),
   healthy,
 ];

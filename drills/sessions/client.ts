@@ -6,6 +6,8 @@ export interface Reply {
   // biome-ignore lint/suspicious/noExplicitAny: what the server says is what the drill is there to find out
   readonly body: any;
   readonly cookies: readonly string[];
+  /** `X-Cache`: where it came from. */
+  readonly source?: string;
 }
 
 export interface Ask {
@@ -51,6 +53,7 @@ export function createClient() {
             status: answer.statusCode ?? 0,
             body: parsed(received),
             cookies: answer.headers["set-cookie"] ?? [],
+            source: String(answer.headers["x-cache"] ?? ""),
           }),
         );
       });

@@ -167,6 +167,13 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
       await traffic?.recheck(rechecked);
       return close(`Redis: ${phase.name}`, undefined, watched);
     }
+    if (phase.kind === "restart") {
+      // What is under way at that server comes to its end first.
+      await stage.restart(phase.index, graceMs * 2);
+      await settled(stage);
+      await traffic?.recheck(rechecked);
+      return close(`server ${phase.index + 1} restarted`, undefined);
+    }
     const { reads, again } = await healthy(phase);
     close(again > 0 ? `healthy (${again} looks before were not)` : "healthy", reads);
     const share = shareOfRedis(reads);

@@ -18,7 +18,14 @@ interface Fault {
   act(stage: FaultStage): Promise<void>;
 }
 
-export type Phase = Healthy | Fault;
+/** A server is taken out, ends, and comes back: what a deployment does to each in turn. */
+interface Restart {
+  readonly kind: "restart";
+  readonly index: number;
+  readonly percent: number;
+}
+
+export type Phase = Healthy | Fault | Restart;
 
 interface FaultStage {
   readonly redis: RedisServer;
@@ -117,4 +124,11 @@ export function wholePlan(durations: Durations): Phase[] {
 export function shortPlan(durations: Durations): Phase[] {
   const { healthy, frozen, restored } = phases(durations);
   return [frozen(100), healthy(100, true), restored(50), healthy(0)];
+}
+
+/** Each server anew, one after the other, at half of the dial. */
+export function rollingPlan(durations: Durations): Phase[] {
+  const { healthy } = phases(durations);
+  const restarts = [0, 1, 2].map((index): Restart => ({ kind: "restart", index, percent: 50 }));
+  return [healthy(50), ...restarts, healthy(50)];
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { plainLog } from "../../src/cli/desk.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -14,6 +15,10 @@ import { cookieName, type Secrets } from "./people.ts";
 /** The processes of the drill. */
 export interface Stage {
   readonly servers: readonly Chat[];
+  /** Where the balancer sends nobody. */
+  readonly closed: ReadonlySet<string>;
+  /** Nobody is sent there any more; then it is asked to end, and comes back at the same address. */
+  restart(index: number, calmMs: number): Promise<void>;
   readonly old: { url: string };
   readonly redis: RedisServer;
   readonly secrets: Secrets;
@@ -81,21 +86,31 @@ export async function setStage(mongo: string, env: Record<string, string>): Prom
 
   try {
     const common = { ...databases, JWT_SECRET: secrets.jwt, SESSION_COOKIE: cookieName, ...env };
+    const start = (name: string, more: Record<string, string> = { MIGRATE_ON_START: "false" }) =>
+      startChat({ env: { ...common, SERVER_ID: name, ...more } });
     const names = ["one", "two", "three"];
+    const closed = new Set<string>();
+    const servers: Chat[] = [];
+    closing.push(() => Promise.all(servers.map((chat) => chat.stop())));
     // The first one brings the database up to date.
-    const first = await startChat({ env: { ...common, SERVER_ID: "one" } });
-    closing.push(() => first.stop());
-    const rest = await Promise.all(
-      names.slice(1).map((name) => startChat({ env: { ...common, SERVER_ID: name, MIGRATE_ON_START: "false" } })),
-    );
-    for (const chat of rest) closing.push(() => chat.stop());
+    servers.push(await start("one", {}));
+    servers.push(...(await Promise.all(names.slice(1).map((name) => start(name)))));
+    async function restart(index: number, calmMs: number): Promise<void> {
+      const { url = "", stop = async () => null } = servers[index] ?? {};
+      closed.add(url);
+      await pause(calmMs);
+      await stop();
+      const { port } = new URL(url);
+      servers[index] = await start(names[index] ?? "", { MIGRATE_ON_START: "false", PORT: port });
+      closed.delete(url);
+    }
     const old = await startOldServer({
       MONGODB_URL: mongo,
       SESSION_SECRET: secrets.session,
       SESSION_COOKIE: cookieName,
     });
     closing.push(() => end(old.process));
-    return { servers: [first, ...rest], old, redis, secrets, urls, sluice, close };
+    return { servers, closed, restart, old, redis, secrets, urls, sluice, close };
   } catch (error) {
     await close();
     throw error;

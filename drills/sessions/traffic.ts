@@ -38,7 +38,11 @@ export function startTraffic(options: TrafficOptions): Traffic {
   const due: { at: number; judge: () => Promise<void> }[] = [];
   const below = (n: number) => Math.floor(random() * n);
   const urls = stage.servers.map(({ url }) => url);
-  const oneOf = () => urls[below(urls.length)] ?? "";
+  const isOpen = (url: string) => !stage.closed.has(url);
+  const oneOf = () => {
+    const open = urls.filter(isOpen);
+    return open[below(open.length)] ?? "";
+  };
   const nameOf = (url: string) => (url === stage.old.url ? "the old server" : `server ${urls.indexOf(url) + 1}`);
   let stopped = false;
 
@@ -131,7 +135,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     person.token = reply.body.token;
     await seesAlive(url, person, "at once after logging in again");
     later(person, async () => {
-      for (const one of urls) await seesAlive(one, person, "after logging in again elsewhere");
+      for (const one of urls) if (isOpen(one)) await seesAlive(one, person, "after logging in again elsewhere");
       await oldSeesAlive(person, "after logging in again");
       await oldSeesEnded(former, person.nickname, "the session before the login");
       await seesCookieEnded(oneOf(), former, person.nickname, "the session before the login");
@@ -149,6 +153,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     person.token = tokenFor(person, handle, stage.secrets.jwt);
     later(person, async () => {
       for (const url of urls) {
+        if (!isOpen(url)) continue;
         await seesAlive(url, person, "after a write by the old server");
         const stale = await ask(url, "/api/channels", { token: before });
         if (stale.status === 200)
@@ -163,7 +168,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     later(
       person,
       async () => {
-        for (const url of urls) await seesEnded(url, person, what);
+        for (const url of urls) if (isOpen(url)) await seesEnded(url, person, what);
         await oldSeesEnded(person.cookie, person.nickname, what);
       },
       ms,

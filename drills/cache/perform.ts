@@ -1,0 +1,155 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import mongoose from "mongoose";
+import { type Group, startGroup } from "../../test/support/group.ts";
+import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
+import { until } from "../../test/support/until.ts";
+import { mint } from "../sessions/people.ts";
+import type { FaultRow } from "../support/faults.ts";
+import { stateAt, watchRedis } from "../support/watch.ts";
+import { type Seen, startReaders } from "./readers.ts";
+import { startWriters } from "./writers.ts";
+
+interface Fault {
+  readonly name: string;
+  begin(redis: RedisServer): unknown;
+  end(redis: RedisServer, restore: () => Promise<void>): unknown;
+}
+
+const noop = () => {};
+/** Most of the keys do not fit any more. */
+const evict = async (redis: RedisServer) => {
+  await redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+  await redis.ask("CONFIG", "SET", "maxmemory", Number(await redis.info("used_memory")) - 50_000);
+};
+
+export const faults: readonly Fault[] = [
+  { name: "Redis killed, and started anew", begin: (redis) => redis.kill(), end: (redis) => redis.start() },
+  { name: "Redis frozen, and thawed", begin: (redis) => redis.freeze(), end: (redis) => redis.thaw() },
+  { name: "Redis flushed", begin: (redis) => redis.ask("FLUSHALL"), end: noop },
+  { name: "Redis restarted with an old state", begin: noop, end: (_, restore) => restore() },
+  { name: "Redis evicts", begin: evict, end: (redis) => redis.relieve() },
+];
+
+export interface CacheDrillOptions {
+  mongoUrl: string;
+  people: number;
+  /** How long it is well, and how long each fault lasts. */
+  healthySeconds: number;
+  faultSeconds: number;
+  /** What was written so long ago must be told: a second, and what a busy machine takes. */
+  boundMs: number;
+  leastFromCache: number;
+  env?: Record<string, string>;
+  say(line: string): void;
+}
+
+export interface CacheDrillReport {
+  readonly rows: readonly (FaultRow & Seen & { readonly healthy: boolean })[];
+  readonly through: number;
+  readonly past: number;
+  readonly leastFromCache: number;
+  readonly failures: readonly string[];
+}
+
+const rooms = ["general", "hall-1", "hall-2"];
+const writersShare = 0.5;
+const quiet = { debug: noop, info: noop, warn: noop, error: console.error };
+
+async function furnish(db: mongoose.mongo.Db): Promise<void> {
+  const halls = Array.from({ length: 30 }, (_, n) => {
+    const about = { type: "text", description: `The hall number ${n}.`, createdBy: "somebody", position: n + 10 };
+    return { id: `hall-${n}`, name: `Hall ${n}`, ...about, createdAt: new Date() };
+  });
+  await db.collection("channels").insertMany(halls);
+}
+
+async function perform(options: CacheDrillOptions, redis: RedisServer, group: Group, db: mongoose.mongo.Db) {
+  const { healthySeconds, faultSeconds, boundMs, leastFromCache, say } = options;
+  const urls = group.instances.map(({ url }) => url);
+  const up = async () => (await Promise.all(urls.map(stateAt))).every((state) => state === "up");
+  /** Each list and history comes from the caches at each server. */
+  const served = () =>
+    until(() => readers.served(), { timeoutMs: 60_000, everyMs: 50, describe: "the caches to be used at all servers" });
+  const well = () => until(up, { timeoutMs: 30_000, describe: "Redis to be up at all servers" });
+  await furnish(db);
+  const secrets = { jwt: options.env?.JWT_SECRET ?? "", session: options.env?.SESSION_SECRET ?? "" };
+  const people = await mint(options.people, { mongo: options.mongoUrl, redis: redis.url }, secrets, quiet);
+  await well();
+  const writers = startWriters({ urls, db, rooms, people: people.slice(0, people.length * writersShare) });
+  const readers = startReaders({ urls, db, rooms, people, boundMs });
+  const rows: (FaultRow & Seen & { healthy: boolean })[] = [];
+  let restore = async () => {};
+
+  async function phase(name: string, healthy: boolean, work: () => Promise<Partial<FaultRow>>): Promise<void> {
+    readers.look();
+    const since = performance.now();
+    const more = await work();
+    const row = { fault: name, healthy, seconds: (performance.now() - since) / 1_000, ...readers.look(), ...more };
+    rows.push(row);
+    const share = ((100 * row.hits) / row.requests).toFixed(1);
+    say(
+      `${name}: ${row.requests} requests, ${row.errors} errors, ${row.stale} stale, ${share} % from the caches, else ${JSON.stringify(row.misses)}`,
+    );
+  }
+  try {
+    await pause(healthySeconds * 1_000);
+    for (const { name, begin, end } of faults) {
+      await well();
+      await served();
+      await phase("none", true, async () => {
+        await pause(healthySeconds * 1_000);
+        return {};
+      });
+      restore = await redis.snapshot();
+      await pause(1_000);
+      await phase(name, false, async () => {
+        const watch = watchRedis(urls);
+        await begin(redis);
+        await pause(faultSeconds * 1_000);
+        await end(redis, restore);
+        watch.mended();
+        const since = performance.now();
+        const { detectMs } = await watch.end(30_000);
+        await served();
+        const recoverMs = performance.now() - since;
+        await pause(boundMs);
+        return { detectMs, recoverMs };
+      });
+    }
+    await readers.stop();
+    const { through, past, failed } = writers.counts;
+    const sum = (of: "errors" | "stale" | "lost" | "checked") => rows.reduce((total, row) => total + row[of], 0);
+    const failures = [
+      ...(["errors", "stale", "lost"] as const).flatMap((name) => (sum(name) > 0 ? [`${name}: ${sum(name)}`] : [])),
+      ...(failed > 0 ? [`${failed} writes failed`] : []),
+      ...(sum("checked") === 0 || past === 0 ? ["nothing was compared with MongoDB"] : []),
+      ...readers.examples,
+    ];
+    return { rows, through, past, leastFromCache, failures };
+  } finally {
+    await readers.stop();
+    await writers.close();
+  }
+}
+
+/** Two servers, readers and writers, some of them past the servers, and Redis in every trouble. */
+export async function performCacheDrill(options: CacheDrillOptions): Promise<CacheDrillReport> {
+  const redis = await startRedisServer();
+  const client = await mongoose.mongo.MongoClient.connect(options.mongoUrl);
+  const secret = () => randomBytes(24).toString("hex");
+  const secrets = { JWT_SECRET: secret(), SESSION_SECRET: secret() };
+  const env = { MONGODB_URL: options.mongoUrl, REDIS_URL: redis.url, ...secrets, ...options.env };
+  try {
+    const group = await startGroup({ count: 2, env });
+    try {
+      return await perform({ ...options, env }, redis, group, client.db());
+    } finally {
+      redis.thaw();
+      await group.close();
+    }
+  } finally {
+    await client.close();
+    await redis.close();
+  }
+}

@@ -1,0 +1,120 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Db } from "mongodb";
+import { createOracle, type Listing } from "../../bench/cache/oracle.ts";
+import { createClient } from "../sessions/client.ts";
+import type { Person } from "../sessions/people.ts";
+import { historyFault } from "./history.ts";
+
+/** What the readers saw since the last look. */
+export interface Seen {
+  requests: number;
+  /** Answers of 500 and above, and none at all. */
+  errors: number;
+  /** Asked to log in again. */
+  lost: number;
+  slowestMs: number;
+  /** Answers that were compared with MongoDB, and those that MongoDB could not have given. */
+  checked: number;
+  stale: number;
+  /** From memory or from Redis. */
+  hits: number;
+  /** The others, by what was asked for and who answered. */
+  misses: Record<string, number>;
+}
+
+interface Options {
+  urls: readonly string[];
+  db: Db;
+  people: readonly Person[];
+  rooms: readonly string[];
+  /** What was written so long ago must be told. */
+  boundMs: number;
+}
+
+const workers = 8;
+const restMs = 5;
+const nothing = (): Seen => ({
+  requests: 0,
+  errors: 0,
+  lost: 0,
+  slowestMs: 0,
+  checked: 0,
+  stale: 0,
+  hits: 0,
+  misses: {},
+});
+
+/** People who read lists and histories at every server; each answer is compared with what MongoDB had. */
+export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
+  const client = createClient();
+  const oracle = createOracle(db, { everyMs: 200, boundMs });
+  const examples: string[] = [];
+  let seen = nothing();
+  let stopped = false;
+  let turn = 0;
+
+  async function faultOf(path: string, text: string, asked: number): Promise<string | undefined> {
+    if (!path.endsWith("/messages")) return oracle.check(path.slice(5) as Listing, text, asked);
+    return historyFault(db, path.split("/")[3] ?? "", JSON.parse(text).messages, asked, boundMs);
+  }
+
+  async function read(): Promise<void> {
+    turn += 1;
+    const url = urls[turn % urls.length] ?? "";
+    const person = people[turn % people.length];
+    const room = `/api/channels/${rooms[turn % rooms.length]}/messages`;
+    const path = ["/api/users", "/api/channels", room][Math.floor(Math.random() * 3)] ?? "";
+    const [asked, since] = [Date.now(), performance.now()];
+    const { status, body, source } = await client.ask(url + path, { token: person?.token ?? "" });
+    seen.requests += 1;
+    seen.slowestMs = Math.max(seen.slowestMs, performance.now() - since);
+    const kind = `${path.split("/").at(-1)} ${source}`;
+    if (source === "l1" || source === "redis") seen.hits += 1;
+    else seen.misses[kind] = (seen.misses[kind] ?? 0) + 1;
+    if (status === 0 || status >= 500) {
+      seen.errors += 1;
+      if (examples.length < 10) examples.push(`${path}: ${status} ${JSON.stringify(body).slice(0, 200)}`);
+      return;
+    }
+    if (status === 401) seen.lost += 1;
+    if (status !== 200) return;
+    const why = await faultOf(path, JSON.stringify(body), asked);
+    seen.checked += 1;
+    if (!why) return;
+    seen.stale += 1;
+    if (examples.length < 10) examples.push(`${path} from ${source} at server ${urls.indexOf(url) + 1}: ${why}`);
+  }
+  async function work(): Promise<void> {
+    while (!stopped) {
+      await read();
+      await pause(restMs);
+    }
+  }
+  const working = Promise.all(Array.from({ length: workers }, work));
+
+  async function fromCache(url: string, path: string): Promise<boolean> {
+    const { source } = await client.ask(url + path, { token: people[0]?.token ?? "" });
+    return source === "l1" || source === "redis";
+  }
+
+  return {
+    examples,
+    /** Whether everything that is read here would come from a cache now. */
+    async served(): Promise<boolean> {
+      const paths = ["/api/users", "/api/channels", ...rooms.map((room) => `/api/channels/${room}/messages`)];
+      const asked = urls.flatMap((url) => paths.map((path) => fromCache(url, path)));
+      return (await Promise.all(asked)).every(Boolean);
+    },
+    look(): Seen {
+      const before = seen;
+      seen = nothing();
+      return before;
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      await working;
+      oracle.close();
+      client.close();
+    },
+  };
+}
