@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import jwt from "jsonwebtoken";
 
 export interface TokenClaims {
@@ -32,14 +33,16 @@ function asClaims(payload: unknown): TokenClaims | undefined {
 }
 
 export function createTokens(secret: string, ttlMs: number): Tokens {
+  // Of a string the library would try each time whether it is a certificate.
+  const key = createSecretKey(Buffer.from(secret));
   return {
-    sign: (claims) => jwt.sign(claims, secret, { algorithm: "HS256", expiresIn: Math.ceil(ttlMs / 1000) }),
+    sign: (claims) => jwt.sign(claims, key, { algorithm: "HS256", expiresIn: Math.ceil(ttlMs / 1000) }),
     read(header) {
       const token = /^Bearer (.+)$/i.exec(header ?? "")?.[1]?.trim();
       if (!token) return { kind: "absent" };
       if (token.length > 4_096 || !threeParts.test(token)) return { kind: "malformed" };
       try {
-        const claims = asClaims(jwt.verify(token, secret, { algorithms: ["HS256"] }));
+        const claims = asClaims(jwt.verify(token, key, { algorithms: ["HS256"] }));
         return claims ? { kind: "claims", claims } : { kind: "invalid" };
       } catch (error) {
         return { kind: error instanceof jwt.TokenExpiredError ? "expired" : "invalid" };
