@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { seed } from "./cache/seed.ts";
-import { costsIn } from "./costs/profile.ts";
+import { type Cost, costsIn } from "./costs/profile.ts";
 import { startSide } from "./mixed/side.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import type { Report } from "./support/report.ts";
@@ -15,6 +15,12 @@ const size = { users: 500, channels: 50, messages: 50_000 };
 const rooms = ["channel-0", "channel-1", "channel-2", "channel-3", "channel-4", "channel-5"];
 const people = 300;
 const rate = 400;
+
+const tableOf = (title: string, costs: readonly Cost[]) => ({
+  title,
+  head: ["where", "share"],
+  rows: costs.map(({ where, part }) => [where, `${(part * 100).toFixed(1)} %`]),
+});
 
 /**
  * What the server's processor is busy with under the mixed load; and, given the folder of another build, what an action
@@ -42,11 +48,8 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
       name: "costs",
       what: `what the server's processor is busy with under the mixed load of ${people} people, ${rate} actions a second`,
       tables: [
-        {
-          title: "of the processor's time, by where it is spent",
-          head: ["where", "share"],
-          rows: costs.map(({ where, part }) => [where, `${(part * 100).toFixed(1)} %`]),
-        },
+        tableOf("of the processor's time, by whom it is spent for", costs.behalf),
+        tableOf("of the processor's time, by where it is spent", costs.inside),
       ],
       healthy: [{ phase: "while it was looked at", share, least: 0.8 }],
       failures: [],

@@ -1,8 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+interface Frame {
+  functionName: string;
+  url: string;
+  lineNumber: number;
+}
+
 interface Profile {
-  nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
+  nodes: { id: number; callFrame: Frame; children?: number[] }[];
   samples: number[];
   timeDeltas: number[];
 }
@@ -13,32 +19,58 @@ export interface Cost {
   part: number;
 }
 
-const most = 15;
+export interface Costs {
+  /** The functions in which the time is spent themselves. */
+  inside: Cost[];
+  /** The function of the product, or else the package, that it is spent for: the nearest one up the stack. */
+  behalf: Cost[];
+}
+
+const most = 12;
 const idle = new Set(["(idle)", "(root)"]);
 
-function nameOf({ functionName, url, lineNumber }: Profile["nodes"][number]["callFrame"]): string {
-  const path = url
+const placeOf = (url: string) =>
+  url
     .replace(/^file:\/\//, "")
     .replace(/^.*\/dist\/src\//, "src/")
     .replace(/^.*\/node_modules\//, "");
-  return path ? `${functionName || "(anonymous)"} ${path}:${lineNumber + 1}` : functionName;
+
+const nameOf = ({ functionName, url, lineNumber }: Frame) =>
+  url ? `${functionName || "(anonymous)"} ${placeOf(url)}:${lineNumber + 1}` : functionName;
+
+function largest(times: ReadonlyMap<string, number>, busy: number): Cost[] {
+  const sorted = [...times].sort(([, one], [, other]) => other - one);
+  return sorted.slice(0, most).map(([where, time]) => ({ where, part: time / busy }));
 }
 
-/** The functions in which a process spent most of its time, themselves and not what they called. */
-export async function costsIn(folder: string): Promise<Cost[]> {
+export async function costsIn(folder: string): Promise<Costs> {
   const [file] = (await readdir(folder)).filter((name) => name.endsWith(".cpuprofile"));
   if (!file) throw new Error(`${folder} has no profile: the server did not end by itself`);
   const { nodes, samples, timeDeltas } = JSON.parse(await readFile(join(folder, file), "utf8")) as Profile;
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
-  const times = new Map<string, number>();
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
+
+  function ownerOf(id: number): string {
+    let outermost = "Node itself";
+    for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
+      const { functionName, url } = frames.get(at) ?? { functionName: "", url: "" };
+      const place = placeOf(url);
+      if (place.startsWith("src/")) return `${functionName || "(anonymous)"} ${place}`;
+      if (url.includes("/node_modules/")) outermost = /^(@[^/]+\/)?[^/]+/.exec(place)?.[0] ?? place;
+    }
+    return outermost;
+  }
+
+  const [inside, behalf] = [new Map<string, number>(), new Map<string, number>()];
   let busy = 0;
+  const add = (to: Map<string, number>, name: string, time: number) => to.set(name, (to.get(name) ?? 0) + time);
   for (const [n, id] of samples.entries()) {
-    const name = names.get(id) ?? "";
-    if (idle.has(name)) continue;
+    const frame = frames.get(id);
+    if (!frame || idle.has(frame.functionName)) continue;
     const time = timeDeltas[n] ?? 0;
     busy += time;
-    times.set(name, (times.get(name) ?? 0) + time);
+    add(inside, nameOf(frame), time);
+    add(behalf, ownerOf(id), time);
   }
-  const sorted = [...times].sort(([, one], [, other]) => other - one);
-  return sorted.slice(0, most).map(([where, time]) => ({ where, part: time / busy }));
+  return { inside: largest(inside, busy), behalf: largest(behalf, busy) };
 }
