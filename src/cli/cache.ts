@@ -72,11 +72,18 @@ function flushCommand(desk: Desk): Command {
   return new Command("flush")
     .description("throw a cache away (all, when none is named); every server fills its caches anew")
     .addArgument(new Argument("[cache]", "whose keys are deleted").choices(cacheNames))
+    .option("--dry-run", "only count its keys")
     .option("--json", "answer in JSON")
-    .action((name: CacheName | undefined, { json }: { json?: boolean }) =>
+    .action((name: CacheName | undefined, { json, dryRun }: { json?: boolean; dryRun?: boolean }) =>
       inHouse(desk, async ({ db, redis }) => {
         const { door } = (await redis()).box;
         const prefixes = name ? [cachePrefixes[name]] : Object.values(cachePrefixes);
+        if (dryRun) {
+          const counts = await Promise.all(prefixes.map((prefix) => countKeys(door, prefix)));
+          const all = counts.includes(undefined) ? undefined : counts.reduce<number>((sum, n) => sum + (n ?? 0), 0);
+          const words = all === undefined ? await silenceOf(door) : `${all} keys would be deleted.`;
+          return answer(desk, json, { keys: all ?? null, dryRun }, [words]);
+        }
         const flushed = await flushCaches({ db, door, clock: systemClock }, prefixes, "an operator has flushed caches");
         const { keys, epoch } = flushed;
         answer(desk, json, { ...flushed, keys: keys ?? null }, [

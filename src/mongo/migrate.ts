@@ -151,6 +151,20 @@ export function migrateDown(options: MigrateOptions, to?: string): Promise<strin
   });
 }
 
+/** What `migrateUp` would run. */
+export function wouldMigrateUp(options: MigrateOptions): Promise<string[]> {
+  return withBench(options, "up", async ({ umzug }) => (await umzug.pending()).map(({ name }) => name));
+}
+
+/** What `migrateDown` would take back, the newest first. */
+export function wouldMigrateDown(options: MigrateOptions, to?: string): Promise<string[]> {
+  return withBench(options, "down", async ({ umzug, names }) => {
+    const there = (await umzug.executed()).map(({ name }) => name).reverse();
+    if (to === undefined) return there.slice(0, 1);
+    return Number(to) === 0 ? there : there.filter((name) => name >= named(names, to));
+  });
+}
+
 /** Every migration that this version or the database knows of, in order. */
 export function migrationStatus(options: MigrateOptions): Promise<MigrationStatus[]> {
   return withBench(options, "up", async ({ claims, names }) => {

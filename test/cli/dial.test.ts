@@ -65,6 +65,10 @@ describe("the operator's dial, against running servers", () => {
     );
     expect((await sluice("kill", "on", ...why, "--dry-run")).text).toBe("The kill switch would be turned on.");
     expect((await sluice("dial", "ramp", "50", ...why, "--dry-run", "--json")).json).toMatchObject({ dryRun: true });
+    expect((await sluice("cache", "flush", "--dry-run", "--json")).json).toEqual({
+      keys: expect.any(Number),
+      dryRun: true,
+    });
     expect((await sluice("dial", "get", "--json")).json.revision).toBe(1);
   });
 

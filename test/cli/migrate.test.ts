@@ -14,6 +14,8 @@ describe("the operator's migrate", () => {
     const migrate = (...args: string[]) => operator(["migrate", ...args], { MONGODB_URL: urls.built }, built);
     expect((await migrate("status")).lines).toEqual(names.map((name) => expect.stringMatching(`^${name} +pending$`)));
 
+    const dry = await migrate("up", "--dry-run");
+    expect(dry).toMatchObject({ code: 0, lines: names.map((name) => `to be done  ${name}`) });
     const up = await migrate();
     expect(up).toMatchObject({ code: 0, lines: names.map((name) => `done  ${name}`) });
     expect(up.aside).toContain("Migration 001-chat-indexes begins (up)");
@@ -21,7 +23,12 @@ describe("the operator's migrate", () => {
     const done = names.map((name) => expect.stringMatching(`^${name} +done +\\d{4}-\\d\\d-\\d\\dT`));
     expect((await migrate("status")).lines).toEqual(done);
 
+    const [stored] = (await migrate("status", "--json")).lines;
+    expect(JSON.parse(stored ?? "")).toMatchObject(names.map((name) => ({ name, state: "done" })));
+    const back = await migrate("down", names[1] ?? "", "--dry-run", "--json");
+    expect(JSON.parse(back.lines[0] ?? "")).toEqual({ migrations: names.slice(1).reverse(), dryRun: true });
     const newest = names.at(-1);
+    expect((await migrate("down", "--dry-run")).lines).toEqual([`to be taken back  ${newest}`]);
     expect(await migrate("down")).toMatchObject({ code: 0, lines: [`taken back  ${newest}`] });
     const rest = names.slice(0, -1).reverse();
     expect((await migrate("down", "0")).lines).toEqual(rest.map((name) => `taken back  ${name}`));
@@ -58,6 +65,7 @@ describe("the operator's door", () => {
     expect(code).toBe(0);
     expect(lines.join("\n")).toMatch(/Usage: sluice .*migrate +bring the database's indexes up to date/s);
     const more = (await operator(["migrate", "--help"], {}, built)).lines.join("\n");
-    for (const name of ["up", "down \\[to\\]", "status"]) expect(more).toMatch(new RegExp(`^ +${name} +\\w`, "m"));
+    for (const name of ["up", "down", "status"])
+      expect(more).toMatch(new RegExp(`^ +${name} \\[options\\].* +\\w`, "m"));
   });
 });
