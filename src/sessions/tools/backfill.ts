@@ -41,6 +41,8 @@ const portion = 100;
 const againMs = 50;
 const markEveryMs = 250;
 const defaultRate = 2_500;
+/** Looking whether a session is still there costs so much less than copying one. */
+const looksPerCopy = 4;
 // Each begins when the epoch was raised during the one before, which made its copies old.
 const mostRounds = 3;
 
@@ -142,7 +144,7 @@ export async function backfillSessions(tools: Toolbox, options: BackfillOptions 
     Object.assign(counts, none);
     await walk(undefined, total, epoch);
   }
-  const swept = signal.aborted ? 0 : await sweepCopies(box, { rate, signal });
+  const swept = signal.aborted ? 0 : await sweepCopies(box, { rate: rate * looksPerCopy, signal });
   if (!signal.aborted) await checkpoint.clear();
   const resumedAt = rounds === 1 ? (resumed?.walked ?? 0) : 0;
   return { sessions: walked, ...counts, swept, resumedAt, rounds, stopped: signal.aborted };

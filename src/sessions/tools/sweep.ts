@@ -3,7 +3,7 @@ import { createPace } from "./pace.ts";
 import type { Toolbox, ToolOptions } from "./toolbox.ts";
 import { copiedIds } from "./walk.ts";
 
-const portion = 200;
+const portion = 100;
 
 /**
  * Removes our copies of sessions that MongoDB does not know: a server of ours does not believe them, but a stock
