@@ -198,7 +198,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       ...(chatCaches ? { caches: chatCaches } : {}),
     });
     const services = hot?.services(plainServices) ?? plainServices;
-    const answers = createChatAnswers({ services, caches: chatCaches, memory });
+    const answers = createChatAnswers({ config, services, caches: chatCaches, memory });
     life.own("emoji", services.emoji, (emoji) => emoji.close());
     door.start();
     const plainGate = createSessionGate({ store, db, collection: config.SESSION_COLLECTION });
@@ -258,7 +258,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       publicDir,
     });
     const chat =
-      hot?.serve({ config, origins, answers, limiter: limits.api, timer: ops.httpTimer, next: long }) ?? long;
+      hot?.serve({ config, origins, answers, services, limiter: limits.api, timer: ops.httpTimer, next: long }) ?? long;
     const parts = { config, secrets, about, publicDir, settings, dial, box, caches, door, log };
     const { console, way } = wireConsole({ ...parts, killSwitch: ops.killSwitch });
     life.own("the console", console, (it) => it.close());

@@ -38,6 +38,8 @@ export interface CacheOptions<Entry, Slice> {
 export interface Kept<Entry> {
   readonly version: string;
   readonly entries: readonly Entry[];
+  /** The ids in MongoDB of what they tell of. */
+  readonly documents: readonly string[];
 }
 
 /** A cache, and what of it the room itself needs. */
@@ -76,15 +78,14 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
   const gone = declaration.keyless && createGone(declaration.ttlSeconds * 1_000 + options.leaseMs * 2);
   const { documents = (entry: Entry) => [declaration.id(entry)] } = declaration;
 
-  /** Whether it holds what was deleted. */
-  function holdsGone(key: string, entries: readonly Entry[]): boolean {
-    if (!gone) return false;
-    const ids = entries.flatMap(documents);
-    gone.seen(key, ids);
-    return gone.some(ids);
-  }
+  const documentsOf = (entries: readonly Entry[]) => (gone ? entries.flatMap(documents) : []);
+  const onHeld = (key: string, entries: readonly Entry[]) => gone?.seen(key, documentsOf(entries));
 
-  const onHeld = (key: string, entries: readonly Entry[]) => gone?.seen(key, entries.flatMap(documents));
+  /** Whether some of what it holds was deleted. */
+  function holdsGone(key: string, ids: readonly string[]): boolean {
+    gone?.seen(key, ids);
+    return gone?.some(ids) ?? false;
+  }
   const writes = createWrites({ declaration, door, trust, generations, dropped, events, on, onHeld });
   const fills = createFills({ ...options, generations, onHeld });
 
@@ -114,20 +115,22 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     }
     const found = answer.value;
     if (found.state === "same") {
-      if (before && !gone?.some(before.entries.flatMap(documents))) return { ...before, ttlMs: found.ttlMs };
+      // Where these are was noted when they were read.
+      if (before && !gone?.some(before.documents)) return { ...before, ttlMs: found.ttlMs };
       await writes.drop(key, "it holds what was deleted", false);
       return missing;
     }
     if (found.state !== "complete") return missing;
     try {
       const entries = entriesOf(found.elements, found.inOrder);
-      if (holdsGone(key, entries)) {
+      const ids = documentsOf(entries);
+      if (holdsGone(key, ids)) {
         await writes.drop(key, "it holds what was deleted", false);
         return missing;
       }
       const { version, ttlMs } = found;
       if (space && version !== undefined)
-        space.keep(redisKey, { value: { version, entries }, bytes: bytesOf(found.elements), ttlMs });
+        space.keep(redisKey, { value: { version, entries, documents: ids }, bytes: bytesOf(found.elements), ttlMs });
       return { version, ttlMs, entries: fitting ? entries : picked(entries, slice) };
     } catch {
       await writes.drop(key, "it cannot be read", true);
@@ -199,12 +202,12 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
       const before = writes.drops(key);
       const { result, entries } = await work().catch((error: unknown) => doubted(key, error));
       // Deleted meanwhile by somebody who may have deleted just this: what was written is not put back.
-      if (writes.drops(key) === before && !holdsGone(key, entries)) await writes.push(key, entries, true);
+      if (writes.drops(key) === before && !holdsGone(key, documentsOf(entries))) await writes.push(key, entries, true);
       else await writes.drop(key, "deleted while it was written", true);
       return result;
     },
     wrote: (key, entries) =>
-      holdsGone(key, entries) ? writes.drop(key, "it was deleted", true) : writes.push(key, entries, true),
+      holdsGone(key, documentsOf(entries)) ? writes.drop(key, "it was deleted", true) : writes.push(key, entries, true),
     drop: (key, why) => writes.drop(key, why, true),
     heard: generations.raise,
   };

@@ -2,7 +2,7 @@ import type { RedisDoor } from "../redis/types.ts";
 import { type AnswersOptions, createAnswers } from "./answers.ts";
 import { createBus } from "./bus.ts";
 import type { CacheBus, Topic } from "./bus-types.ts";
-import type { DerivedCache } from "./derived.ts";
+import { createDerived, type DerivedCache, type DerivedOptions } from "./derived.ts";
 import { createL1, type L1 } from "./l1.ts";
 import { spreadNews } from "./news.ts";
 import type { CacheRoom } from "./room.ts";
@@ -26,6 +26,12 @@ export interface CacheMemory {
   readonly l1: L1;
   /** From now on changes of this cache are told on `topic`, and heard. */
   share(cache: Pick<Cache<unknown>, "name" | "redisKey" | "heard">, topic: Topic): void;
+  /** What is made of all entries of a key, kept until they change; `name` tells it from whatever else is. */
+  derive<Entry, T extends object>(
+    cache: Cache<Entry>,
+    name: string,
+    make: DerivedOptions<Entry, T>["make"],
+  ): DerivedCache<T>;
   answers<Entry>(cache: Cache<Entry>, render: AnswersOptions<Entry>["render"]): DerivedCache<Answer>;
   close(): Promise<void>;
 }
@@ -47,6 +53,7 @@ export function createCacheMemory({
     bus,
     l1,
     share: news.share,
+    derive: (cache, name, make) => createDerived({ cache, l1, name, make, events }),
     answers: (cache, render) => createAnswers({ cache, l1, door, render, events }),
     async close() {
       news.stop();

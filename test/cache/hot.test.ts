@@ -93,6 +93,8 @@ describe("a hot answer", () => {
     ["/api/users", { "Accept-Encoding": "gzip, br" }],
     ["/api/channels", { "If-None-Match": "*" }],
     ["/api/channels", { "If-None-Match": '"other"' }],
+    ["/api/channels/general/messages", {}],
+    ["/api/channels/general/messages", { "If-None-Match": "*" }],
   ])("is the same as by the long way: %s %j", async (path, headers) => {
     const { token } = await join();
     for (const method of ["GET", "HEAD"]) {
@@ -193,6 +195,56 @@ describe("a hot answer", () => {
     await warm(one, token);
     const page = await (await fetch(`${one.url}/metrics`)).text();
     expect(page).toMatch(/chat_http_request_duration_seconds_count\{.*route="\/api\/users".*cache="l1".*\} [1-9]/);
+  });
+});
+
+describe("the page a channel opens with", () => {
+  it("is one for all, but for those who have a private message on it", async () => {
+    const [ann, bob] = [await join(one), await join(one)];
+    const { body: made } = await ann.post("/api/channels", { name: "Many words", type: "text" });
+    const path = `/api/channels/${made.id}/messages`;
+    const messages = client.db().collection("messages");
+    const at = Date.now() - 60_000;
+    const line = (n: number) => ({
+      author: "somebody",
+      text: `line ${n}`,
+      channel: made.id,
+      type: "public",
+      target: null as string | null,
+      timestamp: new Date(at + n),
+    });
+    await messages.insertMany(Array.from({ length: 60 }, (_, n) => line(n)));
+    const whisper = { ...line(1), text: "for ann", type: "private", target: ann.nickname };
+    await messages.insertOne(whisper);
+
+    const read = async (who: Browser, chat = one) => {
+      const { headers, body } = await ask(chat, who.token, { path });
+      const page = JSON.parse(String(body)) as { messages: { text: string }[]; before: string | null };
+      return { from: headers["x-cache"], texts: page.messages.map(({ text }) => text), before: page.before };
+    };
+    const newest = Array.from({ length: 50 }, (_, n) => `line ${10 + n}`);
+    // What is older than the page is nobody's reason to ask for more.
+    for (const who of [ann, bob]) {
+      await warm(one, who.token, path);
+      const { texts, before } = await read(who);
+      expect(texts).toEqual(newest);
+      const older = await ask(one, who.token, { path: `${path}?before=${before}` });
+      const found = JSON.parse(String(older.body)).messages.map(({ text }: { text: string }) => text);
+      expect(found).toHaveLength(who === ann ? 11 : 10);
+    }
+    await messages.insertOne({ ...whisper, _id: new mongoose.Types.ObjectId(), timestamp: new Date() });
+    await until(async () => (await read(ann)).texts.at(-1) === "for ann");
+    for (const chat of [one, two]) {
+      await warm(chat, bob.token, path);
+      expect((await read(bob, chat)).texts).toEqual(newest);
+      expect((await read(ann, chat)).texts).toEqual([...newest.slice(1), "for ann"]);
+    }
+    await messages.insertOne({ ...line(70), text: "the last" });
+    for (const chat of [one, two]) await until(async () => (await read(bob, chat)).texts.at(-1) === "the last");
+    const page = await (await fetch(`${one.url}/metrics`)).text();
+    expect(page).toMatch(
+      /chat_http_request_duration_seconds_count\{.*route="\/api\/channels\/:id\/messages".*cache="l1".*\} [1-9]/,
+    );
   });
 });
 

@@ -2,10 +2,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Response } from "express";
 import { afterEach, describe, expect, it } from "vitest";
-import type { DerivedCache } from "../../src/cache/derived.ts";
-import { type Answer, makeAnswer } from "../../src/cache/wire.ts";
+import { makeAnswer } from "../../src/cache/wire.ts";
 import { createCounting } from "../../src/chat/hot/counting.ts";
-import { createHot } from "../../src/chat/hot/handler.ts";
+import { createHot, type HotTarget } from "../../src/chat/hot/handler.ts";
 import { createVerifiedTokens } from "../../src/chat/hot/verified.ts";
 import { limited } from "../../src/chat/routes/limits.ts";
 import type { Limiter } from "../../src/kernel/limiter.ts";
@@ -25,7 +24,7 @@ afterEach(async () => {
 });
 
 /** A server whose hot answers are `read`, and which answers everything else by the long way. */
-async function start(read: DerivedCache<Answer>["read"], limit = 100) {
+async function start(read: HotTarget["read"], limit = 100) {
   let used = 0;
   const consumed: number[] = [];
   const now = () => ({ allowed: used <= limit, limit, remaining: limit - used, resetSeconds: 60, windowSeconds: 60 });
@@ -53,7 +52,7 @@ async function start(read: DerivedCache<Answer>["read"], limit = 100) {
   app.get("/api/users", (_req, res) => void res.json("the long way"));
   const next = app as unknown as Parameters<typeof createHot>[0]["next"];
   const handler = createHot({
-    answers: { "/api/users": { read } },
+    targetOf: (path) => (path === "/api/users" ? { route: path, read } : undefined),
     verified,
     counting,
     headers: () => [],

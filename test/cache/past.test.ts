@@ -23,7 +23,7 @@ async function start() {
     heartbeatMs: 100,
     silenceMs: 5_000,
   });
-  return { chat, memory, answers: createChatAnswers({ services, caches, memory }) };
+  return { chat, memory, answers: createChatAnswers({ services, caches, memory, config: { HISTORY_LIMIT: 50 } }) };
 }
 
 beforeAll(async () => {

@@ -74,7 +74,13 @@ export async function startWorld({ mongoUrl, followed, sentinels }: WorldOptions
   const start = () =>
     startChatInstance({
       mongoUrl,
-      env: { ...place.env, HISTORY_LIMIT: `${limit}`, CACHE_WAIT: "100ms", REDIS_BACKOFF_MAX: "100ms" },
+      env: {
+        ...place.env,
+        HISTORY_LIMIT: `${limit}`,
+        CACHE_AUDIT: "0",
+        CACHE_WAIT: "100ms",
+        REDIS_BACKOFF_MAX: "100ms",
+      },
       timing,
       clock,
       declared,

@@ -4,17 +4,20 @@ import type { CacheMemory } from "../../cache/memory.ts";
 import { type Answer, makeAnswer } from "../../cache/wire.ts";
 import type { ChatCaches } from "../caches/index.ts";
 import type { ChatServices, UserCard } from "../services/types.ts";
+import { createHistories, type Histories, noHistories } from "./histories.ts";
 
-/** The answers that are the same for everybody. */
+/** The answers that are the same for everybody, or for most. */
 export interface ChatAnswers {
   readonly users: DerivedCache<Answer>;
   readonly channels: DerivedCache<Answer>;
+  readonly histories: Histories;
 }
 
 interface Options {
   services: Pick<ChatServices, "users" | "channels">;
   caches?: ChatCaches | undefined;
   memory?: CacheMemory | undefined;
+  config: { HISTORY_LIMIT: number };
 }
 
 /** Where instances tell each other what has changed. */
@@ -32,11 +35,12 @@ function plain(list: () => Promise<unknown[]>): DerivedCache<Answer> {
   };
 }
 
-export function createChatAnswers({ services, caches, memory }: Options): ChatAnswers {
+export function createChatAnswers({ services, caches, memory, config }: Options): ChatAnswers {
   if (!caches || !memory)
     return {
       users: plain(async () => (await services.users.list()).map(shownUser)),
       channels: plain(() => services.channels.list()),
+      histories: noHistories,
     };
   memory.share(caches.users, "updates:users");
   memory.share(caches.channels, "updates:channels");
@@ -46,5 +50,6 @@ export function createChatAnswers({ services, caches, memory }: Options): ChatAn
     channels: memory.answers(caches.channels, (all) =>
       JSON.stringify(all.map(({ channel: { adminsOnly: _, ...channel } }) => channel)),
     ),
+    histories: createHistories({ caches, memory, historyLimit: config.HISTORY_LIMIT }),
   };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { Derived, DerivedCache } from "../../cache/derived.ts";
+import type { Derived } from "../../cache/derived.ts";
 import { replyTo } from "../../cache/http/send.ts";
 import type { Answer } from "../../cache/wire.ts";
 import { withBudget } from "../../kernel/budget.ts";
@@ -7,12 +7,20 @@ import type { Allowance } from "../../kernel/limiter.ts";
 import type { Log } from "../../kernel/log.ts";
 import { sendOptions } from "../routes/answer.ts";
 import { allowanceHeaders, keyOfUser, noteCounted } from "../routes/limits.ts";
+import type { Standing } from "../services/types.ts";
 import type { Counting } from "./counting.ts";
 import type { VerifiedTokens } from "./verified.ts";
 
+/** Something that is served, to whom it may be; undefined: the long way must see to it. */
+export interface HotTarget {
+  /** As the long way names it. */
+  readonly route: string;
+  read(caller: Standing): Derived<Answer> | Promise<Derived<Answer> | undefined>;
+}
+
 export interface HotOptions {
-  /** What is served, by path. */
-  answers: Readonly<Record<string, DerivedCache<Answer>>>;
+  /** What is served at a URL. */
+  targetOf(url: string): HotTarget | undefined;
   verified: VerifiedTokens;
   /** Absent: nothing is limited. */
   counting?: Counting;
@@ -40,19 +48,19 @@ function isBare({ method, headers }: IncomingMessage): boolean {
  * against the limits, with the headers of the long way. Whatever is in the least unusual goes that way.
  */
 export function createHot(options: HotOptions): RequestListener {
-  const { verified, counting, headers, timer, patienceMs, next, log } = options;
-  const paths = new Map(Object.entries(options.answers));
+  const { targetOf, verified, counting, headers, timer, patienceMs, next, log } = options;
 
   interface Asked {
     readonly req: IncomingMessage;
     readonly res: Labelled;
+    readonly route: string;
     readonly began: number;
   }
 
-  function send({ req, res, began }: Asked, { value, from }: Derived<Answer>, allowance?: Allowance): void {
+  function send({ req, res, route, began }: Asked, { value, from }: Derived<Answer>, allowance?: Allowance): void {
     const { status, headers: own, body } = replyTo(req, value, sendOptions(from));
     const limits = allowance ? allowanceHeaders(allowance) : [];
-    res.locals = { route: req.url, cache: from, began };
+    res.locals = { route, cache: from, began };
     timer(req, res, noop);
     res.writeHead(status, [...headers(req.headers.origin), ...limits, ...own]);
     res.end(body);
@@ -61,7 +69,7 @@ export function createHot(options: HotOptions): RequestListener {
   /** The long way says why it failed, or finds another one. */
   async function serve(
     asked: Asked,
-    answers: DerivedCache<Answer>,
+    read: () => ReturnType<HotTarget["read"]>,
     counted: Allowance | Promise<Allowance> | undefined,
   ): Promise<void> {
     const { req, res, began } = asked;
@@ -75,7 +83,7 @@ export function createHot(options: HotOptions): RequestListener {
       timeout = setTimeout(resolve, patienceMs, undefined);
     });
     try {
-      const both = Promise.all([withBudget(() => answers.read("")), counted]);
+      const both = Promise.all([withBudget(read), counted]);
       const [found, allowance] = (await Promise.race([both, late])) ?? [];
       if (!found || allowance?.allowed === false) goOn();
       else if (!res.destroyed) send(asked, found, allowance);
@@ -88,20 +96,21 @@ export function createHot(options: HotOptions): RequestListener {
   }
 
   return (req, res) => {
-    const answers = paths.get(req.url ?? "");
-    const caller = answers && isBare(req) ? verified.find(req.headers.authorization) : undefined;
-    if (!answers || !caller) {
+    const target = targetOf(req.url ?? "");
+    const caller = target && isBare(req) ? verified.find(req.headers.authorization) : undefined;
+    if (!target || !caller) {
       next(req, res);
       return;
     }
-    const asked = { req, res, began: performance.now() };
-    const allowance = counting?.consume(keyOfUser(caller.standing.id));
+    const { standing } = caller;
+    const asked = { req, res, route: target.route, began: performance.now() };
+    const allowance = counting?.consume(keyOfUser(standing.id));
     if (allowance instanceof Promise) {
-      void serve(asked, answers, allowance);
+      void serve(asked, () => target.read(standing), allowance);
       return;
     }
-    const found = answers.read("");
-    if (found instanceof Promise) void serve(asked, { read: () => found }, allowance);
+    const found = target.read(standing);
+    if (found instanceof Promise) void serve(asked, () => found, allowance);
     else send(asked, found, allowance);
   };
 }

@@ -20,6 +20,7 @@ import {
   revokingUsers,
   type SessionNews,
 } from "./revocations.ts";
+import { createTargets } from "./targets.ts";
 import { createVerifiedTokens, type VerifiedTokens } from "./verified.ts";
 
 interface Options {
@@ -33,6 +34,7 @@ interface ServeOptions {
   config: { PORT: number; NODE_ENV: string };
   origins: readonly string[];
   answers: ChatAnswers;
+  services: Pick<ChatServices, "channels">;
   limiter?: Limiter | undefined;
   timer: HotOptions["timer"];
   next: RequestListener;
@@ -79,11 +81,11 @@ export function createHotSide({ bus, db, sessions, log }: Options): HotSide {
       users: revokingUsers(services.users, revocations),
       moderation: revokingModeration(services.moderation, revocations),
     }),
-    serve({ config, origins, answers, limiter, timer, next }) {
+    serve({ config, origins, answers, services, limiter, timer, next }) {
       const counting = limiter && createCounting({ limiter });
       if (counting) closing.push(() => counting.close());
       return createHot({
-        answers: { "/api/users": answers.users, "/api/channels": answers.channels },
+        targetOf: createTargets(answers, services.channels),
         verified,
         ...(counting && { counting }),
         headers: frontHeaders({ port: config.PORT, production: config.NODE_ENV === "production", origins }),

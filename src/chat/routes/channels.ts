@@ -1,10 +1,11 @@
 import { type RequestHandler, Router } from "express";
 import type { DerivedCache } from "../../cache/derived.ts";
-import type { Answer } from "../../cache/wire.ts";
+import type { ReadFrom } from "../../cache/types.ts";
+import { type Answer, makeAnswer } from "../../cache/wire.ts";
+import { type Histories, shownMessage, usualPage } from "../hot/histories.ts";
 import { refuse } from "../services/errors.ts";
-import type { Channels, Message, Messages, Role } from "../services/types.ts";
+import type { ChannelAccess, Channels, Messages, Role } from "../services/types.ts";
 import { answerWith } from "./answer.ts";
-import { cameFrom } from "./came-from.ts";
 import type { Guard } from "./guard.ts";
 import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts";
 
@@ -14,6 +15,8 @@ interface Options {
   /** All of them, as bytes. */
   list: DerivedCache<Answer>;
   messages: Messages;
+  /** The pages that channels open with, as bytes. */
+  histories: Histories;
   /** Counts the channels that a request makes. */
   making: RequestHandler;
 }
@@ -24,17 +27,16 @@ const newChannel = {
   description: optional(textField("Description", 0, 500)),
 };
 
-function entry({ id, author, room, text, type, target, timestamp }: Message) {
-  return { id, author, room, text, type, target, timestamp };
-}
+/** Whether somebody of this role may read the channel. */
+export const mayRead = (channel: ChannelAccess, role: Role) => !channel.adminsOnly.read || role === "admin";
 
-export function channelRoutes({ guard, channels, list, messages, making }: Options): Router {
+export function channelRoutes({ guard, channels, list, messages, histories, making }: Options): Router {
   const router = Router();
 
-  async function mayRead(room: string, role: Role): Promise<void> {
+  async function mustRead(room: string, role: Role): Promise<void> {
     const channel = await channels.byId(room);
     if (!channel) throw refuse.notFound(`Channel '${room.slice(0, 100)}' not found`, "CHANNEL_NOT_FOUND");
-    if (channel.adminsOnly.read && role !== "admin") throw refuse.forbidden("Admin access required", "ADMIN_REQUIRED");
+    if (!mayRead(channel, role)) throw refuse.forbidden("Admin access required", "ADMIN_REQUIRED");
   }
 
   router.get(
@@ -60,15 +62,17 @@ export function channelRoutes({ guard, channels, list, messages, making }: Optio
       const room = String(req.params.id);
       const { before } = req.query;
       if (before !== undefined && typeof before !== "string") throw refuse.invalid("'before' must be given once");
-      const limit = queryNumber(req.query.limit, "'limit'", { min: 1, max: 100, fallback: 50 });
-      await mayRead(room, standing.role);
-      const page = await messages.page(
-        room,
-        standing.nickname,
-        { limit, ...(before ? { before } : {}) },
-        cameFrom(res),
-      );
-      res.json({ messages: page.messages.map(entry), before: page.before });
+      const limit = queryNumber(req.query.limit, "'limit'", { min: 1, max: 100, fallback: usualPage });
+      await mustRead(room, standing.role);
+      const usual = before === undefined && limit === usualPage;
+      const shared = usual ? await histories.read(room, standing.nickname) : undefined;
+      if (shared) return answerWith(req, res, shared);
+      let from: ReadFrom = "bypass";
+      const page = await messages.page(room, standing.nickname, { limit, ...(before ? { before } : {}) }, (told) => {
+        from = told;
+      });
+      const body = JSON.stringify({ messages: page.messages.map(shownMessage), before: page.before });
+      answerWith(req, res, { value: await makeAnswer(body, { packFrom: Number.POSITIVE_INFINITY }), from });
     }),
   );
 

@@ -100,6 +100,7 @@ export function createChatHttp(options: ChatHttpOptions): Express {
       channels: services.channels,
       list: answers.channels,
       messages: services.messages,
+      histories: answers.histories,
       making: limited(limits.channels, byUser(tokens)),
     }),
   );

@@ -57,7 +57,8 @@ interface Newest {
   readonly from: ReadFrom;
 }
 
-function isBefore({ at, id }: { at: number; id: string }, message: Message): boolean {
+/** Whether something of that time and id comes before a message. */
+export function isBefore({ at, id }: { at: number; id: string }, message: Message): boolean {
   const time = message.timestamp.getTime();
   return at < time || (at === time && byText(id, message.id) < 0);
 }
