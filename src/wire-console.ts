@@ -4,7 +4,7 @@ import type { RequestHandler } from "express";
 import { explainKey } from "./cache/journal.ts";
 import type { CacheRoom } from "./cache/room.ts";
 import { flushCaches, switchCache } from "./cache/tools.ts";
-import { type CacheName, cachePrefixes } from "./chat/caches/index.ts";
+import { type CacheName, cachePrefixes, keyedByChannel } from "./chat/caches/index.ts";
 import { clientPages } from "./chat/routes/client.ts";
 import { byAddress } from "./chat/routes/limits.ts";
 import type { Config } from "./config/load.ts";
@@ -83,7 +83,7 @@ export function wireConsole(parts: ConsoleParts): WiredConsole {
     },
     fleet: dial.status,
     liveSessions: () => box.sessions.estimatedDocumentCount(),
-    caches: { all: caches?.all ?? new Map(), byDefault: config.CACHES },
+    caches: { all: caches?.all ?? new Map(), byDefault: config.CACHES, keyed: keyedByChannel },
     clock: systemClock,
   });
   // Behind the #, so that neither a server nor a log sees it.

@@ -75,7 +75,7 @@ function showConsole({ role }) {
       problem && h("p", { class: "notice bad" }, `What is known of the servers may be old: ${problem}.`),
       settings?.disabledBy &&
         h("p", { class: "notice bad" }, `Redis is switched off ${by}: MongoDB answers for everything.`),
-      amiss().map((words) => h("p", { class: "notice" }, words)),
+      amiss().map((words) => h("p", { class: / Redis is /.test(words) ? "notice bad" : "notice" }, words)),
     );
   }
 

@@ -63,14 +63,24 @@ export function explainView({ locked, announce }) {
     });
   };
 
+  let keyed = [];
+  const showKey = () => {
+    $("one-key-label").hidden = !keyed.includes(choice.value);
+    key.required = keyed.includes(choice.value);
+    if (!key.required) key.value = "";
+  };
+  choice.onchange = showKey;
+
   return ({ caches }) => {
     const now = caches.map(({ name }) => name);
     if (now.join() !== names) {
       names = now.join();
+      keyed = caches.filter((cache) => cache.keyed).map(({ name }) => name);
       fill(
         choice,
         now.map((name) => h("option", { value: name }, name)),
       );
+      showKey();
     }
     $("one").hidden = now.length === 0;
     $("flush").disabled = locked();

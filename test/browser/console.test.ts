@@ -136,6 +136,12 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     const { page } = await house.open();
     await page.getByRole("button", { name: "Explain" }).click();
     await shows(page, "#explained", /^cache:users:list /);
+    await page.locator("#one-cache").selectOption("messages");
+    await page.locator("#one-key").fill("general");
+    await page.getByRole("button", { name: "Explain" }).click();
+    await shows(page, "#explained", /^cache:messages:recent:general /);
+    await page.locator("#one-cache").selectOption("users");
+    expect(await page.locator("#one-key").isVisible()).toBe(false);
     await house.redis.ask("SET", "cache:users:list:more", "x");
     await page.getByRole("button", { name: "Throw away…" }).click();
     await page.getByText("Throw the cache users away?").waitFor();

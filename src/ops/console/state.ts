@@ -16,7 +16,8 @@ export interface StateOptions {
   fleet(): Promise<FleetStatus>;
   /** About how many live sessions there are. */
   liveSessions(): Promise<number>;
-  caches: { all: CacheSource["all"]; byDefault: boolean };
+  /** `keyed`: each channel has a key of its own in these. */
+  caches: { all: CacheSource["all"]; byDefault: boolean; keyed: readonly string[] };
   jobs: Pick<Jobs, "current">;
   clock: Clock;
 }
@@ -35,7 +36,14 @@ export interface State {
     sessions: SettingsStore["current"]["sessions"];
   };
   readonly liveSessions: number | null;
-  readonly caches: ({ name: string; on: boolean; wanted: boolean; by: string; doubt: string | null } & CacheRate)[];
+  readonly caches: ({
+    name: string;
+    on: boolean;
+    wanted: boolean;
+    by: string;
+    keyed: boolean;
+    doubt: string | null;
+  } & CacheRate)[];
   readonly instances: Omit<InstanceReport, "figures">[];
   readonly converged: boolean;
   readonly differs: readonly string[];
@@ -94,6 +102,7 @@ export function createLook(options: StateOptions): () => Promise<State> {
         on,
         wanted: current.caches[name] ?? caches.byDefault,
         by: current.caches[name] === undefined ? "environment" : "settings",
+        keyed: caches.keyed.includes(name),
         doubt: doubt ?? null,
         ...(byCache[name] ?? none),
       })),
