@@ -3,8 +3,14 @@ import type { Db } from "mongodb";
 /** What MongoDB has, as the answers should tell it; shares nothing with the product. */
 interface Snapshot {
   at: number;
-  users: Map<string, string>;
-  channels: Map<string, string>;
+  users: Map<string, Told>;
+  channels: Map<string, Told>;
+}
+
+/** `seen`: when somebody was active, which changes more often than anybody can look. */
+interface Told {
+  text: string;
+  seen: number;
 }
 
 export type Listing = "users" | "channels";
@@ -27,25 +33,41 @@ async function snapshot(db: Db): Promise<Snapshot> {
     users: new Map(
       users.map(({ _id, nickname, role, status, createdAt, lastActive }) => [
         String(_id),
-        JSON.stringify([nickname, role, status, iso(createdAt), iso(lastActive)]),
+        { text: JSON.stringify([nickname, role, status, iso(createdAt)]), seen: +lastActive },
       ]),
     ),
     channels: new Map(
       channels.map(({ id, name, type, description, createdBy, position }) => [
         id,
-        JSON.stringify([name, type, description, createdBy, position]),
+        { text: JSON.stringify([name, type, description, createdBy, position]), seen: 0 },
       ]),
     ),
   };
 }
 
-function entriesOf(listing: Listing, body: string): [string, string][] {
+function entriesOf(listing: Listing, body: string): [string, Told][] {
   const all = JSON.parse(body) as Record<string, unknown>[];
   return all.map((one) =>
     listing === "users"
-      ? [String(one._id), JSON.stringify([one.nickname, one.role, one.status, one.createdAt, one.lastActive])]
-      : [String(one.id), JSON.stringify([one.name, one.type, one.description, one.createdBy, one.position])],
+      ? [
+          String(one._id),
+          {
+            text: JSON.stringify([one.nickname, one.role, one.status, one.createdAt]),
+            seen: Date.parse(String(one.lastActive)),
+          },
+        ]
+      : [
+          String(one.id),
+          { text: JSON.stringify([one.name, one.type, one.description, one.createdBy, one.position]), seen: 0 },
+        ],
   );
+}
+
+/** Whether that was so at some moment, as far as those who look now and then can tell. */
+function wasSo({ text, seen }: Told, moments: readonly (Told | undefined)[]): boolean {
+  const known = moments.filter((one) => one !== undefined);
+  const times = known.map((one) => one.seen);
+  return known.some((one) => one.text === text) && seen >= Math.min(...times) && seen <= Math.max(...times);
 }
 
 /** Looks at MongoDB all the time, so that it knows what was true at any moment of the last seconds. */
@@ -67,7 +89,14 @@ export function createOracle(db: Db, { everyMs = 400, boundMs = 1_200 } = {}): O
       const told = entriesOf(listing, body);
       const ids = new Set(told.map(([id]) => id));
       if (ids.size !== told.length) return "somebody is told of twice";
-      for (const [id, text] of told) if (!window.some((one) => one.get(id) === text)) return `${id} was never ${text}`;
+      for (const [id, one] of told)
+        if (
+          !wasSo(
+            one,
+            window.map((moment) => moment.get(id)),
+          )
+        )
+          return `${id} was never ${JSON.stringify(one)}`;
       for (const id of from[listing].keys())
         if (!ids.has(id) && window.every((one) => one.has(id))) return `${id} is missing`;
       return undefined;
