@@ -34,9 +34,9 @@ export function storedReports(from = folder()): Stored[] {
 }
 
 /** Beside the same figure of the run before, where that was as long and on the same machine. */
-function store(report: Report, form: Stored["form"], seconds: number): Stored {
-  mkdirSync(folder(), { recursive: true });
-  const file = join(folder(), `${report.kind}-${report.name}.json`);
+export function store(report: Report, form: Stored["form"], seconds: number, where = folder()): Stored {
+  mkdirSync(where, { recursive: true });
+  const file = join(where, `${report.kind}-${report.name}.json`);
   const machine = machineLine();
   const before = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Stored) : undefined;
   const comparable = before?.machine === machine && before.form === form;

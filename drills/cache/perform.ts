@@ -68,9 +68,16 @@ async function perform(options: CacheDrillOptions, redis: RedisServer, group: Gr
   const { healthySeconds, faultSeconds, boundMs, leastFromCache, say } = options;
   const urls = group.instances.map(({ url }) => url);
   const up = async () => (await Promise.all(urls.map(stateAt))).every((state) => state === "up");
-  /** Each list and history comes from the caches at each server. */
-  const served = () =>
-    until(() => readers.served(), { timeoutMs: 60_000, everyMs: 50, describe: "the caches to be used at all servers" });
+  /** Each list and history comes from the caches at each server, if only for a moment. */
+  async function served(): Promise<void> {
+    let last: string[] = [];
+    const all = async () => {
+      last = await readers.unserved();
+      return last.length === 0;
+    };
+    const describe = () => `the caches to be used at all servers; not yet: ${last.join(", ")}`;
+    await until(all, { timeoutMs: 30_000, everyMs: 50, describe });
+  }
   const well = () => until(up, { timeoutMs: 30_000, describe: "Redis to be up at all servers" });
   await furnish(db);
   const secrets = { jwt: options.env?.JWT_SECRET ?? "", session: options.env?.SESSION_SECRET ?? "" };

@@ -92,18 +92,20 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
   }
   const working = Promise.all(Array.from({ length: workers }, work));
 
-  async function fromCache(url: string, path: string): Promise<boolean> {
+  /** Where it comes from, when that is no cache. */
+  async function missed(url: string, path: string): Promise<string | undefined> {
     const { source } = await client.ask(url + path, { token: people[0]?.token ?? "" });
-    return source === "l1" || source === "redis";
+    if (source === "l1" || source === "redis") return undefined;
+    return `${path} at server ${urls.indexOf(url) + 1} (${source})`;
   }
 
   return {
     examples,
-    /** Whether everything that is read here would come from a cache now. */
-    async served(): Promise<boolean> {
+    /** What is read here and would not come from a cache now. */
+    async unserved(): Promise<string[]> {
       const paths = ["/api/users", "/api/channels", ...rooms.map((room) => `/api/channels/${room}/messages`)];
-      const asked = urls.flatMap((url) => paths.map((path) => fromCache(url, path)));
-      return (await Promise.all(asked)).every(Boolean);
+      const asked = urls.flatMap((url) => paths.map((path) => missed(url, path)));
+      return (await Promise.all(asked)).filter((one) => one !== undefined);
     },
     look(): Seen {
       const before = seen;

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { storedReports } from "../../bench/support/conduct.ts";
+import { store, storedReports } from "../../bench/support/conduct.ts";
 import { measurementsPage } from "../../bench/support/page.ts";
 import { printed, reached, type Stored, unsteady } from "../../bench/support/report.ts";
 import { targets } from "../../bench/support/targets.ts";
@@ -59,6 +60,23 @@ describe("the page of measurements", () => {
       false,
       true,
     ]);
+  });
+
+  it("compares a run with the one before it, if that was as long", () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-measurements-"));
+    try {
+      const run = (value: number, form: Stored["form"]) =>
+        store({ ...example, figures: [{ name: "a ratio", unit: "×", value }] }, form, 1, folder).figures[0]?.former;
+      expect([run(2, "whole"), run(1, "whole"), run(3, "short"), run(4, "short")]).toEqual([
+        undefined,
+        2,
+        undefined,
+        3,
+      ]);
+      expect(storedReports(folder).map(({ name }) => name)).toEqual(["example"]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("tells at least from at most, and a failure from a figure", () => {
