@@ -5,7 +5,7 @@ import type { CacheEventSource } from "./types.ts";
 /** Texts by id, as one of the two has them. */
 type Image = ReadonlyMap<string, string>;
 
-export interface Both {
+interface Both {
   readonly redis: Image;
   readonly mongo: Image;
 }

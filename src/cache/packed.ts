@@ -11,7 +11,7 @@ const mostBytes = 1_000_000;
 const mostPart = 0.6;
 
 /** In the slot of the key it was made from, whose name it carries. */
-export const packedKey = (redisKey: string) => `{${redisKey}}:answer`;
+const packedKey = (redisKey: string) => `{${redisKey}}:answer`;
 
 function write({ type, etag, length, br }: Answer, version: string): string | undefined {
   if (!br || length < worthKeeping) return undefined;

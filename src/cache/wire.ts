@@ -22,7 +22,7 @@ export interface MakeOptions {
   packFrom?: number;
 }
 
-export const jsonType = "application/json; charset=utf-8";
+const jsonType = "application/json; charset=utf-8";
 
 /** Below, packing saves no packet. */
 const worthPacking = 1_000;
@@ -32,7 +32,7 @@ const quality = 2;
 const brotli = promisify(brotliCompress);
 
 /** The weak tag that Express itself gives this body. */
-export function etagOf(body: Buffer): string {
+function etagOf(body: Buffer): string {
   const hash = createHash("sha1").update(body).digest("base64").slice(0, 27);
   return `W/"${body.length.toString(16)}-${hash}"`;
 }

@@ -1,5 +1,8 @@
 import { Types } from "mongoose";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createCacheMemory } from "../../src/cache/memory.ts";
+import { updates } from "../../src/chat/hot/answers.ts";
+import { createHistories } from "../../src/chat/hot/histories.ts";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
 import { type ChatInstance, startChatInstance } from "../support/chat-instance.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
@@ -181,6 +184,38 @@ describe("a history", () => {
     for (let n = 1; n < limit; n += 1) await say(one, room, "hello");
     await quietly(one, room, async () => expect(await texts(one, room, "bob")).toEqual(Array(limit).fill("hello")));
   });
+});
+
+it("the page that is one for all is given to nobody who has a private message on it", async () => {
+  const memory = createCacheMemory({
+    door: one.door,
+    caches: one.room,
+    topics: updates,
+    limitBytes: 1_000_000,
+    heartbeatMs: 100,
+    silenceMs: 5_000,
+  });
+  memory.share(one.caches.messages, "updates:messages");
+  try {
+    const room = rooms();
+    const histories = createHistories({ caches: one.caches, memory, historyLimit: limit });
+    const page = async (reader: string) => {
+      const found = await histories.read(room, reader);
+      return found && JSON.parse(String(found.value.raw)).messages.map(({ text }: { text: string }) => text);
+    };
+    for (const text of ["a", "b"]) await say(one, room, text);
+    for (const reader of ["bob", "eve"]) expect(await page(reader)).toEqual(["a", "b"]);
+    await whisper(deaf, room, "bob");
+    for (const reader of ["bob", "ann"]) expect(await page(reader)).toBeUndefined();
+    expect(await page("eve")).toEqual(["a", "b"]);
+    await say(one, room, "c");
+    expect(await page("eve")).toEqual(["a", "b", "c"]);
+    // A page that needs more than the cache has.
+    for (let n = 3; n < limit; n += 1) await say(one, room, `${n}`);
+    expect(await page("eve")).toBeUndefined();
+  } finally {
+    await memory.close();
+  }
 });
 
 it("a mark that is missing or too many is found by the auditor, and thrown away", async () => {

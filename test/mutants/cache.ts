@@ -86,6 +86,13 @@ export const cacheMutants: Mutant[] = [
     suite: whispers,
   },
   {
+    name: "the page that is one for all is given to who has private messages, too",
+    file: "src/chat/hot/histories.ts",
+    find: "return answer && noneOfTheirs && beginningKnown ?",
+    replace: "return answer && beginningKnown ?",
+    suite: whispers,
+  },
+  {
     name: "what was read before a change is taken for what Redis has now",
     file: list,
     find: 'if redis.call("LINDEX", KEYS[1], -1) == ARGV[1] then',

@@ -117,7 +117,7 @@ redis.call("PEXPIRE", KEYS[1], ARGV[3])
 return redis.call("HLEN", KEYS[1]) - 1`,
 };
 
-export type ReadReply = [state: string, ttl?: number, cursor?: string, flat?: string[]];
+type ReadReply = [state: string, ttl?: number, cursor?: string, flat?: string[]];
 export type FinishReply = number | null;
 
 export interface HashOptions {

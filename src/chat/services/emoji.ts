@@ -13,7 +13,7 @@ const colourful = /\p{Emoji_Presentation}|\p{Extended_Pictographic}\u{FE0F}/u;
 const perhaps = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u{20E3}/u;
 
 /** The emoji of a text, each as often as it is there; a family, a flag or a skin tone is one. */
-export function emojiIn(text: string): string[] {
+function emojiIn(text: string): string[] {
   if (!perhaps.test(text)) return [];
   const found: string[] = [];
   for (const { segment } of graphemes.segment(text))
