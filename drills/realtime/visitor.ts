@@ -119,7 +119,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     made.on("message", hear);
     made.on("private_message", hear);
     made.on("error", ({ message, code }: { message: string; code?: string }) => {
-      if (code !== "TARGET_USER_NOT_IN_ROOM") errors.push(message);
+      if (message === "Failed to send message" || code === "RATE_LIMITED") errors.push(message);
     });
   }
   connect(true);

@@ -45,7 +45,8 @@ async function serve(desk: Desk, count: number): Promise<void> {
     const tokens = consoleTokens(whole);
     const made = "made" in tokens && tokens.made ? { OPS_TOKEN: tokens.full } : {};
     const instances = new Map<number, Instance>();
-    let restarting: Promise<void> | undefined;
+    const leaving = new WeakSet<Instance>();
+    let restarting = false;
 
     async function start(index: number): Promise<void> {
       const instance = await startInstance({
@@ -58,20 +59,34 @@ async function serve(desk: Desk, count: number): Promise<void> {
       void instance.exited.then(() => revive(index, instance));
     }
 
+    async function startAgain(index: number, wanted = () => true): Promise<void> {
+      for (let running = false; !running && !signal.aborted && wanted(); ) {
+        running = await start(index).then(
+          () => true,
+          (error: unknown) => {
+            print(messageOf(error));
+            return false;
+          },
+        );
+        if (!running) await pause(againMs, signal);
+      }
+    }
+
     async function revive(index: number, instance: Instance): Promise<void> {
-      if (signal.aborted || restarting || instances.get(index) !== instance) return;
+      const wanted = () => instances.get(index) === instance && !leaving.has(instance);
+      if (signal.aborted || !wanted()) return;
       print(`${instance.name} has ended by itself; it is started again.`);
       await pause(againMs, signal);
-      if (signal.aborted) return;
-      await start(index).catch((error: unknown) => print(messageOf(error)));
+      await startAgain(index, wanted);
     }
 
     async function restartAll(): Promise<void> {
       for (const [index, instance] of instances) {
         if (signal.aborted) return;
         print(`${instance.name} is restarted.`);
+        leaving.add(instance);
         await instance.stop();
-        if (!signal.aborted) await start(index);
+        await startAgain(index);
       }
       print("All instances were restarted.");
     }
@@ -90,10 +105,12 @@ async function serve(desk: Desk, count: number): Promise<void> {
     if (made.OPS_TOKEN) print(`  console: http://localhost:${balancer.port}/ops#token=${made.OPS_TOKEN}`);
     print("  Ctrl-C stops them, and what was started for them; kill -HUP restarts them one after the other.");
     processes.onHangup(() => {
-      restarting ??= restartAll()
+      if (restarting) return;
+      restarting = true;
+      void restartAll()
         .catch((error: unknown) => print(messageOf(error)))
         .finally(() => {
-          restarting = undefined;
+          restarting = false;
         });
     });
     if (!signal.aborted) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));

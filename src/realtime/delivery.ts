@@ -13,7 +13,8 @@ import { createWindows } from "./windows.ts";
 
 /** Later than this after it was stored no message is expected to arrive from another instance. */
 const lateMs = 30_000;
-const idsRemembered = 50_000;
+/** A stream that resumes may bring again all of ten minutes. */
+const idsRemembered = 200_000;
 
 /** The one way of messages to sockets: on every instance each passes `deliver` once, whoever stored it. */
 export interface Delivery {
@@ -91,7 +92,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
       const since = clock.now() - lateMs;
       const stillToCome = shown.filter(({ id, timestamp }) => !delivered.has(id) && timestamp.getTime() > since);
       const [oldest] = shown;
-      const mayBeOverrun = oldest !== undefined && oldest.timestamp.getTime() > since;
+      const mayBeOverrun = oldest !== undefined && shown.length >= historyLimit && oldest.timestamp.getTime() > since;
       const waited = windows.settle(
         guest,
         stillToCome.map(({ id }) => id),

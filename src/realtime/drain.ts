@@ -1,6 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Guests } from "./guests.ts";
-import { cut } from "./links.ts";
 import type { Memory } from "./remember.ts";
 import type { Guest } from "./types.ts";
 
@@ -38,6 +37,7 @@ export async function sendAway(guests: Guests, memory: Memory, ms: number): Prom
     if (waiting.length > 1) await pause(ms / waves);
   }
   for (let waited = 0; guests.size > 0 && waited < patienceMs; waited += 20) await pause(20);
-  for (const guest of guests.all()) cut(guest, memory);
+  // What was received is still carried out: its work is not forgotten.
+  for (const { socket } of guests.all()) socket.disconnect(true);
   await flush(memory);
 }

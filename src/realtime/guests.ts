@@ -4,7 +4,7 @@ import type { Guest, Member } from "./types.ts";
 export interface Guests {
   readonly size: number;
   readonly users: number;
-  /** False: the user has as many sockets here as one may have, or was cut since `mark`. */
+  /** Crowded: the user has as many sockets here as one may have; cut: that happened since `mark`. */
   admit(guest: Guest, mark: number): "welcome" | "crowded" | "cut";
   remove(guest: Guest): void;
   /** The user's name or role is another now. */

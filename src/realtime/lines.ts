@@ -2,7 +2,8 @@ import type { Member } from "./types.ts";
 
 /**
  * Whether the room is told in a line that somebody came or went. Lines are kept among what people say, so a crowd that is
- * lost at once, and comes back, gets none: they would push people's words out of the history.
+ * lost at once, and comes back, gets none: they would push people's words out of the history. Of a crowd that comes as if
+ * for the first time (what took it away has taken its instance as well) only the first few get one.
  */
 export interface Lines {
   left(room: string, members: readonly Member[]): void;
@@ -22,6 +23,8 @@ interface Options {
 }
 
 const linesAtOnce = 10;
+const crowdMs = 2_000;
+const mostRooms = 1_000;
 
 interface Gathering {
   members: Map<string, Member>;
@@ -33,6 +36,17 @@ export function createLines(options: Options): Lines {
   const gathering = new Map<string, Gathering>();
   /** By room, then by user: until when. */
   const silent = new Map<string, Map<string, number>>();
+  /** When the latest came, by room. */
+  const latest = new Map<string, number[]>();
+
+  /** It lasts for as long as they go on coming. */
+  function isOneOfMany(room: string): boolean {
+    const since = now() - crowdMs;
+    const lately = (latest.get(room) ?? []).filter((at) => at > since);
+    if (latest.size > mostRooms) latest.clear();
+    latest.set(room, [...lately, now()].slice(-linesAtOnce));
+    return lately.length === linesAtOnce;
+  }
 
   function silence(room: string, members: Iterable<Member>): void {
     const known = silent.get(room) ?? new Map<string, number>();
@@ -71,7 +85,8 @@ export function createLines(options: Options): Lines {
       const until = known?.get(userId);
       known?.delete(userId);
       if (known?.size === 0) silent.delete(room);
-      return until === undefined || until < now();
+      if (until !== undefined && until >= now()) return false;
+      return !isOneOfMany(room);
     },
     close() {
       for (const { timer } of gathering.values()) clearTimeout(timer);

@@ -95,8 +95,17 @@ export function createLinks(options: Options): Links {
       guests.update(guest, member);
       // Its client comes back at once, and is told at the door of the room that it is closed.
       if (role !== "admin" && guest.room?.adminsOnly.read) cut(guest, memory);
+      else void voice.judge(guest);
     }
     presence.updated(member);
+  }
+
+  /** A stream that resumes tells of what may be over: only a ban that stands is carried out. */
+  async function banned(userId: string, payload: object): Promise<void> {
+    if (guests.ofUser(userId).length === 0) return;
+    const standing = await standings.read(userId).catch(() => null);
+    if (!standing || standing.banned) cutUser(userId, Number.POSITIVE_INFINITY, { name: "banned", payload });
+    else recognise(standing);
   }
 
   async function refresh(userId: string): Promise<void> {
@@ -135,10 +144,8 @@ export function createLinks(options: Options): Links {
     recognise,
     changed({ userId, ban, ended }) {
       const obeyed = ended !== undefined && (lastCuts.get(userId) ?? 0) > ended.getTime() - skewMs;
-      if (ban) {
-        const payload = { message: "Account is banned", ...ban };
-        cutUser(userId, Number.POSITIVE_INFINITY, { name: "banned", payload });
-      } else if (ended && !obeyed) cutUser(userId, ended.getTime());
+      if (ban) return void banned(userId, { message: "Account is banned", ...ban });
+      if (ended && !obeyed) cutUser(userId, ended.getTime());
       if (guests.ofUser(userId).length > 0) void refresh(userId);
     },
     async sessionEnded(sid) {

@@ -11,7 +11,7 @@ export type Order =
   | { kind: "signal"; channel: string; to: string; event: string; payload: unknown };
 
 export interface Orders {
-  /** How many sockets the other instances say it touched; those that do not answer in time count as none. */
+  /** How many sockets the other instances say it touched; of those that do not answer in time, none. */
   ask(order: Order): Promise<number>;
   tell(order: Order): void;
   /** `at`: when it was given, by the clock of who gave it. A frozen Redis brings it late. */
@@ -20,6 +20,8 @@ export interface Orders {
   readonly live: boolean;
 }
 
+/** The adapter asks first who listens, and answers with what it has when its own patience is over. */
+const patienceMs = 2 * clusterPatienceMs;
 /** A voice signal as old as this is no use to anybody. */
 const staleMs = 10_000;
 
@@ -27,7 +29,7 @@ export function createAdapterOrders(io: Server, clock: Clock, live: () => boolea
   return {
     ask: (order) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, clusterPatienceMs, 0);
+        const timer = setTimeout(resolve, patienceMs, 0);
         io.serverSideEmit("chat:order", order, clock.now(), (_error: unknown, counts: unknown) => {
           clearTimeout(timer);
           resolve(Array.isArray(counts) ? counts.reduce((sum: number, n: unknown) => sum + (Number(n) || 0), 0) : 0);

@@ -26,5 +26,11 @@ export const refusal = {
   noVoiceChannel: () => new Refusal("VOICE_CHANNEL_NOT_FOUND", "Voice channel not found", "voice_error"),
   voiceCut: () =>
     new Refusal("VOICE_UNAVAILABLE", "This user cannot be reached right now, please try again", "voice_error"),
+  voiceAlone: () =>
+    new Refusal(
+      "VOICE_UNAVAILABLE",
+      "Not everybody in this channel can be reached now, please join again",
+      "voice_error",
+    ),
   tooMany: () => new Refusal("RATE_LIMITED", "Too many events, please slow down"),
 };

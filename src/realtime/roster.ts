@@ -18,7 +18,8 @@ export interface Roster {
   remove(userId: string, socketId: string, how: "switched" | "lost"): boolean;
   update(member: Member): boolean;
   list(): readonly Member[];
-  clear(): void;
+  /** Nobody leaves by time any more. */
+  stop(): void;
 }
 
 /** `onGone` after the grace: `lost` tells whether the socket was lost or its user had gone elsewhere. */
@@ -72,10 +73,8 @@ export function createRoster(graceMs: number, onGone: (member: Member, lost: boo
       listed ??= [...entries.values()].filter(({ hidden }) => !hidden).map(({ member }) => member);
       return listed;
     },
-    clear() {
+    stop() {
       for (const { timer } of entries.values()) clearTimeout(timer);
-      entries.clear();
-      listed = undefined;
     },
   };
 }

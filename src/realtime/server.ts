@@ -101,10 +101,17 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     },
   };
   const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
-  const voice = createVoice({ io, channels, guests, orders: spoken(orders), members: createVoiceMembers(sets) });
+  const voice = createVoice({
+    io,
+    channels,
+    guests,
+    orders: spoken(orders),
+    members: createVoiceMembers(sets),
+    amongOthers: () => sets.stats().instances > 1,
+  });
   const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
-  const talk = createTalk({ messages, standings, presence, delivery, statuses, clock, recognise });
+  const talk = createTalk({ messages, channels, standings, presence, delivery, statuses, clock, recognise });
   const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
   const listen = createListeners({ rooms, talk, voice, messageLength, limiter, events, clock, log });
 

@@ -48,9 +48,9 @@ export function createStatuses({ users, presence, clock, log }: Options): Status
 
   /** Ends what a process left behind that nobody saw die. */
   async function settle(): Promise<void> {
+    if (!(await presence.claim("settle"))) return;
     for (let failed = false; !stop.signal.aborted; ) {
       try {
-        if (!(await presence.claim("settle"))) return;
         const marked = await users.markedOnline();
         const online = await presence.amongOnline(marked);
         const left = marked.filter((id) => !online.has(id));

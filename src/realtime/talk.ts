@@ -1,4 +1,4 @@
-import type { Messages, Standing } from "../chat/services/types.ts";
+import type { Channels, Messages, Standing } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { textRoom } from "./channel-rooms.ts";
 import type { Delivery } from "./delivery.ts";
@@ -17,6 +17,7 @@ export interface Talk {
 
 interface Options {
   messages: Pick<Messages, "add">;
+  channels: Pick<Channels, "byId">;
   standings: Standings;
   presence: Presence;
   delivery: Delivery;
@@ -27,23 +28,24 @@ interface Options {
 }
 
 export function createTalk(options: Options): Talk {
-  const { messages, standings, presence, delivery, statuses, clock, recognise } = options;
+  const { messages, channels, standings, presence, delivery, statuses, clock, recognise } = options;
 
-  /** Throws unless the guest may write in that room now. */
-  async function mayWrite(guest: Guest, adminsWrite: boolean): Promise<void> {
-    const standing = await standings.recent(guest.member.userId);
+  /** Throws unless the guest may write in that room now, whatever it was when they came. */
+  async function mayWrite(guest: Guest, room: string): Promise<void> {
+    const [standing, channel] = await Promise.all([standings.recent(guest.member.userId), channels.byId(room)]);
     if (!standing) throw refusal.muted();
     recognise(standing);
     if (standing.banned || (standing.muteExpires && standing.muteExpires.getTime() > clock.now()))
       throw refusal.muted();
-    if (adminsWrite && standing.role !== "admin") throw refusal.adminsOnly();
+    if (!channel) throw refusal.noChannel(room);
+    if (channel.adminsOnly.write && standing.role !== "admin") throw refusal.adminsOnly();
   }
 
   return {
     async message(guest, text) {
       if (!guest.room || text === "") return;
-      const { id: room, adminsOnly } = guest.room;
-      await mayWrite(guest, adminsOnly.write);
+      const { id: room } = guest.room;
+      await mayWrite(guest, room);
       delivery.publish(await messages.add({ author: guest.member.nickname, room, text, type: "public" }));
       statuses.active(guest.member.userId);
     },
@@ -52,8 +54,8 @@ export function createTalk(options: Options): Talk {
       if (to === nickname) throw refusal.toSelf();
       if (!guest.room) throw refusal.notInRoom(to);
       if (text === "") return;
-      const { id: room, adminsOnly } = guest.room;
-      await mayWrite(guest, adminsOnly.write);
+      const { id: room } = guest.room;
+      await mayWrite(guest, room);
       const target = await presence.named(room, to);
       if (!target) throw refusal.notInRoom(to);
       const message = { author: nickname, room, text, type: "private" as const, target: target.nickname };

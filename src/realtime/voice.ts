@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import type { Channels } from "../chat/services/types.ts";
+import type { ChannelAccess, Channels } from "../chat/services/types.ts";
 import { voiceRoom } from "./channel-rooms.ts";
 import type { Guests } from "./guests.ts";
 import type { Orders } from "./orders.ts";
@@ -15,6 +15,8 @@ export const signalKeys = { voice_offer: "offer", voice_answer: "answer", ice_ca
 export interface Voice {
   join(guest: Guest, channelId: string): Promise<void>;
   leave(guest: Guest): void;
+  /** The guest's role is another now. */
+  judge(guest: Guest): Promise<void>;
   /** To one socket of the same voice channel, wherever it is connected. */
   relay(guest: Guest, event: SignalEvent, signal: Signal): void;
   /** A signal from another instance; false when its target is not here. */
@@ -27,9 +29,11 @@ interface Options {
   guests: Guests;
   orders: Orders;
   members: VoiceMembers;
+  /** There are other instances, as far as is known. */
+  amongOthers: () => boolean;
 }
 
-export function createVoice({ io, channels, guests, orders, members }: Options): Voice {
+export function createVoice({ io, channels, guests, orders, members, amongOthers }: Options): Voice {
   function tellOthers(guest: Guest, channel: string, event: string): void {
     guest.socket.to(voiceRoom(channel)).emit(event, voicePeer(guest.socket.id, guest.member.nickname));
   }
@@ -43,6 +47,9 @@ export function createVoice({ io, channels, guests, orders, members }: Options):
     void guest.socket.leave(voiceRoom(channel));
     guest.socket.emit("voice_left");
   }
+
+  const mayEnter = ({ member }: Guest, channel: ChannelAccess | null) =>
+    channel !== null && (!channel.adminsOnly.read || member.role === "admin");
 
   function receive({ channel, to, event, payload }: Parameters<Voice["receive"]>[0]): boolean {
     const target = guests.byId(to);
@@ -65,8 +72,7 @@ export function createVoice({ io, channels, guests, orders, members }: Options):
   return {
     async join(guest, channelId) {
       const channel = await channels.byId(channelId);
-      const allowed = channel && (!channel.adminsOnly.read || guest.member.role === "admin");
-      if (!allowed || channel.type !== "voice") throw refusal.noVoiceChannel();
+      if (!mayEnter(guest, channel) || channel?.type !== "voice") throw refusal.noVoiceChannel();
       if (!guest.socket.connected) return;
       if (guest.voice !== channelId) {
         leave(guest);
@@ -76,8 +82,16 @@ export function createVoice({ io, channels, guests, orders, members }: Options):
         await guest.socket.join(voiceRoom(channelId));
       }
       guest.socket.emit("voice_joined", { channelId });
+      // Nobody elsewhere hears of it, and neither does this one of them.
+      if (!orders.live && amongOthers()) throw refusal.voiceAlone();
     },
     leave,
+    async judge(guest) {
+      const { voice } = guest;
+      if (voice === null) return;
+      const channel = await channels.byId(voice).catch(() => null);
+      if (guest.voice === voice && !mayEnter(guest, channel)) leave(guest);
+    },
     relay(guest, event, { targetSocketId, body }) {
       if (guest.voice === null) return;
       const payload = { [signalKeys[event]]: body, from: guest.socket.id, fromNickname: guest.member.nickname };

@@ -16,7 +16,6 @@ export interface Windows {
   settle(guest: Guest, shown: string[], oldest?: Message): Message[];
   /** Answers what waited, in order. */
   close(guest: Guest): Message[];
-  readonly size: number;
 }
 
 interface Window {
@@ -70,7 +69,9 @@ export function createWindows(lateMs: number): Windows {
     },
     settle(guest, shown, oldest) {
       const window = byGuest.get(guest);
-      const waited = (window?.waiting ?? []).filter((message) => !oldest || inOrder(message, oldest) >= 0);
+      const isOver = (message: Message) =>
+        oldest !== undefined && message.room === window?.room && inOrder(message, oldest) < 0;
+      const waited = (window?.waiting ?? []).filter((message) => !isOver(message));
       if (!window || (shown.length === 0 && !oldest)) remove(guest);
       else {
         window.waiting = null;
@@ -81,8 +82,5 @@ export function createWindows(lateMs: number): Windows {
       return waited.sort(inOrder);
     },
     close: (guest) => (remove(guest)?.waiting ?? []).sort(inOrder),
-    get size() {
-      return byGuest.size;
-    },
   };
 }

@@ -199,6 +199,11 @@ describe("two instances", { timeout: 120_000 }, () => {
     await talk(name, friends);
     await orders(name, 2_000);
     const call = await callers();
+    for (const ear of [call.a, call.b]) {
+      const told = await ear.hears("voice_error");
+      expect(told).toMatchObject({ code: "VOICE_UNAVAILABLE", message: expect.stringContaining("join again") });
+      ear.forget();
+    }
     call.a.emit("voice_offer", call.offer);
     expect(await call.a.hears("voice_error")).toMatchObject({ code: "VOICE_UNAVAILABLE" });
     expect(call.b.all("voice_offer")).toEqual([]);

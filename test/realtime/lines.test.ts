@@ -39,7 +39,8 @@ it("a crowd that is lost at once gets no lines, nor when it is back, but each ge
   for (const member of crowd) lines.left("general", [member]);
   lines.left("random", [ann]);
   await vi.waitFor(() => expect(said).toEqual([ann.nickname]));
-  for (const member of crowd.slice(1)) expect(lines.came("general", member)).toBe(false);
+  await vi.waitFor(() => expect(lines.came("general", bob)).toBe(false));
+  for (const member of crowd.slice(2)) expect(lines.came("general", member)).toBe(false);
   expect(lines.came("general", bob)).toBe(true);
   clock.now = 1_001;
   expect(lines.came("general", ann)).toBe(true);
@@ -52,4 +53,15 @@ it("who is back before anybody was told has neither left nor come", async () => 
   // Through another instance.
   present.push(bob);
   await vi.waitFor(() => expect(said).toEqual(["person 2"]));
+});
+
+it("of a crowd that comes as if for the first time only the first few are told of, until it is calm again", () => {
+  const { lines, clock } = room();
+  const told = (count: number) => people(count).filter((member) => lines.came("general", member)).length;
+  expect(told(300)).toBe(10);
+  expect(lines.came("random", ann)).toBe(true);
+  clock.now += 1_999;
+  expect(told(1)).toBe(0);
+  clock.now += 2_001;
+  expect(told(10)).toBe(10);
 });

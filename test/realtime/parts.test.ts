@@ -3,6 +3,7 @@ import { createBatch } from "../../src/realtime/batch.ts";
 import { signedSid } from "../../src/realtime/cookies.ts";
 import { createPace } from "../../src/realtime/pace.ts";
 import { createRecentIds } from "../../src/realtime/recent-ids.ts";
+import { createRoster } from "../../src/realtime/roster.ts";
 import { createWork } from "../../src/realtime/work.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { until } from "../support/until.ts";
@@ -116,6 +117,18 @@ it("remembers the newest ids, and no more than twice as many as asked", () => {
   for (let i = 0; i < 1_000; i++) expect(ids.add(`id ${i}`)).toBe(true);
   for (let i = 900; i < 1_000; i++) expect(ids.add(`id ${i}`)).toBe(false);
   expect(ids.has("id 799")).toBe(false);
+});
+
+it("a roster that has stopped still lists who is there, and lets nobody leave by time", async () => {
+  const gone: string[] = [];
+  const roster = createRoster(1, ({ userId }) => gone.push(userId));
+  const [ann, bob] = ["ann", "bob"].map((userId) => ({ userId, nickname: userId, role: "member" as const }));
+  for (const member of [ann, bob]) if (member) roster.add(member, `socket of ${member.userId}`);
+  roster.remove("ann", "socket of ann", "lost");
+  roster.stop();
+  await until(() => new Promise<boolean>((resolve) => setTimeout(resolve, 10, true)));
+  expect(roster.list()).toEqual([ann, bob]);
+  expect(gone).toEqual([]);
 });
 
 it("counts signals per window", () => {

@@ -79,6 +79,21 @@ function standingChange(change: ChangeStreamDocument<UserRecord>): StandingChang
 
 export function createFeeds({ db, watch, log }: Options): Feeds {
   const messages = db.collection<MessageRecord>("messages");
+  let odd = false;
+
+  /** What was written past every server may be no message at all; the others must not wait behind it. */
+  function readable(record: MessageRecord): Message[] {
+    try {
+      const message = toMessage(record);
+      if (!(message.timestamp instanceof Date)) throw new TypeError("its timestamp is no date");
+      return [message];
+    } catch (error) {
+      if (!odd)
+        log.warn({ _id: String(record?._id), err: error }, "A stored message cannot be read, and is told to nobody");
+      odd = true;
+      return [];
+    }
+  }
 
   return {
     messages: (tell, onLive) =>
@@ -86,7 +101,7 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
         collection: messages,
         pipeline: messagePipeline,
         onChange(change) {
-          if (change.operationType === "insert") tell(toMessage(change.fullDocument));
+          if (change.operationType === "insert") for (const message of readable(change.fullDocument)) tell(message);
         },
         onLive: (live, reason) => onLive(live, reason !== "afresh"),
         log,
@@ -107,7 +122,7 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
         .sort({ timestamp: -1, _id: -1 })
         .limit(most)
         .toArray();
-      return newest.reverse().map(toMessage);
+      return newest.reverse().flatMap(readable);
     },
   };
 }

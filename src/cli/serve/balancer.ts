@@ -86,6 +86,9 @@ export async function startBalancer({ host, port, targets }: Options): Promise<B
 
   /** A WebSocket: tried elsewhere when the instance is gone. */
   function upgrade(req: IncomingMessage, client: Socket, head: Buffer, tried = new Set<string>()): void {
+    // Node has taken its own listener away.
+    if (tried.size === 0) client.on("error", () => client.destroy());
+    if (client.destroyed) return;
     const target = choose(req, tried);
     if (!target) return void client.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n");
     tried.add(target.name);
@@ -103,7 +106,8 @@ export async function startBalancer({ host, port, targets }: Options): Promise<B
       server.write(`${req.method} ${req.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
       server.write(head);
       server.pipe(client).pipe(server);
-      client.on("error", end).on("close", end);
+      if (client.destroyed) end();
+      else client.on("close", end);
     });
     server.on("error", () => (connected ? end() : upgrade(req, client, head, tried)));
     server.on("close", () => {

@@ -96,7 +96,7 @@ export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Opt
     },
     async comeBack(epoch) {
       const of = [keys.own(me), keys.servers, keys.revs, keys.last(me)];
-      const seen = await run<string[]>(comeBack, of, [me, lease, String(epoch)], true);
+      const seen = await run<string[]>(comeBack, of, [me, lease, String(epoch), ttl], true);
       if (!seen) return undefined;
       const [score = "", rev = "", token = "", flags = "", ...had] = seen;
       return { score, rev, token, flags, had };

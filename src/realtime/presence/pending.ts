@@ -16,12 +16,10 @@ export type Change = readonly [member: string, op: Op];
 
 /** What this instance has in a set, and which of it Redis does not know yet. */
 export interface Pending {
-  readonly size: number;
   /** How many Redis has of ours, by its last answer. */
   readonly held: number;
   /** Nobody is here, and nobody need be told. */
   readonly over: boolean;
-  has(member: string): boolean;
   add(member: string, profile: string): Promise<boolean>;
   remove(member: string, gone?: () => void): void;
   due(): boolean;
@@ -91,16 +89,12 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
   }
 
   return {
-    get size() {
-      return here.size;
-    },
     get held() {
       return held.size;
     },
     get over() {
       return here.size === 0 && ops.size === 0 && going.length === 0;
     },
-    has: (member) => here.has(member),
     add(member, profile) {
       const entry = here.get(member);
       if (entry?.profile === profile) return Promise.resolve(false);

@@ -113,7 +113,7 @@ export function createRoomMembers({ sets, graceMs, onChanged, onLeft }: Options)
     },
     stop() {
       stopped = true;
-      for (const { roster } of rooms.values()) roster.clear();
+      for (const { roster } of rooms.values()) roster.stop();
     },
   };
 }

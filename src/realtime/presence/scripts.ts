@@ -135,7 +135,7 @@ return seen`,
 };
 
 /**
- * KEYS: own, servers, revs, last. ARGV: server, lease, epoch. Takes the lease again, and nothing that was sent before is done
+ * KEYS: own, servers, revs, last. ARGV: server, lease, epoch, ttl. Takes the lease again, and nothing that was sent before is done
  * any more; answers the score and rev before, the last call that was done with its answer, and what the server has.
  */
 export const comeBack: Script = {
@@ -146,6 +146,8 @@ local last = redis.call("HMGET", KEYS[4], "token", "answer")
 local seen = {redis.call("ZSCORE", KEYS[2], ARGV[1]) or "", redis.call("HGET", KEYS[3], ARGV[1]) or "", last[1] or "", last[2] or ""}
 redis.call("HSET", KEYS[4], "epoch", ARGV[3])
 redis.call("ZADD", KEYS[2], text(now() + ARGV[2]), ARGV[1])
+redis.call("EXPIRE", KEYS[2], ARGV[4])
+redis.call("EXPIRE", KEYS[4], ARGV[4])
 for _, member in ipairs(redis.call("SMEMBERS", KEYS[1])) do seen[#seen + 1] = member end
 return seen`,
 };

@@ -32,8 +32,6 @@ export interface Sets {
   whoIsOnline(ids: readonly string[]): Promise<Set<string> | undefined>;
   /** True for one of all instances, for one lease. */
   claim(name: string): Promise<boolean>;
-  /** Others can be reached. */
-  readonly up: boolean;
   /** Calls it when what is known is complete: at once without others, else one lease after Redis has come. */
   onComplete(listener: () => void): void;
   stats(): SharedStats;
@@ -170,10 +168,8 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
       const answer = await door.call("presence.claim", (redis) =>
         redis.set(key, me, { condition: "NX", expiration: { type: "PX", value: times.leaseMs } }),
       );
-      return answer.ok && answer.value !== null;
-    },
-    get up() {
-      return up();
+      // Done twice is better than not at all.
+      return !answer.ok || answer.value !== null;
     },
     onComplete: (listener) => void listeners.add(listener),
     stats: () => ({

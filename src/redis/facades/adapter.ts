@@ -57,11 +57,12 @@ export function adapterClient(door: RedisDoor): AdapterClient {
     }
   }
 
-  /** How many instances listen; Redis out means that only this one is heard. */
+  /** How many instances listen; Redis out means that only this one is heard, and a late answer that nobody knows. */
   async function subscribers(channel: string): Promise<[string, number]> {
     const ask = () => door.call("adapter.numsub", async (redis) => redis.pubSubNumSub(channel), { deadlineMs });
     const answer = await withoutBudget(ask);
-    return [channel, answer.ok ? Math.max(1, Number(answer.value[channel] ?? 0)) : 1];
+    if (!answer.ok) return [channel, answer.reason === "deadline" ? 2 : 1];
+    return [channel, Math.max(1, Number(answer.value[channel] ?? 0))];
   }
 
   const client: AdapterClient = {

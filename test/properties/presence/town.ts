@@ -6,7 +6,9 @@ import { until } from "../../support/until.ts";
 import { type Instance, startInstance, type Told } from "./instance.ts";
 import { troubles } from "./troubles.ts";
 
-const rooms = ["general", "random"];
+const rooms = ["general", "random", "harbour"];
+/** The room of those who stay. */
+const anchorage = "harbour";
 const people = ["ann", "bob", "cid"];
 const instancesAtOnce = 3;
 
@@ -69,14 +71,17 @@ export async function startTown(redis: RedisServer) {
     const skewMs = serial % 3 === 0 ? -3_600_000 : 0;
     const instance = await startInstance(`instance ${serial}`, redis.port, told, skewMs);
     instances.push(instance);
-    open(`anchor ${serial}`, instance);
+    const tab = open(`anchor ${serial}`, instance);
+    tab.room = anchorage;
+    void instance.presence.joined(anchorage, memberOf(tab.user), tab.id);
   }
 
-  function open(user: string, instance: Instance): void {
+  function open(user: string, instance: Instance): Tab {
     serial += 1;
-    const tab = { id: `socket ${serial}`, user, instance, room: undefined };
+    const tab: Tab = { id: `socket ${serial}`, user, instance, room: undefined };
     tabs.push(tab);
     instance.presence.connected(user, tab.id);
+    return tab;
   }
 
   const movable = () => tabs.filter(({ user }) => !user.startsWith("anchor"));
@@ -160,6 +165,10 @@ export async function startTown(redis: RedisServer) {
       for (const { name, presence } of instances) {
         const seen = new Set(presence.online());
         for (const user of staying) if (!seen.has(user)) missing.add(`${user} was missing at ${name}`);
+        void presence.membersOf(anchorage).then((members) => {
+          const here = new Set(members.map(({ userId }) => userId));
+          for (const user of staying) if (!here.has(user)) missing.add(`${user} was missing in the room at ${name}`);
+        });
       }
     };
     const timer = setInterval(look, 10);
