@@ -6,6 +6,7 @@ import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { seed } from "./cache/seed.ts";
 import { type Cost, costsIn } from "./costs/profile.ts";
+import { tokenCost } from "./costs/tokens.ts";
 import { startSide } from "./mixed/side.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import type { Report } from "./support/report.ts";
@@ -54,7 +55,8 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
       healthy: [{ phase: "while it was looked at", share, least: 0.8 }],
       failures: [],
     };
-    if (!other) return { ...report, figures: [] };
+    const figures = [tokenCost(rounds)];
+    if (!other) return { ...report, figures };
 
     const [here, there] = [
       await startSide({ ...options, name: "here", env }),
@@ -75,7 +77,7 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
       name: "µs of CPU for an action of the mixed load, after / before",
       ...ratioOf(cpu.here, cpu.there),
     };
-    return { ...report, figures: [{ ...figure, unit: "×", target: 1, atMost: true }] };
+    return { ...report, figures: [...figures, { ...figure, unit: "×", target: 1, atMost: true }] };
   } finally {
     await client.close();
     await rm(folder, { recursive: true, force: true });
