@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -66,7 +67,7 @@ describe("the health of an instance", () => {
       expect(headers.get("content-type")).toMatch(/^application\/health\+json/);
       expect(headers.get("cache-control")).toBe("no-store");
       expect(body).toMatchObject({ status: "pass", serviceId: "one", releaseId: "1.2.3" });
-      expect(body.checks["redis:responseTime"][0]).toMatchObject({ observedUnit: "ms", status: "pass" });
+      expect(body.checks["redis:responseTime"][0]).toMatchObject({ observedUnit: "ms" });
       expect(body.checks["redis:responseTime"][0].observedValue).toBeGreaterThan(0);
       expect(body.checks["redis:role"][0].observedValue).toBe("master");
       expect(body.checks["redis:connections"][0]).toMatchObject({ componentId: "open" });
@@ -108,6 +109,38 @@ describe("the health of an instance", () => {
     const after = [await pings(), await asked()];
     for (const [index, count] of after.entries())
       expect(count - (before[index] ?? 0)).toBeLessThanOrEqual(Math.ceil(seconds) + 2);
+  });
+
+  it("names what may become an outage, and Redis goes on to be in use", { timeout: 90_000 }, async () => {
+    await redisIs("pass");
+    const says = async (words: RegExp) => {
+      await until(() => instance.ops.amiss().some((one) => words.test(one)), {
+        timeoutMs: 20_000,
+        describe: () => `${words} among: ${instance.ops.amiss()}`,
+      });
+      const { code, body } = await instance.health("/health/redis");
+      expect([code, body.status]).toEqual([200, "pass"]);
+      expect(JSON.stringify(body.checks)).toMatch(words);
+    };
+    await redis.ask("CONFIG", "SET", "maxmemory-policy", "volatile-ttl");
+    await redis.ask("CONFIG", "SET", "maxmemory", Math.round(Number(await redis.info("used_memory")) * 1.1));
+    await says(/Redis uses \d+ % of the memory it may use/);
+    await redis.relieve();
+    const crowd = Array.from({ length: 20 }, () => connect(redis.port, "127.0.0.1"));
+    await until(async () => Number(await redis.info("connected_clients")) > crowd.length);
+    await redis.ask("CONFIG", "SET", "maxclients", Number(await redis.info("connected_clients")) + 2);
+    await says(/Redis has \d+ clients, and takes \d+/);
+    for (const one of crowd) one.destroy();
+    await until(() => redis.ask("CONFIG", "SET", "maxclients", 10_000).catch(() => undefined));
+    await redis.ask("SET", "cache:wrong", "a text");
+    const wrongly = () => instance.door.call("test", (commands) => commands.hGetAll("cache:wrong"));
+    const asking = setInterval(() => void wrongly(), 100);
+    await says(/\d+ % of the calls to Redis bring nothing/);
+    clearInterval(asking);
+    await until(() => instance.ops.amiss().length === 0, {
+      timeoutMs: 30_000,
+      describe: () => `nothing: ${instance.ops.amiss()}`,
+    });
   });
 
   it("warns within a second or so when Redis freezes, answers fast meanwhile, and is strict on demand", async () => {
