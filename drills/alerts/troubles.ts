@@ -1,9 +1,16 @@
 import { connect } from "node:net";
-import { createBrowser } from "../../test/support/http.ts";
 import { until } from "../../test/support/until.ts";
+import {
+  type Afterwards,
+  causeDifference,
+  causeFlapping,
+  causeLogouts,
+  causeNoRoom,
+  causeSlowness,
+  sluice,
+  visit,
+} from "./causes.ts";
 import type { Stage } from "./stage.ts";
-
-type Afterwards = () => Promise<unknown>;
 
 /** A fault that can be caused here, and the alert that must tell of it. */
 export interface Trouble {
@@ -19,38 +26,6 @@ export interface Trouble {
   short?: true;
 }
 
-async function sluice(stage: Stage, line: string): Promise<void> {
-  const { code, output } = await stage.shell(`sluice ${line} --reason "a drill"`);
-  if (code !== 0) throw new Error(`sluice ${line} ended with ${code}: ${output}`);
-}
-
-/** Somebody visits all the time, by a route that reads the session, while the nickname in the copy of the session becomes another. */
-async function causeDifference(stage: Stage): Promise<Afterwards> {
-  const { redis, servers } = stage;
-  const visitor = createBrowser(servers[0]?.url ?? "");
-  await visitor.register("visitor");
-  await sluice(stage, "dial set --mode shadow");
-  let visiting = true;
-  const visits = (async () => {
-    while (visiting) await visitor.get("/api/channels/general/messages");
-  })();
-  const changed = async () => {
-    for (const key of (await redis.ask("KEYS", "session:*")) as string[]) {
-      const copy = String(await redis.ask("GET", key));
-      if (!copy.includes("visitor")) continue;
-      await redis.ask("SET", key, copy.replaceAll("visitor", "strange"), "KEEPTTL");
-      return true;
-    }
-    return false;
-  };
-  await until(changed, { timeoutMs: 30_000, describe: "a copy of the session" });
-  return async () => {
-    visiting = false;
-    await visits;
-    await sluice(stage, "dial set 0 --mode serve");
-  };
-}
-
 /** In this order: while nobody has turned the dial yet, the servers go by their environments, which differ. */
 export const troubles: readonly Trouble[] = [
   {
@@ -58,6 +33,7 @@ export const troubles: readonly Trouble[] = [
     name: "two servers with different dials",
     cause: async () => undefined,
     named: /"sessions:rolloutPercentage":\[\{[^}]*"observedValue":(50|100)/,
+    shown: /"differs":\["percent"\]/,
     short: true,
   },
   {
@@ -68,6 +44,7 @@ export const troubles: readonly Trouble[] = [
       return undefined;
     },
     named: /Redis is (down|recovering)/,
+    shown: /"redis":"(down|recovering)"/,
     short: true,
   },
   {
@@ -78,6 +55,7 @@ export const troubles: readonly Trouble[] = [
       return undefined;
     },
     named: /Redis is down/,
+    shown: /"redis":"down"/,
   },
   {
     alert: "RedisWritesRefused",
@@ -87,6 +65,7 @@ export const troubles: readonly Trouble[] = [
       return undefined;
     },
     named: /Redis is degraded/,
+    shown: /"redis":"degraded"/,
     short: true,
   },
   {
@@ -97,8 +76,8 @@ export const troubles: readonly Trouble[] = [
       await redis.ask("CONFIG", "SET", "maxmemory", Math.round(Number(await redis.info("used_memory")) * 1.05));
       return () => redis.relieve();
     },
-    named:
-      /"redis:memory":\[\{"componentId":"used","observedValue":(\d+).*"componentId":"limit","observedValue":\1?\d+/,
+    named: /Redis uses \d+ % of the memory it may use/,
+    shown: /Redis uses \d+ % of the memory it may use/,
   },
   {
     alert: "RedisConnectionsHigh",
@@ -112,7 +91,8 @@ export const troubles: readonly Trouble[] = [
         for (const one of crowd) one.destroy();
       };
     },
-    named: /"componentId":"server_limit","observedValue":\d\d,/,
+    named: /Redis has \d+ clients, and takes \d+/,
+    shown: /Redis has \d+ clients, and takes \d+/,
   },
   {
     alert: "ShadowDiffers",
@@ -131,6 +111,7 @@ export const troubles: readonly Trouble[] = [
       };
     },
     named: /"sessions:fallback":\[\{[^}]*"observedValue":"MongoDB"/,
+    shown: /"reading":"mongo"/,
   },
   {
     alert: "KillSwitchOn",
@@ -140,6 +121,64 @@ export const troubles: readonly Trouble[] = [
       return undefined;
     },
     named: /Redis is switched off by the kill switch/,
+    shown: /"disabledBy":"settings"/,
     short: true,
+  },
+  {
+    alert: "RedisFlapping",
+    name: "Redis comes and goes",
+    cause: causeFlapping,
+  },
+  {
+    alert: "RedisConnectFailures",
+    name: "Redis has no room for clients",
+    cause: causeNoRoom,
+    named: /Redis is (down|recovering)/,
+    shown: /"redis":"(down|recovering)"/,
+  },
+  {
+    alert: "RedisSlow",
+    name: "a neighbour keeps Redis busy",
+    cause: causeSlowness,
+    named: /Redis takes \d+ ms to answer/,
+    shown: /Redis takes \d+ ms to answer/,
+  },
+  {
+    alert: "CacheHitRateLow",
+    name: "caches without Redis",
+    cause: async (stage) => {
+      const visits = await visit(stage, "/api/channels");
+      await stage.redis.kill();
+      return visits.stop;
+    },
+    named: /Redis is (down|recovering)/,
+    shown: /"redis":"(down|recovering)"/,
+  },
+  {
+    alert: "SessionsMissing",
+    name: "somebody deletes sessions in MongoDB",
+    cause: (stage) => causeLogouts(stage, "SessionsMissing", 1),
+    named: /% of the good cookies find no session/,
+    shown: /% of the good cookies find no session/,
+  },
+  {
+    alert: "MongoUnreachable",
+    name: "MongoDB is out of reach",
+    cause: async ({ toMongo }) => {
+      toMongo.set({ kind: "blackHole" });
+      return undefined;
+    },
+    named: /"mongo:responseTime":\[\{[^}]*"status":"fail"/,
+    shown: /"problem":"MongoDB gives no answer"/,
+  },
+  {
+    alert: "ChangeStreamBehind",
+    name: "MongoDB tells of no change",
+    cause: async ({ toMongo }) => {
+      toMongo.set({ kind: "blackHole" });
+      return undefined;
+    },
+    named: /"changeStream:lag":\[.*"status":"warn"/,
+    shown: /"problem":"MongoDB gives no answer"/,
   },
 ];
