@@ -68,7 +68,7 @@ const ofTouch = new Set(["expires", "lastModified", "updatedAt"]);
 const mostAtOnce = 200;
 
 export function createFollower(options: FollowerOptions): Follower {
-  const { documents, copies, versions, clock, timing, events, redisUp, onUnable } = options;
+  const { documents, copies, versions, clock, timing, events, log, redisUp, onUnable } = options;
   const later = new Map<string, { due: number; act: () => Promise<void> }>();
   let acting = 0;
   let room: (() => void) | undefined;
@@ -79,10 +79,14 @@ export function createFollower(options: FollowerOptions): Follower {
     events.emit("followed", { change, ok });
   }
 
+  /** What a listener of the app throws must not end the process. */
+  const quietly = (act: Promise<void>) =>
+    act.catch((error: unknown) => log.error({ err: error }, "A change to a session could not be followed"));
+
   /** Changes come one by one, but their corrections need not wait for each other. */
   async function start(act: Promise<void>): Promise<void> {
     acting += 1;
-    void act.finally(() => {
+    void quietly(act).finally(() => {
       acting -= 1;
       room?.();
     });
@@ -102,7 +106,7 @@ export function createFollower(options: FollowerOptions): Follower {
     for (const [key, { due, act }] of later) {
       if (due > now) break;
       later.delete(key);
-      void act();
+      void quietly(act());
     }
   }, timing.settle / 6);
   timer.unref();
@@ -148,7 +152,7 @@ export function createFollower(options: FollowerOptions): Follower {
     pipeline: pipelineFor(versions),
     onChange: (change: ChangeStreamDocument<SessionDocument>) => follow(change as unknown as Seen),
     onLive: options.onLive,
-    log: options.log,
+    log,
     behindMs: timing.behind,
   });
 
