@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BentoCache, bentostore } from "bentocache";
@@ -37,11 +38,13 @@ async function serve({ mongoUrl, redis, secret }: Order): Promise<number> {
     users: () => db.collection("users").find().project(listed).sort({ nickname: 1 }).toArray(),
     channels: () => db.collection("channels").find().project(channelOf).sort({ position: 1, createdAt: 1 }).toArray(),
   };
+  // From a string the library is fifty times as slow, which is not what is compared here.
+  const key = createSecretKey(Buffer.from(secret));
   const app = express();
   app.disable("x-powered-by");
   app.use((req, res, next) => {
     try {
-      jwt.verify(req.headers.authorization?.slice(7) ?? "", secret, { algorithms: ["HS256"] });
+      jwt.verify(req.headers.authorization?.slice(7) ?? "", key, { algorithms: ["HS256"] });
       next();
     } catch {
       res.status(401).end();
