@@ -62,6 +62,13 @@ async function furnish(db: mongoose.mongo.Db): Promise<void> {
     return { id: `hall-${n}`, name: `Hall ${n}`, ...about, createdAt: new Date() };
   });
   await db.collection("channels").insertMany(halls);
+  const words = rooms.flatMap((channel) =>
+    Array.from({ length: 120 }, (_, n) => {
+      const about = { author: "somebody", type: "public", target: null, status: "delivered", replyTo: null };
+      return { ...about, channel, text: `word ${n}`, timestamp: new Date(Date.now() - (n + 10) * 1_000) };
+    }),
+  );
+  await db.collection("messages").insertMany(words);
 }
 
 async function perform(options: CacheDrillOptions, redis: RedisServer, group: Group, db: mongoose.mongo.Db) {
