@@ -23,7 +23,8 @@ interface Options {
 }
 
 const linesAtOnce = 10;
-const crowdMs = 2_000;
+const arrivalsAtOnce = 15;
+const crowdMs = 1_000;
 const mostRooms = 1_000;
 
 interface Gathering {
@@ -44,8 +45,8 @@ export function createLines(options: Options): Lines {
     const since = now() - crowdMs;
     const lately = (latest.get(room) ?? []).filter((at) => at > since);
     if (latest.size > mostRooms) latest.clear();
-    latest.set(room, [...lately, now()].slice(-linesAtOnce));
-    return lately.length === linesAtOnce;
+    latest.set(room, [...lately, now()].slice(-arrivalsAtOnce));
+    return lately.length === arrivalsAtOnce;
   }
 
   function silence(room: string, members: Iterable<Member>): void {
