@@ -181,6 +181,8 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
     rate,
   );
   try {
+    // Sessions that were begun while Redis was not in use yet have their copies from now on.
+    await traffic.audit();
     let share = 0;
     for (const fault of plan) {
       const counted = await countReads(stage.servers);
