@@ -84,6 +84,7 @@ export function failuresOf({ failures, healthy }: Pick<Report, "failures" | "hea
 
 export function shown(value: number): string {
   if (!Number.isFinite(value)) return "–";
+  if (Number.isInteger(value)) return value.toLocaleString("en");
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toFixed(digits).replace(/\B(?=(\d{3})+$)/g, digits === 0 ? "," : "");
 }
