@@ -162,6 +162,13 @@ export const troubles: readonly Trouble[] = [
     shown: /% of the good cookies find no session/,
   },
   {
+    alert: "DialSteppedDown",
+    name: "so many are missing that the dial goes down",
+    cause: (stage) => causeLogouts(stage, "DialSteppedDown", 30),
+    named: /the dial went down from 100 % to \d+ % by itself, because of missing/,
+    shown: /the dial went down from 100 % to \d+ % by itself, because of missing/,
+  },
+  {
     alert: "MongoUnreachable",
     name: "MongoDB is out of reach",
     cause: async ({ toMongo }) => {
@@ -180,5 +187,14 @@ export const troubles: readonly Trouble[] = [
     },
     named: /"changeStream:lag":\[.*"status":"warn"/,
     shown: /"problem":"MongoDB gives no answer"/,
+  },
+  {
+    alert: "ServerDown",
+    name: "a server is killed",
+    cause: async ({ servers }) => {
+      await servers[1]?.kill();
+      return undefined;
+    },
+    shown: /"instances":\[(?!.*"serverId":"two")/,
   },
 ];
