@@ -130,11 +130,19 @@ describe("the operator's tools for sessions", () => {
     expect(machine.aside).toMatch(/^backfill: 700 of 700, [\d,]+\/s\n$/);
   });
 
-  it("stops when it is told to, and says how to go on", async () => {
+  /** A backfill that has come some way, and will need some time more. */
+  async function begun() {
+    const marks = server.client.db().collection("sluice_checkpoints");
+    // Another command may have left one.
+    await marks.deleteMany({});
     const stop = new AbortController();
     const going = atDesk(["sessions", "backfill", "--rate", "300"], env(), { signal: stop.signal });
-    const marks = server.client.db().collection("sluice_checkpoints");
     await until(() => marks.findOne());
+    return { going, stop };
+  }
+
+  it("stops when it is told to, and says how to go on", async () => {
+    const { going, stop } = await begun();
     stop.abort();
     const { code, text } = await going;
     expect(code).toBe(1);
@@ -143,9 +151,7 @@ describe("the operator's tools for sessions", () => {
   });
 
   it("does not wait for a silent Redis once it is told to stop", async () => {
-    const stop = new AbortController();
-    const going = atDesk(["sessions", "backfill", "--rate", "300"], env(), { signal: stop.signal });
-    await until(() => server.client.db().collection("sluice_checkpoints").findOne());
+    const { going, stop } = await begun();
     redis.freeze();
     try {
       await until(async () => server.door.state === "down");

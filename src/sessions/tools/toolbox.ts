@@ -112,9 +112,11 @@ export function createToolbox(options: ToolboxOptions): Toolbox {
         if (answer.ok) return answer.value;
         const { reason, error } = answer;
         if (reason === "failed" && error) throw error;
-        if (reason === "disabled" || signal.aborted || performance.now() > giveUp) {
+        // While Redis comes back not every call is let through: what is begun is then ended all the same.
+        const stopped = signal.aborted && door.state !== "up";
+        if (reason === "disabled" || stopped || performance.now() > giveUp) {
           const why = await silenceOf(door);
-          throw new UnavailableError(signal.aborted ? `Stopped. ${why}` : why, { cause: error });
+          throw new UnavailableError(stopped ? `Stopped. ${why}` : why, { cause: error });
         }
         await pause(againMs);
       }
