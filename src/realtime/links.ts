@@ -143,6 +143,7 @@ export function createLinks(options: Options): Links {
     loggedIn: presence.loggedIn,
     recognise,
     changed({ userId, ban, ended }) {
+      standings.forget(userId);
       const obeyed = ended !== undefined && (lastCuts.get(userId) ?? 0) > ended.getTime() - skewMs;
       if (ban) return void banned(userId, { message: "Account is banned", ...ban });
       if (ended && !obeyed) cutUser(userId, ended.getTime());

@@ -71,7 +71,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   const orders = cluster ? createAdapterOrders(io, clock, () => cluster.live) : noOrders;
 
   const guests = createGuests(config.SOCKETS_PER_USER);
-  const standings = createStandings(services.users, clock);
+  const standings = createStandings(services.users, clock, () => changes?.live === true);
   const { PRESENCE_GRACE: graceMs, PRESENCE_LEASE: leaseMs, PRESENCE_BEAT: beatMs } = config;
   const sets = createSets({
     ...others,
@@ -132,7 +132,9 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       log.info({ userId: guest.member.userId, bytes }, "A socket was ended: its client does not take what it is sent");
     },
   });
-  const changes = others?.feeds.standings(links.changed);
+  const changes = others?.feeds.standings(links.changed, (live, whole) => {
+    if (!live || !whole) standings.clear();
+  });
 
   const works = new Set<Work>();
 

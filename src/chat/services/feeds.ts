@@ -20,7 +20,7 @@ export interface StandingChange {
 export interface Feeds {
   /** What other processes store. */
   messages(tell: (message: Message) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
-  standings(tell: (change: StandingChange) => void): Watcher;
+  standings(tell: (change: StandingChange) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
   /** Of these rooms, stored at `since` or later; of too many the newest, in order. */
   messagesSince(rooms: string[], since: Date, most: number): Promise<Message[]>;
 }
@@ -49,7 +49,7 @@ const standingPipeline = [
   {
     $match: {
       $or: [
-        { operationType: "replace" },
+        { operationType: { $in: ["replace", "delete"] } },
         { "updateDescription.removedFields": { $in: ofStanding } },
         ...ofStanding.map((field) => ({ [`${updated}.${field}`]: { $exists: true } })),
       ],
@@ -67,7 +67,8 @@ const standingPipeline = [
 type Changed = Partial<Pick<UserRecord, "banned" | "banReason" | "banExpires" | "sessionsEndedAt">>;
 
 function standingChange(change: ChangeStreamDocument<UserRecord>): StandingChange | undefined {
-  if (change.operationType !== "update" && change.operationType !== "replace") return undefined;
+  const { operationType } = change;
+  if (operationType !== "update" && operationType !== "replace" && operationType !== "delete") return undefined;
   const fields: Changed = change.operationType === "update" ? (change.updateDescription?.updatedFields ?? {}) : {};
   const { banned, banReason, banExpires, sessionsEndedAt } = fields;
   return {
@@ -106,7 +107,7 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
         onLive: (live, reason) => onLive(live, reason !== "afresh"),
         log,
       }),
-    standings: (tell) =>
+    standings: (tell, onLive) =>
       watch({
         collection: db.collection<UserRecord>("users"),
         pipeline: standingPipeline,
@@ -114,6 +115,7 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
           const change = standingChange(document);
           if (change) tell(change);
         },
+        onLive: (live, reason) => onLive(live, reason !== "afresh"),
         log,
       }),
     async messagesSince(rooms, since, most) {
