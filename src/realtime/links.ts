@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { mayRead } from "../chat/services/access.ts";
 import type { StandingChange } from "../chat/services/feeds.ts";
 import type { SocketLinks, Standing } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
@@ -94,7 +95,7 @@ export function createLinks(options: Options): Links {
     for (const guest of strangers) {
       guests.update(guest, member);
       // Its client comes back at once, and is told at the door of the room that it is closed.
-      if (role !== "admin" && guest.room?.adminsOnly.read) cut(guest, memory);
+      if (guest.room && !mayRead(guest.room, role)) cut(guest, memory);
       else void voice.judge(guest);
     }
     presence.updated(member);

@@ -1,3 +1,4 @@
+import { mayRead } from "../chat/services/access.ts";
 import type { ChannelAccess, Channels, Messages } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
@@ -72,7 +73,7 @@ export function createRooms(options: Options): Rooms {
 
   async function join(guest: Guest, room: string, silent = false): Promise<void> {
     const channel = await channels.byId(room);
-    if (!channel || (channel.adminsOnly.read && guest.member.role !== "admin")) throw refusal.noChannel(room);
+    if (!channel || !mayRead(channel, guest.member.role)) throw refusal.noChannel(room);
     if (!guest.socket.connected) return;
     const arrived = await enter(guest, channel);
     if (arrived && lines.came(channel.id, guest.member) && !silent)

@@ -1,3 +1,4 @@
+import { mayWrite } from "../chat/services/access.ts";
 import type { Channels, Messages, Standing } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { textRoom } from "./channel-rooms.ts";
@@ -31,21 +32,21 @@ export function createTalk(options: Options): Talk {
   const { messages, channels, standings, presence, delivery, statuses, clock, recognise } = options;
 
   /** Throws unless the guest may write in that room now, whatever it was when they came. */
-  async function mayWrite(guest: Guest, room: string): Promise<void> {
+  async function judge(guest: Guest, room: string): Promise<void> {
     const [standing, channel] = await Promise.all([standings.recent(guest.member.userId), channels.byId(room)]);
     if (!standing) throw refusal.muted();
     recognise(standing);
     if (standing.banned || (standing.muteExpires && standing.muteExpires.getTime() > clock.now()))
       throw refusal.muted();
     if (!channel) throw refusal.noChannel(room);
-    if (channel.adminsOnly.write && standing.role !== "admin") throw refusal.adminsOnly();
+    if (!mayWrite(channel, standing.role)) throw refusal.adminsOnly();
   }
 
   return {
     async message(guest, text) {
       if (!guest.room || text === "") return;
       const { id: room } = guest.room;
-      await mayWrite(guest, room);
+      await judge(guest, room);
       delivery.publish(await messages.add({ author: guest.member.nickname, room, text, type: "public" }));
       statuses.active(guest.member.userId);
     },
@@ -55,7 +56,7 @@ export function createTalk(options: Options): Talk {
       if (!guest.room) throw refusal.notInRoom(to);
       if (text === "") return;
       const { id: room } = guest.room;
-      await mayWrite(guest, room);
+      await judge(guest, room);
       const target = await presence.named(room, to);
       if (!target) throw refusal.notInRoom(to);
       const message = { author: nickname, room, text, type: "private" as const, target: target.nickname };

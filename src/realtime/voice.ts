@@ -1,5 +1,6 @@
 import type { Server } from "socket.io";
-import type { ChannelAccess, Channels } from "../chat/services/types.ts";
+import { mayRead } from "../chat/services/access.ts";
+import type { Channels } from "../chat/services/types.ts";
 import { voiceRoom } from "./channel-rooms.ts";
 import type { Guests } from "./guests.ts";
 import type { Orders } from "./orders.ts";
@@ -48,9 +49,6 @@ export function createVoice({ io, channels, guests, orders, members, amongOthers
     guest.socket.emit("voice_left");
   }
 
-  const mayEnter = ({ member }: Guest, channel: ChannelAccess | null) =>
-    channel !== null && (!channel.adminsOnly.read || member.role === "admin");
-
   function receive({ channel, to, event, payload }: Parameters<Voice["receive"]>[0]): boolean {
     const target = guests.byId(to);
     if (!target) return false;
@@ -72,7 +70,7 @@ export function createVoice({ io, channels, guests, orders, members, amongOthers
   return {
     async join(guest, channelId) {
       const channel = await channels.byId(channelId);
-      if (!mayEnter(guest, channel) || channel?.type !== "voice") throw refusal.noVoiceChannel();
+      if (channel?.type !== "voice" || !mayRead(channel, guest.member.role)) throw refusal.noVoiceChannel();
       if (!guest.socket.connected) return;
       if (guest.voice !== channelId) {
         leave(guest);
@@ -90,7 +88,7 @@ export function createVoice({ io, channels, guests, orders, members, amongOthers
       const { voice } = guest;
       if (voice === null) return;
       const channel = await channels.byId(voice).catch(() => null);
-      if (guest.voice === voice && !mayEnter(guest, channel)) leave(guest);
+      if (guest.voice === voice && !(channel && mayRead(channel, guest.member.role))) leave(guest);
     },
     relay(guest, event, { targetSocketId, body }) {
       if (guest.voice === null) return;

@@ -1,5 +1,5 @@
 import { withBudget } from "../../kernel/budget.ts";
-import { mayRead } from "../routes/channels.ts";
+import { mayRead } from "../services/access.ts";
 import type { Channels } from "../services/types.ts";
 import type { ChatAnswers } from "./answers.ts";
 import type { HotTarget } from "./handler.ts";

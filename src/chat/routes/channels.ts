@@ -3,8 +3,9 @@ import type { DerivedCache } from "../../cache/derived.ts";
 import type { ReadFrom } from "../../cache/types.ts";
 import { type Answer, makeAnswer } from "../../cache/wire.ts";
 import { type Histories, shownMessage, usualPage } from "../hot/histories.ts";
+import { mayRead } from "../services/access.ts";
 import { refuse } from "../services/errors.ts";
-import type { ChannelAccess, Channels, Messages, Role } from "../services/types.ts";
+import type { Channels, Messages, Role } from "../services/types.ts";
 import { answerWith } from "./answer.ts";
 import type { Guard } from "./guard.ts";
 import { oneOf, optional, queryNumber, readBody, textField } from "./validate.ts";
@@ -26,9 +27,6 @@ const newChannel = {
   type: oneOf("Type", ["text", "voice"]),
   description: optional(textField("Description", 0, 500)),
 };
-
-/** Whether somebody of this role may read the channel. */
-export const mayRead = (channel: ChannelAccess, role: Role) => !channel.adminsOnly.read || role === "admin";
 
 export function channelRoutes({ guard, channels, list, messages, histories, making }: Options): Router {
   const router = Router();
