@@ -2,6 +2,7 @@ import type { Db, Document } from "mongodb";
 import type { CacheBus } from "../../cache/bus-types.ts";
 import type { Log } from "../../kernel/log.ts";
 import { type Watcher, watchCollection } from "../../mongo/watch.ts";
+import { standingFields } from "../services/records.ts";
 import type { Moderation, Users } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import { nameOf, type VerifiedTokens } from "./verified.ts";
@@ -67,16 +68,13 @@ export function revokingUsers(users: Users, revocations: Revocations): Users {
   return { ...users, loggedOut: (id) => revoking(users.loggedOut(id), () => revocations.user(id)) };
 }
 
-/** What decides whether a token is good. */
-const deciding = ["nickname", "role", "banned", "banExpires", "muteExpires", "sessionsEndedAt"];
-
 const pipeline: Document[] = [
   {
     $match: {
       $or: [
         { operationType: { $nin: ["insert", "update"] } },
-        ...deciding.map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $exists: true } })),
-        { "updateDescription.removedFields": { $in: deciding } },
+        ...standingFields.map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $exists: true } })),
+        { "updateDescription.removedFields": { $in: standingFields } },
       ],
     },
   },

@@ -4,7 +4,7 @@ import type { Log } from "../../kernel/log.ts";
 import type { WatchCollection, Watcher } from "../../mongo/watch.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
-import { toMessage } from "./records.ts";
+import { standingFields, toMessage } from "./records.ts";
 import type { Message } from "./types.ts";
 
 /** What may make somebody's sockets act otherwise, or go. */
@@ -32,7 +32,6 @@ interface Options {
 }
 
 const ofMessage = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
-const ofStanding = ["nickname", "role", "banned", "banExpires", "muteExpires", "sessionsEndedAt"];
 
 /** All ids that a process makes have these five random bytes in common. */
 const mark = { from: 8, length: 10 };
@@ -50,8 +49,8 @@ const standingPipeline = [
     $match: {
       $or: [
         { operationType: { $in: ["replace", "delete"] } },
-        { "updateDescription.removedFields": { $in: ofStanding } },
-        ...ofStanding.map((field) => ({ [`${updated}.${field}`]: { $exists: true } })),
+        { "updateDescription.removedFields": { $in: standingFields } },
+        ...standingFields.map((field) => ({ [`${updated}.${field}`]: { $exists: true } })),
       ],
     },
   },
@@ -59,7 +58,7 @@ const standingPipeline = [
     $project: {
       operationType: 1,
       documentKey: 1,
-      ...Object.fromEntries([...ofStanding, "banReason"].map((field) => [`${updated}.${field}`, 1])),
+      ...Object.fromEntries([...standingFields, "banReason"].map((field) => [`${updated}.${field}`, 1])),
     },
   },
 ];

@@ -25,6 +25,16 @@ export function toAccount(user: UserRecord): Account {
   return { ...toCard(user), email: user.email };
 }
 
+/** Of a user, what decides what they may do. */
+export const standingFields: readonly string[] = [
+  "nickname",
+  "role",
+  "banned",
+  "banExpires",
+  "muteExpires",
+  "sessionsEndedAt",
+];
+
 export function toStanding(user: UserRecord, now: number): Standing {
   return {
     id: user._id.toHexString(),

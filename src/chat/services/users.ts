@@ -4,11 +4,11 @@ import { byText } from "../caches/order.ts";
 import { cardFields, type ListedUser, type UserCache } from "../caches/users.ts";
 import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
-import { toCard, toStanding } from "./records.ts";
+import { standingFields, toCard, toStanding } from "./records.ts";
 import type { Users } from "./types.ts";
 import { readUsers, type UserWrites } from "./user-writes.ts";
 
-const standing = { nickname: 1, role: 1, banned: 1, banExpires: 1, muteExpires: 1, sessionsEndedAt: 1 } as const;
+const ofStanding = standingFields.join(" ");
 const changed = { $inc: { rev: 1 } } as const;
 
 const cursorOf = ({ active, card }: ListedUser) => Buffer.from(`${active}.${card.id}`).toString("base64url");
@@ -47,7 +47,7 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
     },
     async standing(id) {
       if (!Types.ObjectId.isValid(id)) return null;
-      const user = await users.findById(id, standing).lean<UserRecord>();
+      const user = await users.findById(id, ofStanding).lean<UserRecord>();
       return user && toStanding(user, clock.now());
     },
     async byNickname(nickname) {
