@@ -1,13 +1,13 @@
 import mongoose from "mongoose";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { createBrowser } from "../support/http.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
-import { launchChromium } from "./chromium.ts";
-import { createVisitor, type Visitor, type VisitorOptions } from "./visitor.ts";
+import type { Visitor, VisitorOptions } from "./visitor.ts";
+import { openVisits } from "./visits.ts";
 
 export const tokens = { full: "a token that changes things", read: "a token that only looks" };
 
@@ -37,9 +37,7 @@ export interface ConsoleHouse {
 const secrets = { JWT_SECRET: "j".repeat(48), SESSION_SECRET: "s".repeat(48) };
 
 export function openConsoleHouse(name: string): ConsoleHouse {
-  let browser: Browser;
   let client: mongoose.mongo.MongoClient;
-  let visitors: Visitor[] = [];
   const start = (env: Record<string, string> = {}) =>
     startChat({
       env: {
@@ -63,8 +61,7 @@ export function openConsoleHouse(name: string): ConsoleHouse {
     redis: undefined as unknown as RedisServer,
     mongo: "",
     async open(token = tokens.full, options = {}) {
-      const visitor = await createVisitor(browser, `${house.chat.url}/ops#token=${encodeURIComponent(token)}`, options);
-      visitors.push(visitor);
+      const visitor = await visit(`${house.chat.url}/ops#token=${encodeURIComponent(token)}`, options);
       await visitor.page.getByText("live", { exact: true }).waitFor();
       return visitor;
     },
@@ -89,23 +86,17 @@ export function openConsoleHouse(name: string): ConsoleHouse {
 
   beforeAll(async () => {
     house.mongo = mongoUrl(`console-${name}`);
-    [house.redis, browser] = await Promise.all([startRedisServer(), launchChromium()]);
+    house.redis = await startRedisServer();
     client = await new mongoose.mongo.MongoClient(house.mongo).connect();
     house.chat = await start();
   });
-  afterEach(async () => {
-    const complaints = visitors.flatMap((visitor) => visitor.complaints);
-    await Promise.all(visitors.map((visitor) => visitor.close()));
-    visitors = [];
-    expect(complaints).toEqual([]);
-  });
   afterAll(async () => {
-    await browser?.close();
     await house.chat?.stop();
     await house.redis?.close();
     await client?.close();
     if (house.mongo) await dropDatabase(house.mongo);
   });
+  const visit = openVisits();
   return house;
 }
 

@@ -1,9 +1,8 @@
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { afterAll, beforeAll } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
-import { launchChromium } from "./chromium.ts";
-import { createVisitor, type Visitor, type VisitorOptions } from "./visitor.ts";
+import type { Visitor, VisitorOptions } from "./visitor.ts";
+import { openVisits } from "./visits.ts";
 
 export interface House {
   chat: Chat;
@@ -17,20 +16,13 @@ const secrets = { JWT_SECRET: "j".repeat(48), SESSION_SECRET: "s".repeat(48) };
 
 /** The real server and a browser for one test file; after each test nobody may have heard a complaint. */
 export function openHouse(name: string): House {
-  let browser: Browser;
-  let visitors: Visitor[] = [];
-
   const start = (env: Record<string, string> = {}) =>
     startChat({ env: { MONGODB_URL: house.mongo, DISABLE_REDIS: "true", ...secrets, ...env } });
 
   const house: House = {
     chat: undefined as unknown as Chat,
     mongo: "",
-    async visit({ path = "/", ...options } = {}) {
-      const visitor = await createVisitor(browser, house.chat.url + path, options);
-      visitors.push(visitor);
-      return visitor;
-    },
+    visit: ({ path = "/", ...options } = {}) => visit(house.chat.url + path, options),
     async rebuild() {
       house.chat = await start({ PORT: new URL(house.chat.url).port });
     },
@@ -38,18 +30,12 @@ export function openHouse(name: string): House {
 
   beforeAll(async () => {
     house.mongo = mongoUrl(`browser-${name}`);
-    [house.chat, browser] = await Promise.all([start(), launchChromium()]);
-  });
-  afterEach(async () => {
-    const complaints = visitors.flatMap((visitor) => visitor.complaints);
-    await Promise.all(visitors.map((visitor) => visitor.close()));
-    visitors = [];
-    expect(complaints).toEqual([]);
+    house.chat = await start();
   });
   afterAll(async () => {
-    await browser?.close();
     await house.chat?.stop();
     if (house.mongo) await dropDatabase(house.mongo);
   });
+  const visit = openVisits();
   return house;
 }

@@ -1,39 +1,27 @@
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { figure, type Group, startGroup } from "../support/group.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
-import { haveChromium, launchChromium } from "./chromium.ts";
-import { createVisitor, type Visitor } from "./visitor.ts";
+import { haveChromium } from "./chromium.ts";
+import { openVisits } from "./visits.ts";
 
 const url = mongoUrl("browser-instances");
 
 describe.skipIf(!haveChromium)("two browsers on two instances", () => {
   let redis: RedisServer;
   let group: Group;
-  let browser: Browser;
-  let visitors: Visitor[] = [];
 
   beforeAll(async () => {
     redis = await startRedisServer();
-    [group, browser] = await Promise.all([
-      startGroup({ count: 2, env: { MONGODB_URL: url, REDIS_URL: redis.url } }),
-      launchChromium(),
-    ]);
-  });
-  afterEach(async () => {
-    const complaints = visitors.flatMap((visitor) => visitor.complaints);
-    await Promise.all(visitors.map((visitor) => visitor.close()));
-    visitors = [];
-    expect(complaints).toEqual([]);
+    group = await startGroup({ count: 2, env: { MONGODB_URL: url, REDIS_URL: redis.url } });
   });
   afterAll(async () => {
-    await browser?.close();
     await group?.close();
     await redis?.close();
     await dropDatabase(url);
   });
+  const visit = openVisits();
 
   const redisIs = (up: number) =>
     until(
@@ -47,9 +35,8 @@ describe.skipIf(!haveChromium)("two browsers on two instances", () => {
     );
 
   it("talk on while Redis is killed, and when it is back", async () => {
-    const [rita, sven] = await Promise.all(group.instances.map((chat) => createVisitor(browser, chat.url)));
+    const [rita, sven] = await Promise.all(group.instances.map((chat) => visit(chat.url)));
     if (!rita || !sven) return expect.unreachable();
-    visitors = [rita, sven];
     await rita.register("Rita");
     await sven.register("Sven");
     await redisIs(1);
@@ -69,7 +56,7 @@ describe.skipIf(!haveChromium)("two browsers on two instances", () => {
     await redisIs(1);
     await rita.say("Redis is back");
     await sven.line("Redis is back").waitFor();
-    for (const { line } of visitors)
+    for (const { line } of [rita, sven])
       for (const text of ["Redis is well", "Redis was killed a moment ago", "and I answer without it", "Redis is back"])
         expect(await line(text).count()).toBe(1);
   });
