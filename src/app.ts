@@ -10,6 +10,7 @@ import type { DoorLimits } from "./chat/routes/limits.ts";
 import { createFeeds } from "./chat/services/feeds.ts";
 import { createChatServices } from "./chat/services/index.ts";
 import { createSessionGate } from "./chat/sessions/gate.ts";
+import { createStandings } from "./chat/standings.ts";
 import type { Config } from "./config/load.ts";
 import type { Secrets } from "./config/secrets.ts";
 import { withBudget } from "./kernel/budget.ts";
@@ -126,7 +127,8 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
 
     const door = life.own("Redis", createRedisDoor({ config, log }), (redis) => redis.close());
     const defaults = bootSettings(config);
-    const settings = createSettingsStore({ db: mongo.db, watch: watchCollection, defaults, clock, log });
+    const watch = watchCollection;
+    const settings = createSettingsStore({ db: mongo.db, watch, defaults, clock, log });
     life.own("settings", settings, (store) => store.close());
     await settings.loaded;
     sayWhoseDial(settings, log);
@@ -187,16 +189,28 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     if (caches) ops.watchCaches(caches);
     counter.watch({ sessions: store.events, caches, redis: door.events, mongo: monitor.events });
     const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
-    const hot =
-      memory && config.CACHES
-        ? life.own("hot answers", wireHot(memory, store, db, log), (side) => side.close())
-        : undefined;
     const plainServices = createChatServices({
       connection: mongo.connection,
       config,
       log,
       ...(chatCaches ? { caches: chatCaches } : {}),
     });
+    const near = config.CACHES ? memory : undefined;
+    const feeds = createFeeds({ db, watch, log });
+    const standings = createStandings({
+      users: plainServices.users,
+      feeds: topology === "none" ? undefined : feeds,
+      longestMs: config.TTL_USERS * 1_000,
+      prompt: () => near?.bus.well === true,
+    });
+    life.own("standings", standings, (it) => it.close());
+    if (standings.stream) ops.watchStream("standings", standings.stream);
+    const hot =
+      near &&
+      life.own("hot answers", wireHot({ config, memory: near, store, db, watch, feeds, standings, log }), (side) =>
+        side.close(),
+      );
+    if (hot) ops.watchStream("access", hot.access);
     const services = hot?.services(plainServices) ?? plainServices;
     const answers = createChatAnswers({ config, services, caches: chatCaches, memory });
     life.own("emoji", services.emoji, (emoji) => emoji.close());
@@ -213,13 +227,13 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       createServer((req, res) => handle(req, res)),
       closeHttp,
     );
-    const feeds = createFeeds({ db, watch: watchCollection, log });
     const alone = async () => (await liveInstances(db)).length <= 1;
     const realtime = createRealtime({
       server,
       config,
       origins,
       services,
+      standings,
       gate,
       cookie: { name: config.SESSION_COOKIE, secrets: secrets.session },
       db: mongo.db,
@@ -228,10 +242,6 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       ...(eventLimiter ? { limiter: eventLimiter } : {}),
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
-    if (hot) {
-      ops.watchStream("standings", hot.standings);
-      ops.watchStream("access", hot.access);
-    }
     if (memory) {
       ops.checks.add("bus:lag", () => lagOf(memory));
       ops.metrics.add(memoryMetrics(memory));
@@ -247,6 +257,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       origins,
       secrets,
       services,
+      standings,
       gate,
       links: realtime.links,
       online: () => realtime.onlineUsers(),

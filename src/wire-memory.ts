@@ -1,10 +1,8 @@
-import type { Db } from "mongodb";
 import { type CacheMemory, createCacheMemory } from "./cache/memory.ts";
 import type { CacheRoom } from "./cache/room.ts";
 import { updates } from "./chat/hot/answers.ts";
-import { createHotSide, type HotSide } from "./chat/hot/index.ts";
+import { createHotSide, type HotSide, type HotSideOptions } from "./chat/hot/index.ts";
 import type { Config } from "./config/load.ts";
-import type { Log } from "./kernel/log.ts";
 import type { Figure } from "./ops/checks.ts";
 import type { RedisDoor } from "./redis/types.ts";
 import type { RolloutStore } from "./sessions/store.ts";
@@ -26,15 +24,22 @@ export function lagOf({ bus }: CacheMemory): Figure {
   return { value: Math.round(bus.lagMs), unit: "ms", status: bus.well ? "pass" : "warn" };
 }
 
+interface HotParts extends Pick<HotSideOptions, "config" | "db" | "watch" | "feeds" | "standings" | "log"> {
+  memory: CacheMemory;
+  store: RolloutStore;
+}
+
 /** The hot answers, which hear through the session store of every session that ends or is changed anywhere. */
-export function wireHot({ bus }: CacheMemory, store: RolloutStore, db: Db, log: Log): HotSide {
-  const { events, parts } = store;
+export function wireHot({ memory, store, ...parts }: HotParts): HotSide {
+  const {
+    events,
+    parts: { trust },
+  } = store;
   return createHotSide({
-    bus,
-    db,
-    log,
+    ...parts,
+    bus: memory.bus,
     sessions: {
-      live: () => parts.trust.live,
+      live: () => trust.live,
       onChanged(listener) {
         events.on("ended", ({ id }) => listener(id));
         events.on("changed", ({ id }) => listener(id));

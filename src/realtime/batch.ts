@@ -4,7 +4,7 @@ import type { Log } from "../kernel/log.ts";
 /** Writes that are gathered for a moment and go out in one piece; the newest value of a key wins. */
 export interface Batch<V> {
   /** `merge` sees what waits for the same key. */
-  put(key: string, value: V): void;
+  put(key: string, value: V, when?: "soon" | "later"): void;
   /** What is not written yet. */
   get(key: string): V | undefined;
   drop(key: string): void;
@@ -19,22 +19,28 @@ export interface BatchOptions<V> {
   merge(older: V, newer: V): V;
   log: Log;
   everyMs?: number;
+  /** For what may wait; it goes with what may not. */
+  laterMs?: number;
   retryMs?: number;
   /** Beyond this the oldest are given up: an outage must not fill the memory. */
   most?: number;
 }
 
 export function createBatch<V>(options: BatchOptions<V>): Batch<V> {
-  const { name, write, merge, log, everyMs = 50, retryMs = 1_000, most = 50_000 } = options;
+  const { name, write, merge, log, everyMs = 50, laterMs = 500, retryMs = 1_000, most = 50_000 } = options;
   let waiting = new Map<string, V>();
   let going = new Map<string, V>();
   let flight: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let due = Number.POSITIVE_INFINITY;
   let failing = false;
   let closed = false;
 
   function schedule(ms: number): void {
-    if (closed || timer || flight || waiting.size === 0) return;
+    const at = performance.now() + ms;
+    if (closed || flight || waiting.size === 0 || at >= due) return;
+    clearTimeout(timer);
+    due = at;
     timer = setTimeout(() => void send(), ms);
   }
 
@@ -69,7 +75,7 @@ export function createBatch<V>(options: BatchOptions<V>): Batch<V> {
 
   function send(): Promise<void> {
     clearTimeout(timer);
-    timer = undefined;
+    due = Number.POSITIVE_INFINITY;
     flight ??= attempt().finally(() => {
       flight = undefined;
       schedule(failing ? retryMs : everyMs);
@@ -83,9 +89,9 @@ export function createBatch<V>(options: BatchOptions<V>): Batch<V> {
   }
 
   return {
-    put(key, value) {
+    put(key, value, when = "soon") {
       put(key, value);
-      schedule(failing ? retryMs : everyMs);
+      schedule(failing ? retryMs : when === "soon" ? everyMs : laterMs);
     },
     get: (key) => waiting.get(key) ?? going.get(key),
     drop: (key) => void waiting.delete(key),

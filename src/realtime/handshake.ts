@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import type { Socket } from "socket.io";
 import { readSession } from "../chat/sessions/store-calls.ts";
 import type { ChatSession, SessionGate } from "../chat/sessions/types.ts";
+import type { Standings } from "../chat/standings.ts";
 import { withBudget } from "../kernel/budget.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { sameText, signedSid } from "./cookies.ts";
 import type { Guests } from "./guests.ts";
-import type { Standings } from "./standings.ts";
 import type { Guest } from "./types.ts";
 import { createWork } from "./work.ts";
 
@@ -72,14 +72,14 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
     return refuse(session?.authenticated ? "user" : "session");
   }
 
-  async function identify(socket: Socket): Promise<Guest> {
+  async function identify(socket: Socket, standingOf: Standings["read"]): Promise<Guest> {
     const sid = signedSid(socket.request.headers.cookie, cookie.name, cookie.secrets);
     const { csrfToken, handle } = authOf(socket);
     const found = await sessionOf(sid, handle);
     if (!found) throw await whyNobody(sid);
     const { session } = found;
     if (!session.csrfToken || !sameText(session.csrfToken, csrfToken)) throw refuse("csrf");
-    const standing = await standings.read(session.userId);
+    const standing = await standingOf(session.userId);
     if (!standing) throw refuse("user");
     if (standing.banned) throw refuse("banned");
     if (isEnded(session, standing.endedBefore)) throw refuse("session");
@@ -99,7 +99,7 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
   /** A logout or a ban in the middle of it: looks again, once. */
   async function enter(socket: Socket, again = true): Promise<void> {
     const mark = guests.mark();
-    const guest = await identify(socket);
+    const guest = await identify(socket, again ? standings.known : standings.read);
     const answer = guests.admit(guest, mark);
     if (answer === "welcome") return;
     if (answer === "cut" && again) return enter(socket, false);

@@ -3,6 +3,7 @@ import { mayRead } from "../chat/services/access.ts";
 import type { StandingChange } from "../chat/services/feeds.ts";
 import type { SocketLinks, Standing } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
+import type { Standings } from "../chat/standings.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -11,7 +12,6 @@ import { keyOfHandle } from "./handshake.ts";
 import type { Order, Orders } from "./orders.ts";
 import type { Presence } from "./presence.ts";
 import type { Memory } from "./remember.ts";
-import type { Standings } from "./standings.ts";
 import type { Statuses } from "./statuses.ts";
 import type { Guest } from "./types.ts";
 import type { Voice } from "./voice.ts";
@@ -64,6 +64,7 @@ export function createLinks(options: Options): Links {
 
   /** Those that were opened by then: who came back since has logged in again. */
   function cutUser(userId: string, until: number, notice?: Notice): number {
+    standings.forget(userId);
     lastCuts.set(userId, clock.now());
     presence.loggedOut(userId);
     statuses.forget(userId);
@@ -110,6 +111,7 @@ export function createLinks(options: Options): Links {
   }
 
   async function refresh(userId: string): Promise<void> {
+    standings.forget(userId);
     try {
       const standing = await standings.read(userId);
       if (standing) recognise(standing);

@@ -23,7 +23,6 @@ import { createMemory } from "./remember.ts";
 import { createRoomList } from "./room-list.ts";
 import { createRooms } from "./rooms.ts";
 import { createSecondPath } from "./second-path.ts";
-import { createStandings } from "./standings.ts";
 import { createStatuses } from "./statuses.ts";
 import { createTalk } from "./talk.ts";
 import type { Guest, Realtime, RealtimeEvents, RealtimeOptions } from "./types.ts";
@@ -51,7 +50,8 @@ function spoken(orders: Orders): Orders {
 
 /** The chat's sockets on an HTTP server: who may connect, what they may say, and who hears of it. */
 export function createRealtime(options: RealtimeOptions): Realtime {
-  const { server, config, origins, services, gate, cookie, db, log, others, limiter, clock = systemClock } = options;
+  const { server, config, origins, services, standings, gate, cookie, db, log, others, limiter } = options;
+  const { clock = systemClock } = options;
   const events = createEvents<RealtimeEvents>();
   const cluster = others && createClusterAdapter(others.door);
   let draining = false;
@@ -71,7 +71,6 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   const orders = cluster ? createAdapterOrders(io, clock, () => cluster.live) : noOrders;
 
   const guests = createGuests(config.SOCKETS_PER_USER);
-  const standings = createStandings(services.users, clock, () => changes?.live === true);
   const { PRESENCE_GRACE: graceMs, PRESENCE_LEASE: leaseMs, PRESENCE_BEAT: beatMs } = config;
   const sets = createSets({
     ...others,
@@ -132,9 +131,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       log.info({ userId: guest.member.userId, bytes }, "A socket was ended: its client does not take what it is sent");
     },
   });
-  const changes = others?.feeds.standings(links.changed, (live, whole) => {
-    if (!live || !whole) standings.clear();
-  });
+  const changes = others?.feeds.standings(links.changed, () => undefined);
 
   const works = new Set<Work>();
 

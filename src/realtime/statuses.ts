@@ -81,7 +81,7 @@ export function createStatuses({ users, presence, clock, log }: Options): Status
 
   return {
     active(userId) {
-      batch.put(userId, { lastActive: new Date(clock.now()) });
+      batch.put(userId, { lastActive: new Date(clock.now()) }, "later");
     },
     forget: batch.drop,
     async close() {

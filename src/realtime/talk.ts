@@ -1,11 +1,11 @@
 import { mayWrite } from "../chat/services/access.ts";
 import type { Channels, Messages, Standing } from "../chat/services/types.ts";
+import type { Standings } from "../chat/standings.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { textRoom } from "./channel-rooms.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Presence } from "./presence.ts";
 import { refusal } from "./refusal.ts";
-import type { Standings } from "./standings.ts";
 import type { Statuses } from "./statuses.ts";
 import type { Guest } from "./types.ts";
 

@@ -4,6 +4,7 @@ import type { ServerOptions, Socket } from "socket.io";
 import type { Feeds } from "../chat/services/feeds.ts";
 import type { ChannelAccess, ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
+import type { Standings } from "../chat/standings.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
 import type { Limiter } from "../kernel/limiter.ts";
@@ -67,6 +68,7 @@ export interface RealtimeOptions {
   /** Pages of these origins may connect with their cookies. */
   origins: readonly string[];
   services: ChatServices;
+  standings: Standings;
   gate: SessionGate;
   /** Newest secret first. */
   cookie: { name: string; secrets: readonly string[] };

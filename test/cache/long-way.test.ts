@@ -37,8 +37,8 @@ async function start(read: HotTarget["read"], limit = 100) {
     peek: async () => now(),
     forget: async () => {},
   };
-  const verified = createVerifiedTokens({ believed: () => true });
-  verified.keep("Bearer good", { standing }, Date.now() + 60_000, verified.mark());
+  const verified = createVerifiedTokens(() => true);
+  verified.keep("Bearer good", { caller: { standing }, until: Date.now() + 60_000 }, verified.mark());
   // Told by itself each time, as it is near a limit.
   const counting = createCounting({ limiter, everyMs: 60_000 });
   const began: number[] = [];

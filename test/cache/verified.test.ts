@@ -1,25 +1,30 @@
 import { expect, it } from "vitest";
-import { createVerifiedTokens } from "../../src/chat/hot/verified.ts";
+import { createVerifiedTokens, nameOf, ofSession, ofUser } from "../../src/chat/hot/verified.ts";
 import type { Caller } from "../../src/chat/routes/guard.ts";
 
 const standing = { id: "u1", nickname: "ann", role: "member", banned: false, muteExpires: null, endedBefore: null };
-const caller = { standing } as Caller;
+const caller = { standing, session: { sid: "s1", handle: "h1" } } as Caller;
+const good = () => ({ caller, until: Date.now() + 60_000 });
 
-it("a token is not kept that was looked up while a revocation could not be heard, though all is heard by its end", () => {
-  let heard = false;
-  const tokens = createVerifiedTokens({ believed: () => heard });
-  const mark = tokens.mark();
-  heard = true;
-  tokens.keep("Bearer a", caller, Number.POSITIVE_INFINITY, mark);
-  expect(tokens.find("Bearer a")).toBeUndefined();
-  tokens.keep("Bearer a", caller, Number.POSITIVE_INFINITY, tokens.mark());
-  expect(tokens.find("Bearer a")).toBe(caller);
+it("a token is forgotten by its user and by its session, and by nobody else's", () => {
+  const tokens = createVerifiedTokens(() => true);
+  const known = () => {
+    tokens.keep("Bearer a", good(), tokens.mark());
+    expect(tokens.get("Bearer a")?.caller).toBe(caller);
+  };
+  known();
+  tokens.forget(ofUser("u2"));
+  tokens.forget(ofSession(nameOf("s2")));
+  expect(tokens.get("Bearer a")).toBeDefined();
+  tokens.forget(ofUser("u1"));
+  expect(tokens.get("Bearer a")).toBeUndefined();
+  known();
+  tokens.forget(ofSession(nameOf("s1")));
+  expect(tokens.get("Bearer a")).toBeUndefined();
 });
 
-it("a token is not kept that was revoked while it was looked up", () => {
-  const tokens = createVerifiedTokens({ believed: () => true });
-  const mark = tokens.mark();
-  tokens.forgetUser("u1");
-  tokens.keep("Bearer a", caller, Number.POSITIVE_INFINITY, mark);
-  expect(tokens.find("Bearer a")).toBeUndefined();
+it("a token is not kept beyond its own end", () => {
+  const tokens = createVerifiedTokens(() => true);
+  tokens.keep("Bearer a", { caller, until: Date.now() - 1 }, tokens.mark());
+  expect(tokens.get("Bearer a")).toBeUndefined();
 });

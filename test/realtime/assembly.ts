@@ -8,6 +8,7 @@ import { createFeeds } from "../../src/chat/services/feeds.ts";
 import { createChatServices } from "../../src/chat/services/index.ts";
 import type { ChatServices } from "../../src/chat/services/types.ts";
 import { createSessionGate } from "../../src/chat/sessions/gate.ts";
+import { createStandings } from "../../src/chat/standings.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Limiter } from "../../src/kernel/limiter.ts";
 import { connectMongo } from "../../src/mongo/connect.ts";
@@ -48,16 +49,20 @@ export async function assemble({ mongoUrl, env = {}, around = (s) => s, door, li
   });
   const gate = createSessionGate({ store, db: mongo.db, collection });
   const server = createServer();
+  const services = around(plain);
+  const feeds = door && createFeeds({ db: mongo.db, watch: watchCollection, log });
+  const standings = createStandings({ users: services.users, feeds, longestMs: 300_000 });
   const realtime = createRealtime({
     server,
     config,
     origins: [],
-    services: around(plain),
+    services,
+    standings,
     gate,
     cookie: { name: config.SESSION_COOKIE, secrets: [secret] },
     db: mongo.db,
     log,
-    ...(door ? { others: { door, feeds: createFeeds({ db: mongo.db, watch: watchCollection, log }) } } : {}),
+    ...(door && feeds ? { others: { door, feeds } } : {}),
     ...(limiter ? { limiter } : {}),
   });
   server.listen(0, "127.0.0.1");
@@ -106,6 +111,7 @@ export async function assemble({ mongoUrl, env = {}, around = (s) => s, door, li
     async close() {
       for (const ear of ears) ear.close();
       await realtime.close();
+      await standings.close();
       server.closeAllConnections();
       server.close();
       store.removeAllListeners();

@@ -73,6 +73,22 @@ describe("a batch", () => {
     await batch.close();
   });
 
+  it("lets what may wait go with what may not", async () => {
+    const written: [string, number][][] = [];
+    const write = async (entries: [string, number][]) => written.push(entries);
+    const batch = createBatch({ name: "Test", write, merge, log: createRecorder(), everyMs: 1, laterMs: 600_000 });
+    batch.put("a", 1, "later");
+    batch.put("b", 2);
+    await until(() => written.length > 0);
+    expect(written.flat()).toEqual([
+      ["a", 1],
+      ["b", 2],
+    ]);
+    batch.put("c", 3, "later");
+    await batch.close();
+    expect(written.flat().at(-1)).toEqual(["c", 3]);
+  });
+
   it("keeps what could not be written, newer values first, and says so once", async () => {
     const log = createRecorder();
     const written = new Map<string, number>();

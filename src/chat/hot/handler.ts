@@ -97,12 +97,13 @@ export function createHot(options: HotOptions): RequestListener {
 
   return (req, res) => {
     const target = targetOf(req.url ?? "");
-    const caller = target && isBare(req) ? verified.find(req.headers.authorization) : undefined;
-    if (!target || !caller) {
+    const { authorization } = req.headers;
+    const known = target && authorization !== undefined && isBare(req) ? verified.get(authorization) : undefined;
+    if (!target || !known) {
       next(req, res);
       return;
     }
-    const { standing } = caller;
+    const { standing } = known.caller;
     const asked = { req, res, route: target.route, began: performance.now() };
     const allowance = counting?.consume(keyOfUser(standing.id));
     if (allowance instanceof Promise) {

@@ -3,9 +3,11 @@ import type { Db } from "mongodb";
 import type { CacheBus } from "../../cache/bus-types.ts";
 import type { Limiter } from "../../kernel/limiter.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { Watcher } from "../../mongo/watch.ts";
+import type { WatchCollection, Watcher } from "../../mongo/watch.ts";
+import type { Feeds } from "../services/feeds.ts";
 import type { ChatServices } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
+import type { Standings } from "../standings.ts";
 import { rememberAccess } from "./access.ts";
 import type { ChatAnswers } from "./answers.ts";
 import { createCounting } from "./counting.ts";
@@ -23,9 +25,13 @@ import {
 import { createTargets } from "./targets.ts";
 import { createVerifiedTokens, type VerifiedTokens } from "./verified.ts";
 
-interface Options {
+export interface HotSideOptions {
+  config: { TTL_CHANNELS: number };
   bus: CacheBus;
   db: Db;
+  watch: WatchCollection;
+  feeds: Pick<Feeds, "standings">;
+  standings: Standings;
   sessions: SessionNews;
   log: Log;
 }
@@ -43,8 +49,6 @@ interface ServeOptions {
 /** What is answered ahead of everything else, and what makes that safe. */
 export interface HotSide {
   readonly verified: VerifiedTokens;
-  /** Tells of bans and the like past this server. */
-  readonly standings: Watcher;
   /** Tells of channels that others may enter from now on. */
   readonly access: Watcher;
   gate(gate: SessionGate): SessionGate;
@@ -56,23 +60,22 @@ export interface HotSide {
 /** Longer than Redis may take; whoever needs MongoDB goes the long way after that. */
 const patienceMs = 300;
 
-export function createHotSide({ bus, db, sessions, log }: Options): HotSide {
+export function createHotSide({ config, bus, db, watch, feeds, standings, sessions, log }: HotSideOptions): HotSide {
   const closing: (() => Promise<void>)[] = [];
   // Without a replica set there is no stream to be behind, and the tokens' own short life must do.
-  const heard = () => (standings.live && sessions.live()) || standings.reason === "no replica set";
-  const verified = createVerifiedTokens({ believed: () => bus.well && heard() });
-  const standings = followStandings(db, verified, log);
-  const revocations = createRevocations(bus, verified);
+  const heard = () => (changes.live && sessions.live()) || changes.reason === "no replica set";
+  const verified = createVerifiedTokens(() => bus.well && heard());
+  const changes = followStandings(feeds, verified);
+  const revocations = createRevocations(bus, verified, standings);
   followSessions(sessions, verified);
-  const access = rememberAccess(db, log);
+  const access = rememberAccess({ db, watch, longestMs: config.TTL_CHANNELS * 1_000, log });
   closing.push(
-    () => standings.close(),
+    () => changes.close(),
     () => access.close(),
   );
 
   return {
     verified,
-    standings,
     access: access.stream,
     gate: (gate) => revokingGate(gate, revocations),
     services: (services) => ({

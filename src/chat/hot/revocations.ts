@@ -1,11 +1,9 @@
-import type { Db, Document } from "mongodb";
 import type { CacheBus } from "../../cache/bus-types.ts";
-import type { Log } from "../../kernel/log.ts";
-import { type Watcher, watchCollection } from "../../mongo/watch.ts";
-import { standingFields } from "../services/records.ts";
+import type { Feeds } from "../services/feeds.ts";
 import type { Moderation, Users } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
-import { nameOf, type VerifiedTokens } from "./verified.ts";
+import type { Standings } from "../standings.ts";
+import { nameOf, ofSession, ofUser, type VerifiedTokens } from "./verified.ts";
 
 /** Who may no longer do what he could: forgotten here at once, and told to the others. */
 export interface Revocations {
@@ -17,20 +15,27 @@ const topic = "updates:users";
 const userPrefix = "token:user:";
 const sessionPrefix = "token:session:";
 
-export function createRevocations(bus: CacheBus, tokens: VerifiedTokens): Revocations {
-  bus.events.on("missed", () => tokens.clear());
+export function createRevocations(bus: CacheBus, tokens: VerifiedTokens, standings: Standings): Revocations {
+  function forgetUser(userId: string): void {
+    standings.forget(userId);
+    tokens.forget(ofUser(userId));
+  }
+  bus.events.on("missed", () => {
+    standings.clear();
+    tokens.clear();
+  });
   bus.events.on("news", ({ key }) => {
-    if (key.startsWith(userPrefix)) tokens.forgetUser(key.slice(userPrefix.length));
-    else if (key.startsWith(sessionPrefix)) tokens.forgetSession(key.slice(sessionPrefix.length));
+    if (key.startsWith(userPrefix)) forgetUser(key.slice(userPrefix.length));
+    else if (key.startsWith(sessionPrefix)) tokens.forget(ofSession(key.slice(sessionPrefix.length)));
   });
   return {
     user(userId) {
-      tokens.forgetUser(userId);
+      forgetUser(userId);
       bus.publish(topic, { key: userPrefix + userId });
     },
     session(sid) {
       const name = nameOf(sid);
-      tokens.forgetSession(name);
+      tokens.forget(ofSession(name));
       bus.publish(topic, { key: sessionPrefix + name });
     },
   };
@@ -68,19 +73,6 @@ export function revokingUsers(users: Users, revocations: Revocations): Users {
   return { ...users, loggedOut: (id) => revoking(users.loggedOut(id), () => revocations.user(id)) };
 }
 
-const pipeline: Document[] = [
-  {
-    $match: {
-      $or: [
-        { operationType: { $nin: ["insert", "update"] } },
-        ...standingFields.map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $exists: true } })),
-        { "updateDescription.removedFields": { $in: standingFields } },
-      ],
-    },
-  },
-  { $project: { operationType: 1, documentKey: 1 } },
-];
-
 /** What is heard of sessions, whoever ends or changes them, an old server included. */
 export interface SessionNews {
   /** Whether everything is heard now. */
@@ -92,23 +84,16 @@ export interface SessionNews {
 }
 
 export function followSessions(sessions: SessionNews, tokens: VerifiedTokens): void {
-  sessions.onChanged((sid) => tokens.forgetSession(nameOf(sid)));
+  sessions.onChanged((sid) => tokens.forget(ofSession(nameOf(sid))));
   sessions.onMissed(() => tokens.clear());
 }
 
 /** The second path: who bans somebody past every server of ours is believed, too. */
-export function followStandings(db: Db, tokens: VerifiedTokens, log: Log): Watcher {
-  return watchCollection({
-    collection: db.collection("users"),
-    pipeline,
-    onChange(change) {
-      const id = "documentKey" in change ? change.documentKey._id : undefined;
-      if (id === undefined) tokens.clear();
-      else tokens.forgetUser(String(id));
+export function followStandings(feeds: Pick<Feeds, "standings">, tokens: VerifiedTokens) {
+  return feeds.standings(
+    ({ userId }) => tokens.forget(ofUser(userId)),
+    (live, whole) => {
+      if (!live || !whole) tokens.clear();
     },
-    onLive(live, reason) {
-      if (!live || reason === "afresh") tokens.clear();
-    },
-    log,
-  });
+  );
 }

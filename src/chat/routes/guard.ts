@@ -1,8 +1,9 @@
 import type { Request, RequestHandler, Response } from "express";
 import type { VerifiedTokens } from "../hot/verified.ts";
 import { RefusedError, refuse } from "../services/errors.ts";
-import type { Role, Standing, Users } from "../services/types.ts";
+import type { Role, Standing } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
+import type { Standings } from "../standings.ts";
 import type { TokenReading, Tokens } from "./tokens.ts";
 
 /** Who is asking, and by which session; `session` is absent for a token of the old server. */
@@ -37,7 +38,7 @@ const refusals: Record<Exclude<TokenReading["kind"], "claims">, [code: string, m
 interface Options {
   tokens: Tokens;
   gate: SessionGate;
-  users: Pick<Users, "standing">;
+  standings: Pick<Standings, "known" | "read">;
   /** Spares a reader's token being looked up again each time. */
   verified?: VerifiedTokens;
 }
@@ -45,7 +46,7 @@ interface Options {
 const reads = new Set(["GET", "HEAD"]);
 
 /** A token is alive while its session is: the signature alone proves nothing after a logout. */
-export function createGuard({ tokens, gate, users, verified }: Options): Guard {
+export function createGuard({ tokens, gate, standings, verified }: Options): Guard {
   async function sessionOf(req: Request, handle: string, userId: string) {
     // The cookie of the same browser has already brought the session in; no second read then.
     const loaded = req.session;
@@ -57,20 +58,22 @@ export function createGuard({ tokens, gate, users, verified }: Options): Guard {
 
   async function identify(req: Request): Promise<Caller> {
     const header = req.headers.authorization;
-    const reading = tokens.read(header);
-    if (reading.kind !== "claims") throw dead(...refusals[reading.kind]);
-    const { userId, sessionId, iat, exp } = reading.claims;
-    const mark = verified?.mark() ?? 0;
+    const token = tokens.read(header);
+    if (token.kind !== "claims") throw dead(...refusals[token.kind]);
+    const { userId, sessionId, iat, exp } = token.claims;
+    const mark = verified?.mark();
+    const reading = reads.has(req.method);
     const [standing, found] = await Promise.all([
-      users.standing(userId),
+      // Who changes something is judged by MongoDB itself.
+      reading ? standings.known(userId) : standings.read(userId),
       sessionId === undefined ? undefined : sessionOf(req, sessionId, userId),
     ]);
     if (!standing) throw dead("USER_NOT_FOUND", "User not found");
     const ended = sessionId === undefined ? iat * 1000 < (standing.endedBefore?.getTime() ?? 0) : !found;
     if (ended || standing.banned) throw dead(...refusals.invalid);
     const caller: Caller = { standing, ...(found && { session: { sid: found.sid, handle: found.handle } }) };
-    if (header !== undefined && reads.has(req.method))
-      verified?.keep(header, caller, Math.min(exp * 1_000, found?.ends ?? Number.POSITIVE_INFINITY), mark);
+    const until = Math.min(exp * 1_000, found?.ends ?? Number.POSITIVE_INFINITY);
+    if (header !== undefined && mark && reading) verified?.keep(header, { caller, until }, mark);
     return caller;
   }
 
@@ -84,8 +87,9 @@ export function createGuard({ tokens, gate, users, verified }: Options): Guard {
 
   return {
     user: (handler) => async (req, res) => {
-      const known = reads.has(req.method) ? verified?.find(req.headers.authorization) : undefined;
-      await handler(req, res, known ?? (await identify(req)));
+      const header = req.headers.authorization;
+      const known = header !== undefined && reads.has(req.method) ? verified?.get(header) : undefined;
+      await handler(req, res, known?.caller ?? (await identify(req)));
     },
     moderator: (handler) => atLeast(["moderator", "admin"], "MODERATOR_REQUIRED", "Moderator access required", handler),
     admin: (handler) => atLeast(["admin"], "ADMIN_REQUIRED", "Admin access required", handler),

@@ -8,6 +8,7 @@ import type { ChatAnswers } from "../hot/answers.ts";
 import type { VerifiedTokens } from "../hot/verified.ts";
 import type { ChatServices, SocketLinks } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
+import type { Standings } from "../standings.ts";
 import { adminRoutes } from "./admin.ts";
 import { errorAnswers, notFound, unavailable } from "./answers.ts";
 import { channelRoutes } from "./channels.ts";
@@ -39,6 +40,7 @@ export interface ChatHttpOptions {
   origins: readonly string[];
   secrets: { jwt: string; session: string[] };
   services: ChatServices;
+  standings: Standings;
   gate: SessionGate;
   links: SocketLinks;
   /** Ids of who is online now. */
@@ -55,10 +57,10 @@ export interface ChatHttpOptions {
 }
 
 export function createChatHttp(options: ChatHttpOptions): Express {
-  const { config, services, gate, links, limits, answers, verified, log } = options;
+  const { config, services, standings, gate, links, limits, answers, verified, log } = options;
   const production = config.NODE_ENV === "production";
   const tokens = createTokens(options.secrets.jwt, config.JWT_TTL);
-  const guard = createGuard({ tokens, gate, users: services.users, ...(verified && { verified }) });
+  const guard = createGuard({ tokens, gate, standings, ...(verified && { verified }) });
   const openSession = createOpenSession({ gate, tokens, links, ttlSeconds: config.TTL_SESSIONS });
   const cookie: CookieOptions = { path: "/", httpOnly: true, sameSite: "lax", secure: production };
 

@@ -56,7 +56,9 @@ export function createSessionGate({ store, db, collection }: Options): SessionGa
       );
     },
     async bySid(sid) {
-      return asChatSession(await readSession(store, sid));
+      const session = asChatSession(await readSession(store, sid));
+      if (session?.handle !== undefined) handles.seen(session.handle, sid);
+      return session;
     },
     async bind(handle, sid, userId, expires) {
       const before = await handles.bind(handle, sid, userId, expires);

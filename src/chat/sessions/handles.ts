@@ -11,6 +11,8 @@ interface HandleRecord {
 export interface Handles {
   /** The sid as this process last knew it; may be out of date, so the session itself must confirm the handle. */
   hint(handle: string): string | undefined;
+  /** A session with this handle was read. */
+  seen(handle: string, sid: string): void;
   lookUp(handle: string): Promise<string | null>;
   /** Answers the sid that carried it until now. */
   bind(handle: string, sid: string, userId: string, expires: Date): Promise<string | undefined>;
@@ -25,6 +27,7 @@ export function createHandles(db: Db): Handles {
 
   return {
     hint: (handle) => hints.get(handle),
+    seen: (handle, sid) => void hints.set(handle, sid),
     async lookUp(handle) {
       const record = await records.findOne({ _id: { $eq: handle }, expires: { $gt: new Date() } });
       if (record) hints.set(handle, record.sid);

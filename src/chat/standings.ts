@@ -1,0 +1,62 @@
+import { createRemembered } from "../kernel/remembered.ts";
+import type { Watcher } from "../mongo/watch.ts";
+import type { Feeds } from "./services/feeds.ts";
+import type { Standing, Users } from "./services/types.ts";
+
+/** Who may act now, without asking MongoDB each time: whoever changes a user is heard of through its change stream. */
+export interface Standings {
+  /** Of one who acts on an open connection. */
+  recent(userId: string): Promise<Standing | null>;
+  /** Of one who comes to the door: asked for each time, unless the other instances tell of every change at once. */
+  known(userId: string): Promise<Standing | null>;
+  /** As it is in MongoDB now. */
+  read(userId: string): Promise<Standing | null>;
+  /** The user was changed. */
+  forget(userId: string): void;
+  /** Changes may have been missed. */
+  clear(): void;
+  /** Absent where nobody else is there to change anything. */
+  readonly stream?: Watcher;
+  close(): Promise<void>;
+}
+
+interface Options {
+  users: Pick<Users, "standing">;
+  feeds?: Pick<Feeds, "standings"> | undefined;
+  /** No longer than this, whatever is heard. */
+  longestMs: number;
+  /** Whether the other instances' word of what they change comes at once. */
+  prompt?: () => boolean;
+}
+
+/** What others did to a user counts this soon, even where no word of it arrives. */
+const unheardMs = 1_000;
+const most = 20_000;
+
+export function createStandings({ users, feeds, longestMs, prompt = () => false }: Options): Standings {
+  const heard = () => stream?.live === true;
+  const remembered = createRemembered<Standing>({
+    ...{ heard, longestMs, unheardMs, most },
+    // A ban ends by time, and nothing tells of that.
+    trueForMs: ({ banned }) => (banned ? 0 : Number.POSITIVE_INFINITY),
+  });
+  const { forget, clear } = remembered;
+  const stream = feeds?.standings(
+    ({ userId }) => forget(userId),
+    (live, whole) => {
+      if (!live || !whole) clear();
+    },
+  );
+  const recent = (userId: string) => remembered.find(userId, users.standing);
+  const read = (userId: string) => remembered.look(userId, users.standing);
+
+  return {
+    recent,
+    known: (userId) => (prompt() && heard() ? recent(userId) : read(userId)),
+    read,
+    forget,
+    clear,
+    ...(stream && { stream }),
+    close: async () => stream?.close(),
+  };
+}
