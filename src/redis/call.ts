@@ -16,14 +16,15 @@ export interface Way {
 }
 
 export interface Caller {
-  /** The error boundary: whatever the command does, the promise resolves, and in time. `script`: may write, then fail. */
+  /** The error boundary: whatever the command does, an answer comes once, and in time. `script`: may write, then fail. */
   send<T>(
     name: string,
     way: Way,
     command: (redis: AllCommands) => Promise<T>,
     ms: number,
     script: boolean,
-  ): Promise<Answer<T>>;
+    onAnswer: (answer: Answer<T>) => void,
+  ): void;
   /** Nothing was sent. */
   refuse(name: string, reason: UnavailableReason, error?: Error): Unavailable;
 }
@@ -69,44 +70,45 @@ export function createCaller({ events, breaker, budgetMs, onListenerError }: Cal
 
   return {
     refuse,
-    send(name, way, command, ms, script) {
+    send(name, way, command, ms, script, onAnswer) {
       const { line } = way;
       const budget = currentBudget();
       const left = budget ? budget.left(budgetMs, line.now()) : ms;
-      if (left <= 0) return Promise.resolve(refuse(name, "budget"));
+      if (left <= 0) {
+        onAnswer(refuse(name, "budget"));
+        return;
+      }
       budget?.begin(line.now());
       const begun = clockIfTimed();
 
-      return new Promise((resolve) => {
-        const wait = line.add(Math.min(left, ms), () => {
-          budget?.end(line.now());
-          // A line that has ended was cut off by an outage, not by the clock.
-          const reason = wait.left ? "down" : left < ms ? "budget" : "deadline";
-          resolve(unavailable(name, { ok: false, reason, unknownOutcome: true }));
-          if (reason === "deadline") way.expired(ms);
-        });
-        const onError = (error: unknown): void => {
-          const failure = judge(error, script);
-          if (line.done(wait)) {
-            budget?.end(line.now());
-            resolve(unavailable(name, failure.answer));
-          }
-          way.failed(name, failure);
-        };
-        try {
-          const sent = way.run(command);
-          const reply = typeof sent?.then === "function" ? sent : Promise.resolve(sent);
-          reply.then((value) => {
-            if (!line.done(wait)) return;
-            breaker.answered();
-            budget?.end(line.now());
-            resolve({ ok: true, value });
-            emit("answered", { name, seconds: begun > 0 ? (performance.now() - begun) / 1000 : undefined });
-          }, onError);
-        } catch (error) {
-          onError(error);
-        }
+      const wait = line.add(Math.min(left, ms), () => {
+        budget?.end(line.now());
+        // A line that has ended was cut off by an outage, not by the clock.
+        const reason = wait.left ? "down" : left < ms ? "budget" : "deadline";
+        onAnswer(unavailable(name, { ok: false, reason, unknownOutcome: true }));
+        if (reason === "deadline") way.expired(ms);
       });
+      const onError = (error: unknown): void => {
+        const failure = judge(error, script);
+        if (line.done(wait)) {
+          budget?.end(line.now());
+          onAnswer(unavailable(name, failure.answer));
+        }
+        way.failed(name, failure);
+      };
+      try {
+        const sent = way.run(command);
+        const reply = typeof sent?.then === "function" ? sent : Promise.resolve(sent);
+        reply.then((value) => {
+          if (!line.done(wait)) return;
+          breaker.answered();
+          budget?.end(line.now());
+          emit("answered", { name, seconds: begun > 0 ? (performance.now() - begun) / 1000 : undefined });
+          onAnswer({ ok: true, value });
+        }, onError);
+      } catch (error) {
+        onError(error);
+      }
     },
   };
 }

@@ -111,13 +111,16 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
     command: (redis: AllCommands) => Promise<T>,
     options: CallOptions | undefined,
     script: boolean,
-  ): Promise<Answer<T>> {
+    onAnswer: (answer: Answer<T>) => void,
+  ): void {
     const trusted = supervisor?.trusted;
     const attachment = trusted ?? (supervisor?.attached && recovery.within() ? supervisor.attached : undefined);
-    if (!attachment || (trusted && !breaker.admits(attachment.main.line.size)))
-      return Promise.resolve(caller.refuse(name, status.state === "disabled" ? "disabled" : "down"));
+    if (!attachment || (trusted && !breaker.admits(attachment.main.line.size))) {
+      onAnswer(caller.refuse(name, status.state === "disabled" ? "disabled" : "down"));
+      return;
+    }
     const way = options?.lane === "heavy" ? heavyWay(attachment) : wayOf(attachment);
-    return caller.send(name, way, command, options?.deadlineMs ?? deadlineMs, script);
+    caller.send(name, way, command, options?.deadlineMs ?? deadlineMs, script, onAnswer);
   }
 
   return {
@@ -130,7 +133,9 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
       started = true;
       if (status.state !== "disabled") supervisor?.run();
     },
-    call: (name, command, options) => send(name, command, options, false),
+    ask: (name, command, options, onAnswer) => send(name, command, options, false, onAnswer),
+    call: <T>(name: string, command: (redis: AllCommands) => Promise<T>, options?: CallOptions) =>
+      new Promise<Answer<T>>((resolve) => send<T>(name, command, options, false, resolve)),
     script<T>(
       script: Parameters<RedisDoor["script"]>[0],
       keys: string[],
@@ -139,7 +144,9 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
     ) {
       const wrong = wrongKeys(script, keys);
       if (wrong === undefined)
-        return send(script.name, (redis) => evaluate(redis, script, keys, args) as Promise<T>, options, true);
+        return new Promise<Answer<T>>((resolve) =>
+          send<T>(script.name, (redis) => evaluate(redis, script, keys, args) as Promise<T>, options, true, resolve),
+        );
       const error = new Error(wrong);
       complain(script.name, error);
       return Promise.resolve(caller.refuse(script.name, "failed", error));

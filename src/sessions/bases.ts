@@ -24,22 +24,28 @@ class Itself {
  */
 class Bearer extends Itself {
   #base: Base | undefined;
-  #born = false;
 
-  static #on(session: object): Bearer {
-    return #base in session ? session : new Bearer(session);
+  constructor(session: object, base: Base) {
+    super(session);
+    this.#base = base;
   }
   static baseOf(session: object): Base | undefined {
     return #base in session ? session.#base : undefined;
   }
   static setBase(session: object, base: Base): void {
-    Bearer.#on(session).#base = base;
+    if (#base in session) session.#base = base;
+    else new Bearer(session, base);
   }
-  static setBorn(session: object): void {
-    Bearer.#on(session).#born = true;
+}
+
+class Born extends Itself {
+  #born = true;
+
+  static set(session: object): void {
+    if (!(#born in session)) new Born(session);
   }
-  static isBorn(session: object): boolean {
-    return #base in session && session.#born;
+  static has(session: object): boolean {
+    return #born in session && session.#born;
   }
 }
 
@@ -58,5 +64,5 @@ export function passBase(from: SessionData, to: SessionData): void {
 }
 
 /** express-session has made it new, so that nobody else can know its id yet. */
-export const setBorn: (session: SessionData) => void = Bearer.setBorn;
-export const isBorn: (session: SessionData) => boolean = Bearer.isBorn;
+export const setBorn: (session: SessionData) => void = Born.set;
+export const isBorn: (session: SessionData) => boolean = Born.has;

@@ -1,3 +1,4 @@
+import type { Base } from "./bases.ts";
 import type { Version } from "./version.ts";
 
 /**
@@ -44,7 +45,8 @@ export function writeCopy(json: string, mark: Mark): string {
 }
 
 /** A copy as it was read; its parts are cut out when they are asked for, as most reads need but two of them. */
-export class ReadCopy implements Mark {
+export class ReadCopy implements Mark, Base {
+  id = "";
   readonly #text: string;
   readonly #from: number;
   readonly #to: number;

@@ -5,8 +5,8 @@ import { atLeast, type Version } from "./version.ts";
  * MongoDB until the others' writes have reached Redis, which takes them no longer than this remembers.
  */
 export interface Floors {
-  /** Whether a copy may be shown. Copies need not be remembered: they only ever follow MongoDB. */
-  allows(id: string, copy: { readonly version: Version }): boolean;
+  /** Whether a copy may be shown. Copies need not be remembered: they only ever follow MongoDB. `now`: of `performance.now()`. */
+  allows(id: string, copy: { readonly version: Version }, now?: number): boolean;
   /** Whether what MongoDB answered may be shown; if so, nothing older may be any more. */
   see(id: string, version: Version): boolean;
   /** This is how it is now, whatever was seen before. */
@@ -24,8 +24,7 @@ export function createFloors(rememberMs: number): Floors {
   let former = new Map<string, Version>();
   let turnedAt = performance.now();
 
-  function turn(): void {
-    const now = performance.now();
+  function turn(now = performance.now()): void {
     if (now - turnedAt < rememberMs) return;
     former = now - turnedAt < 2 * rememberMs ? current : new Map();
     current = new Map();
@@ -38,7 +37,8 @@ export function createFloors(rememberMs: number): Floors {
   const floorOf = (id: string) => current.get(id) ?? former.get(id);
 
   return {
-    allows(id, copy) {
+    allows(id, copy, now) {
+      turn(now);
       const floor = floorOf(id);
       return floor === undefined || atLeast(copy.version, floor);
     },

@@ -1,6 +1,7 @@
 import type { SessionData } from "express-session";
+import { turnTime } from "../kernel/clock.ts";
 import type { Answer } from "../redis/types.ts";
-import { type Base, setBase } from "./bases.ts";
+import { setBase } from "./bases.ts";
 import { type ReadCopy, readCopy, writeCopy } from "./copy.ts";
 import type { Floors } from "./floors.ts";
 import type { Parts } from "./parts.ts";
@@ -19,8 +20,8 @@ type Asked = Answer<string | null>;
 
 /** A read is `ask` and `hit` when all is well, so that it costs hardly more than Redis does; everything else is `get`. */
 export interface Reads {
-  /** One call to Redis, when the dial and all that is known allow it. `begun`: of `performance.now()`. */
-  ask(id: string, begun: number): Promise<Asked> | undefined;
+  /** One call to Redis, when the dial and all that is known allow it; else false. `begun`: of `performance.now()`. */
+  ask(id: string, begun: number, onAnswer: (asked: Asked) => void): boolean;
   /** The session, when the answer can be shown as it is. */
   hit(id: string, asked: Asked, begun: number): SessionData | undefined;
   /** From wherever it must be; `asked`: what Redis said before. */
@@ -37,22 +38,6 @@ export interface ReadOptions {
   aside(work: Promise<unknown>): void;
   /** Told of every session read from MongoDB in shadow mode. */
   compare(id: string, found: Found | null): void;
-}
-
-class Shown implements Base {
-  readonly id: string;
-  readonly #copy: ReadCopy;
-
-  constructor(id: string, copy: ReadCopy) {
-    this.id = id;
-    this.#copy = copy;
-  }
-  get version(): Version {
-    return this.#copy.version;
-  }
-  get expires(): number {
-    return this.#copy.expires;
-  }
 }
 
 export function createReads({ parts, floors, aside, compare }: ReadOptions): Reads {
@@ -130,7 +115,8 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
   }
 
   function shown(id: string, copy: ReadCopy, data: SessionData): SessionData {
-    setBase(data, new Shown(id, copy));
+    copy.id = id;
+    setBase(data, copy);
     return data;
   }
 
@@ -164,16 +150,18 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
     found,
     copied,
 
-    ask(id, begun) {
-      return inBucket(id) && trust.doubt(begun) === undefined ? copies.get(id) : undefined;
+    ask(id, begun, onAnswer) {
+      if (!inBucket(id) || trust.doubt(begun) !== undefined) return false;
+      copies.ask(id, onAnswer);
+      return true;
     },
 
     hit(id, asked, begun) {
       if (!asked.ok || asked.value === null || codec.slow) return undefined;
       const copy = readCopy(asked.value);
-      const now = performance.now();
+      const now = turnTime();
       if (!copy?.isOf(trust.epoch.text) || trust.doubt(now) !== undefined) return undefined;
-      if (!floors.allows(id, copy)) return undefined;
+      if (!floors.allows(id, copy, now)) return undefined;
       try {
         const data = shown(id, copy, codec.fromCopy(copy) as SessionData);
         note("redis", "hit", begun, now);

@@ -1,4 +1,5 @@
 import { type Session, type SessionData, Store } from "express-session";
+import { turnTime } from "../kernel/clock.ts";
 import { passBase, setBorn } from "./bases.ts";
 import { type Callback, call, createAnswerer } from "./callbacks.ts";
 import { createFloors } from "./floors.ts";
@@ -46,19 +47,15 @@ export class RolloutStore extends Store {
   }
 
   override get(sid: string, callback: Callback<SessionData | null>): void {
-    const begun = performance.now();
+    const begun = turnTime();
     const id = this.#idFor(sid, callback);
     if (id === undefined) return;
-    const asking = this.#reads.ask(id, begun);
-    if (!asking) {
-      this.#read(id, callback, () => this.#reads.get(id));
-      return;
-    }
-    asking.then((asked) => {
+    const asks = this.#reads.ask(id, begun, (asked) => {
       const session = this.#reads.hit(id, asked, begun);
       if (session) call(callback, null, session);
       else this.#read(id, callback, () => this.#reads.get(id, asked));
     });
+    if (!asks) this.#read(id, callback, () => this.#reads.get(id));
   }
 
   override set(sid: string, session: SessionData, callback?: Callback<void>): void {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { SessionData, Store } from "express-session";
 import { type Stored, sessionOf } from "../support/store-calls.ts";
@@ -8,6 +9,7 @@ import { type Held, lagMs, type Member, operationMs, type World } from "./world.
 const dayMs = 86_400_000;
 export const shortMs = 4_000;
 const hungMs = operationMs + 2_000;
+const frozenMs = 300;
 
 export interface Tally {
   commands: number;
@@ -180,8 +182,9 @@ export function createPlay(world: World, prefix: string, tally: Tally) {
     switch (op.do) {
       case "get":
       case "cold get": {
-        // As when Redis had to make room.
-        if (op.do === "cold get") await world.redis.ask("DEL", `session:${sid}`).catch(() => {});
+        // As when Redis had to make room. While it is frozen that comes later, and who is held meanwhile must not wait for it.
+        if (op.do === "cold get")
+          await Promise.race([world.redis.ask("DEL", `session:${sid}`).catch(() => {}), pause(frozenMs)]);
         const from = world.now();
         const got = await attempted(
           `${name} get ${sid}`,

@@ -178,6 +178,16 @@ describe("floors", () => {
     floors.set("s", older);
     expect(floors.allows("s", { version: older })).toBe(true);
   });
+
+  it("are forgotten by reads alone, a whole life after they were seen", () => {
+    const floors = createFloors(60_000);
+    const version = "0000000000001-aaaaaa";
+    floors.bury("s");
+    const soon = performance.now() + 59_000;
+    expect(floors.allows("s", { version }, soon)).toBe(false);
+    expect(floors.allows("s", { version }, soon + 2_000)).toBe(false);
+    expect(floors.allows("s", { version }, soon + 120_000)).toBe(true);
+  });
 });
 
 describe("the options of an app", () => {

@@ -29,7 +29,8 @@ function noted(): { door: (door: RedisDoor) => RedisDoor; db: (db: Db) => Db } {
     new Proxy(target, {
       get(_, key) {
         const value: unknown = Reflect.get(target, key, target);
-        if (key !== "call" && key !== "script") return typeof value === "function" ? value.bind(target) : value;
+        if (!["call", "ask", "script"].includes(String(key)))
+          return typeof value === "function" ? value.bind(target) : value;
         return (what: string | { name: string }, ...rest: unknown[]) => {
           trips.getStore()?.push(`redis ${typeof what === "string" ? what : what.name}`);
           return (value as (...args: unknown[]) => unknown).call(target, what, ...rest);

@@ -57,8 +57,12 @@ export const gateLoad = leg;
 
 export function gateDoor(door: RedisDoor, life: Life): RedisDoor {
   const call: RedisDoor["call"] = (name, ...rest) => leg(life, `redis ${name}`, () => door.call(name, ...rest));
+  const ask: RedisDoor["ask"] = (name, command, options, onAnswer) => {
+    void call(name, command, options).then(onAnswer);
+  };
   const script: RedisDoor["script"] = (one, ...rest) => leg(life, `redis ${one.name}`, () => door.script(one, ...rest));
-  return wrapped(door, (key) => (key === "call" ? call : key === "script" ? script : undefined));
+  const gates: Record<PropertyKey, unknown> = { call, ask, script };
+  return wrapped(door, (key) => gates[key]);
 }
 
 const legs = new Set(["findOne", "updateOne", "deleteOne", "deleteMany", "bulkWrite"]);

@@ -11,6 +11,8 @@ export type Fill = "filled" | "late" | "foreign";
 export interface Copies {
   keyOf(id: string): string;
   get(id: string): Promise<Answer<string | null>>;
+  /** `get` without a promise. */
+  ask(id: string, onAnswer: (answer: Answer<string | null>) => void): void;
   /** In place of an older copy; where there is none, only for a session born in this request. */
   put(id: string, copy: string, version: Version, lifeMs: number, born: boolean): Promise<Answer<Put>>;
   /** Announces a fill. Whoever writes or drops the copy takes the lease away, and the fill comes to nothing. */
@@ -47,6 +49,7 @@ export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions)
   return {
     keyOf,
     get: (id) => door.call("session.get", (redis) => redis.get(prefix + id), options),
+    ask: (id, onAnswer) => door.ask("session.get", (redis) => redis.get(prefix + id), options, onAnswer),
     put: (id, copy, version, lifeMs, born) => write<Put>(putCopy, id, [copy, version, life(lifeMs), born ? "1" : "0"]),
     async lease(id, token) {
       const [, key = ""] = keysOf(id);
