@@ -27,6 +27,7 @@ import { createMongoProbe } from "./mongo/probe.ts";
 import { createSettingsStore } from "./mongo/settings.ts";
 import { bootSettings, sayWhoseDial } from "./mongo/settings-boot.ts";
 import { watchCollection } from "./mongo/watch.ts";
+import { shareStreams } from "./mongo/watch-shared.ts";
 import { createFigureCounter, createOps, type Phase, serverIdOf } from "./ops/index.ts";
 import { memoryMetrics } from "./ops/metrics/memory.ts";
 import { createRealtime } from "./realtime/index.ts";
@@ -127,8 +128,8 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
 
     const door = life.own("Redis", createRedisDoor({ config, log }), (redis) => redis.close());
     const defaults = bootSettings(config);
-    const watch = watchCollection;
-    const settings = createSettingsStore({ db: mongo.db, watch, defaults, clock, log });
+    const watch = shareStreams();
+    const settings = createSettingsStore({ db: mongo.db, watch: watchCollection, defaults, clock, log });
     life.own("settings", settings, (store) => store.close());
     await settings.loaded;
     sayWhoseDial(settings, log);
@@ -182,7 +183,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const assembled =
       topology === "none"
         ? undefined
-        : life.own("caches", assembleCaches({ config, connection, db, door, settings, serverId, log }), (it) =>
+        : life.own("caches", assembleCaches({ config, connection, db, door, settings, serverId, watch, log }), (it) =>
             it.close(),
           );
     const { room: caches, caches: chatCaches } = assembled ?? {};

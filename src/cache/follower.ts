@@ -1,6 +1,6 @@
 import type { ChangeStreamDocument, Db, Document } from "mongodb";
 import type { Log } from "../kernel/log.ts";
-import { type Watcher, watchCollection } from "../mongo/watch.ts";
+import { type WatchCollection, type Watcher, watchCollection } from "../mongo/watch.ts";
 import type { Declaration, Followed } from "./declaration.ts";
 import { fleetTokens } from "./stream-tokens.ts";
 import type { Trust } from "./trust.ts";
@@ -16,6 +16,7 @@ export interface Follower {
 
 export interface FollowerOptions<Entry, Slice> {
   db: Db;
+  watch?: WatchCollection | undefined;
   declaration: Declaration<Entry, Slice>;
   writes: Writes<Entry>;
   trust: Trust;
@@ -43,7 +44,7 @@ interface Expected {
 }
 
 export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Slice>): Follower | undefined {
-  const { declaration, writes, trust, versions, on, log } = options;
+  const { declaration, writes, trust, versions, on, log, watch = watchCollection } = options;
   const { follow } = declaration;
   if (!follow) return undefined;
   const pushes = new Map<string, Map<string, Entry>>();
@@ -150,7 +151,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   timer.unref();
 
   const collection = options.db.collection<Document>(follow.collection);
-  const watcher = watchCollection<Document>({
+  const watcher = watch<Document>({
     collection,
     ...(follow.pipeline ? { pipeline: follow.pipeline } : {}),
     async onChange(change: ChangeStreamDocument<Document>) {

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../kernel/clock.ts";
 import { createEvents } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
 import type { EpochTiming } from "../mongo/epoch.ts";
-import type { Watcher } from "../mongo/watch.ts";
+import type { WatchCollection, Watcher } from "../mongo/watch.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import { createAuditor } from "./auditor.ts";
 import { type CacheParts, createCache, type Kept } from "./cache.ts";
@@ -24,6 +24,8 @@ export interface CacheRoomOptions {
   db: Db;
   door: RedisDoor;
   log: Log;
+  /** How the collections are followed; each by a change stream of its own, unless told. */
+  watch?: WatchCollection;
   /** Who fills has so long before others may. */
   leaseMs: number;
   /** So long others wait for who fills. */
@@ -121,6 +123,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
     });
     follower = createFollower({
       db,
+      watch: options.watch,
       declaration,
       writes: parts.writes,
       trust,

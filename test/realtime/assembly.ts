@@ -13,7 +13,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { Limiter } from "../../src/kernel/limiter.ts";
 import { connectMongo } from "../../src/mongo/connect.ts";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
-import { watchCollection } from "../../src/mongo/watch.ts";
+import { shareStreams } from "../../src/mongo/watch-shared.ts";
 import { createRealtime } from "../../src/realtime/index.ts";
 import type { RedisDoor } from "../../src/redis/types.ts";
 import { quick } from "../support/chat.ts";
@@ -50,7 +50,7 @@ export async function assemble({ mongoUrl, env = {}, around = (s) => s, door, li
   const gate = createSessionGate({ store, db: mongo.db, collection });
   const server = createServer();
   const services = around(plain);
-  const feeds = door && createFeeds({ db: mongo.db, watch: watchCollection, log });
+  const feeds = door && createFeeds({ db: mongo.db, watch: shareStreams(), log });
   const standings = createStandings({ users: services.users, feeds, longestMs: 300_000 });
   const realtime = createRealtime({
     server,

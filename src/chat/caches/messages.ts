@@ -4,6 +4,7 @@ import type { Declaration, Followed } from "../../cache/declaration.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { Cache } from "../../cache/types.ts";
 import { SluiceError } from "../../kernel/errors.ts";
+import { messageChanges, ofMessage, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import { toMessage } from "../services/records.ts";
 import type { Message } from "../services/types.ts";
@@ -11,7 +12,6 @@ import { byText } from "./order.ts";
 
 export type MessageCache = Cache<Message>;
 
-export const messageFields = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
 export const newestFirst = { timestamp: -1, _id: -1 } as const;
 /** Everybody's. */
 const kinds = [{ type: "public" as const }, { type: "system" as const }, { type: null }];
@@ -30,9 +30,6 @@ function entry({ text }: Element): Message {
   const message = JSON.parse(text);
   return { ...message, timestamp: new Date(message.timestamp) };
 }
-
-/** Nobody needs to be told of private ones. */
-const pipeline = [{ $match: { "fullDocument.type": { $ne: "private" } } }];
 
 interface Options {
   messages: Model<MessageRecord>;
@@ -54,18 +51,18 @@ export function messageDeclaration({
   }
 
   async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Message> | undefined> {
-    if (change.operationType === "delete") return { gone: String(change.documentKey._id) };
-    if (change.operationType === "insert") {
-      const made = change.fullDocument as MessageRecord;
-      const common = kinds.some(({ type }) => type === (made.type ?? null));
-      return common ? { key: made.channel, entries: [toMessage(made)] } : undefined;
+    const seen = change as unknown as SeenMessage;
+    const { operationType, documentKey, fullDocument } = seen;
+    if (operationType === "delete") return { gone: String(documentKey?._id) };
+    if (operationType === "insert" && fullDocument) {
+      const common = kinds.some(({ type }) => type === (fullDocument.type ?? null));
+      return common ? { key: fullDocument.channel, entries: [toMessage(fullDocument)] } : undefined;
     }
-    if (change.operationType !== "update") return { everything: "messages were changed past this server" };
-    const { updatedFields = {}, removedFields = [] } = change.updateDescription;
-    const touched = [...Object.keys(updatedFields), ...removedFields];
+    if (operationType !== "update" || !documentKey) return { everything: "messages were changed past this server" };
+    const touched = touchedBy(seen);
     if (touched.includes("channel")) return { everything: "a message was moved past this server" };
-    if (!touched.some((name) => name in messageFields)) return undefined;
-    const room = await channelOf(change.documentKey._id);
+    if (!touched.some((name) => name in ofMessage)) return undefined;
+    const room = await channelOf(documentKey._id);
     return room === undefined ? undefined : { key: room, drop: "a message was changed past this server" };
   }
 
@@ -77,7 +74,7 @@ export function messageDeclaration({
     freshness: { class: "own-writes" },
     async load(room) {
       const newest = await messages
-        .find(commonOf(room), messageFields)
+        .find(commonOf(room), ofMessage)
         .sort(newestFirst)
         .limit(historyLimit)
         .readConcern("majority")
@@ -90,6 +87,6 @@ export function messageDeclaration({
     version: () => 0,
     compare: (a, b) => byTime(b, a),
     keyless: true,
-    follow: { collection: "messages", pipeline, read },
+    follow: { collection: "messages", pipeline: messageChanges, read },
   };
 }

@@ -1,8 +1,8 @@
-import type { Document } from "mongodb";
 import { type Model, type QueryFilter, Types } from "mongoose";
 import type { Declaration } from "../../cache/declaration.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, ByScore, Cache } from "../../cache/types.ts";
+import { type SeenUser, shownFields, touchedBy, userChanges } from "../changes.ts";
 import type { UserRecord } from "../models/user.ts";
 import { toCard } from "../services/records.ts";
 import type { UserCard } from "../services/types.ts";
@@ -19,7 +19,6 @@ export type UserSlice = ByIds | ByScore;
 export type UserCache = Cache<ListedUser, UserSlice>;
 
 export const cardFields = { nickname: 1, role: 1, status: 1, createdAt: 1, lastActive: 1, rev: 1 } as const;
-const shown = ["nickname", "role", "status", "createdAt", "lastActive"];
 const mostIds = 400;
 
 export function toListed(record: UserRecord): ListedUser {
@@ -78,29 +77,6 @@ export async function loadUsers(users: Model<UserRecord>, slice: UserSlice): Pro
   return (await found.lean<UserRecord[]>()).map(toListed);
 }
 
-/** What a change to a user means for the list: names of fields are looked at, never the rest of the document. */
-const pipeline: Document[] = [
-  {
-    $project: {
-      operationType: 1,
-      documentKey: 1,
-      rev: "$updateDescription.updatedFields.rev",
-      fields: { $map: { input: { $objectToArray: "$updateDescription.updatedFields" }, as: "one", in: "$$one.k" } },
-      removed: "$updateDescription.removedFields",
-      ...Object.fromEntries(["_id", ...shown, "rev"].map((name) => [`fullDocument.${name}`, 1])),
-    },
-  },
-];
-
-interface Seen {
-  operationType: string;
-  documentKey: { _id: Types.ObjectId };
-  rev?: number;
-  fields?: string[] | null;
-  removed?: string[];
-  fullDocument?: UserRecord;
-}
-
 interface Options {
   users: Model<UserRecord>;
   shape: Shape<UserSlice>;
@@ -131,16 +107,18 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
     compare: (a, b) => byText(a.card.nickname, b.card.nickname) || byText(a.card.id, b.card.id),
     follow: {
       collection: "users",
-      pipeline,
+      pipeline: userChanges,
       read(change) {
-        const { operationType, documentKey, rev, fields, removed, fullDocument } = change as unknown as Seen;
+        const seen = change as unknown as SeenUser;
+        const { operationType, documentKey, fullDocument } = seen;
         if (operationType === "insert" && fullDocument) return { key: "", entries: [toListed(fullDocument)] };
-        if (operationType !== "update") return drop;
-        if (typeof rev === "number") return { key: "", id: documentKey._id.toHexString(), version: rev };
-        const touched = [...(fields ?? []), ...(removed ?? [])];
-        if (touched.includes("rev")) return drop;
+        if (operationType !== "update" || !documentKey) return drop;
         const id = documentKey._id.toHexString();
-        return touched.some((name) => shown.includes(name)) ? { key: "", adopt: id } : undefined;
+        const rev = seen.updateDescription?.updatedFields?.rev;
+        if (typeof rev === "number") return { key: "", id, version: rev };
+        const touched = touchedBy(seen);
+        if (touched.includes("rev")) return drop;
+        return touched.some((name) => shownFields.includes(name)) ? { key: "", adopt: id } : undefined;
       },
       async adopt(_key, ids) {
         const these = { _id: { $in: ids.map((id) => new Types.ObjectId(id)) } };

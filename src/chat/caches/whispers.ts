@@ -3,6 +3,7 @@ import type { Model, Types } from "mongoose";
 import type { Declaration, Followed } from "../../cache/declaration.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, Cache } from "../../cache/types.ts";
+import { messageChanges, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import { commonOf, newestFirst } from "./messages.ts";
 
@@ -71,11 +72,6 @@ function audited(entries: readonly Whisper[], others: readonly Whisper[]): Whisp
   return entries.filter(({ id, at }) => id.startsWith("=") && at > since);
 }
 
-/** Whose messages they are, and nothing else of what is private. */
-const pipeline: Document[] = [
-  { $match: { "fullDocument.type": { $nin: ["public", "system"] } } },
-  { $project: { "fullDocument.text": 0, "updateDescription.updatedFields.text": 0 } },
-];
 const telling = ["author", "target", "timestamp", "type", "channel"];
 const fields = { author: 1, target: 1, timestamp: 1 } as const;
 
@@ -120,15 +116,16 @@ export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds
   }
 
   async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Whisper> | undefined> {
-    if (change.operationType === "delete") return { gone: String(change.documentKey._id) };
-    if (change.operationType === "insert") {
-      const made = change.fullDocument as MessageRecord;
-      return made.type === "private" ? { key: made.channel, entries: whispersOf(made) } : undefined;
-    }
-    if (change.operationType !== "update") return { everything: "messages were changed past this server" };
-    const { updatedFields = {}, removedFields = [] } = change.updateDescription;
-    if (![...Object.keys(updatedFields), ...removedFields].some((name) => telling.includes(name))) return undefined;
-    const room = await channelOf(change.documentKey._id);
+    const seen = change as unknown as SeenMessage;
+    const { operationType, documentKey, fullDocument } = seen;
+    if (operationType === "delete") return { gone: String(documentKey?._id) };
+    if (operationType === "insert" && fullDocument)
+      return fullDocument.type === "private"
+        ? { key: fullDocument.channel, entries: whispersOf(fullDocument) }
+        : undefined;
+    if (operationType !== "update" || !documentKey) return { everything: "messages were changed past this server" };
+    if (!touchedBy(seen).some((name) => telling.includes(name))) return undefined;
+    const room = await channelOf(documentKey._id);
     return room === undefined ? undefined : { key: room, drop: "a message was changed past this server" };
   }
 
@@ -148,6 +145,6 @@ export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds
     compare: () => 0,
     audited,
     keyless: true,
-    follow: { collection: "messages", pipeline, read },
+    follow: { collection: "messages", pipeline: messageChanges, read },
   };
 }

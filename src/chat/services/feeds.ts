@@ -1,7 +1,8 @@
-import type { ChangeStreamDocument, Db } from "mongodb";
+import type { Db } from "mongodb";
 import { Types } from "mongoose";
 import type { Log } from "../../kernel/log.ts";
 import type { WatchCollection, Watcher } from "../../mongo/watch.ts";
+import { messageChanges, ofMessage, type SeenMessage, type SeenUser, touchedBy, userChanges } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
 import { standingFields, toMessage } from "./records.ts";
@@ -31,47 +32,18 @@ interface Options {
   log: Log;
 }
 
-const ofMessage = { author: 1, text: 1, channel: 1, type: 1, target: 1, timestamp: 1 } as const;
-
 /** All ids that a process makes have these five random bytes in common. */
-const mark = { from: 8, length: 10 };
-const ownMark = new Types.ObjectId().toHexString().slice(mark.from, mark.from + mark.length);
-const markOf = { $substrBytes: [{ $toString: "$fullDocument._id" }, mark.from, mark.length] };
+const markOf = (id: unknown) => String(id).slice(8, 18);
+const ownMark = markOf(new Types.ObjectId());
 
-const messagePipeline = [
-  { $match: { operationType: "insert", $expr: { $ne: [markOf, ownMark] } } },
-  { $project: { operationType: 1, fullDocument: { _id: 1, ...ofMessage } } },
-];
-
-const updated = "updateDescription.updatedFields";
-const standingPipeline = [
-  {
-    $match: {
-      $or: [
-        { operationType: { $in: ["replace", "delete"] } },
-        { "updateDescription.removedFields": { $in: standingFields } },
-        ...standingFields.map((field) => ({ [`${updated}.${field}`]: { $exists: true } })),
-      ],
-    },
-  },
-  {
-    $project: {
-      operationType: 1,
-      documentKey: 1,
-      ...Object.fromEntries([...standingFields, "banReason"].map((field) => [`${updated}.${field}`, 1])),
-    },
-  },
-];
-
-type Changed = Partial<Pick<UserRecord, "banned" | "banReason" | "banExpires" | "sessionsEndedAt">>;
-
-function standingChange(change: ChangeStreamDocument<UserRecord>): StandingChange | undefined {
-  const { operationType } = change;
-  if (operationType !== "update" && operationType !== "replace" && operationType !== "delete") return undefined;
-  const fields: Changed = change.operationType === "update" ? (change.updateDescription?.updatedFields ?? {}) : {};
-  const { banned, banReason, banExpires, sessionsEndedAt } = fields;
+/** Undefined for one that nobody's standing follows from. */
+function standingChange(seen: SeenUser): StandingChange | undefined {
+  const { operationType, documentKey, updateDescription } = seen;
+  if (!documentKey || operationType === "insert") return undefined;
+  if (operationType === "update" && !touchedBy(seen).some((name) => standingFields.includes(name))) return undefined;
+  const { banned, banReason, banExpires, sessionsEndedAt } = updateDescription?.updatedFields ?? {};
   return {
-    userId: change.documentKey._id.toHexString(),
+    userId: String(documentKey._id),
     ...(banned ? { ban: { reason: banReason ?? "", expires: banExpires ?? null } } : {}),
     ...(sessionsEndedAt ? { ended: sessionsEndedAt } : {}),
   };
@@ -99,9 +71,11 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
     messages: (tell, onLive) =>
       watch({
         collection: messages,
-        pipeline: messagePipeline,
+        pipeline: messageChanges,
         onChange(change) {
-          if (change.operationType === "insert") for (const message of readable(change.fullDocument)) tell(message);
+          const { operationType, fullDocument } = change as unknown as SeenMessage;
+          if (operationType !== "insert" || !fullDocument || markOf(fullDocument._id) === ownMark) return;
+          for (const message of readable(fullDocument)) tell(message);
         },
         onLive: (live, reason) => onLive(live, reason !== "afresh"),
         log,
@@ -109,9 +83,9 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
     standings: (tell, onLive) =>
       watch({
         collection: db.collection<UserRecord>("users"),
-        pipeline: standingPipeline,
-        onChange(document) {
-          const change = standingChange(document);
+        pipeline: userChanges,
+        onChange(seen) {
+          const change = standingChange(seen as unknown as SeenUser);
           if (change) tell(change);
         },
         onLive: (live, reason) => onLive(live, reason !== "afresh"),

@@ -1,9 +1,10 @@
 import { type Model, type QueryFilter, Types } from "mongoose";
 import type { ReadFrom } from "../../cache/types.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { byTime, type MessageCache, messageFields, newestFirst } from "../caches/messages.ts";
+import { byTime, type MessageCache, newestFirst } from "../caches/messages.ts";
 import { byText } from "../caches/order.ts";
 import { type Past, pastIn, type WhisperCache, whispersFor, whispersOf } from "../caches/whispers.ts";
+import { ofMessage } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { Emoji } from "./emoji.ts";
 import { refuse } from "./errors.ts";
@@ -69,7 +70,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
     const sides = [{ author: reader }, { target: reader }];
     const found = await messages.collection
       .find<MessageRecord>({ $or: sides.map((side) => ({ channel: room, type: "private", ...side })) })
-      .project<MessageRecord>(messageFields)
+      .project<MessageRecord>(ofMessage)
       .sort(newestFirst)
       .limit(limit)
       .toArray();
@@ -136,7 +137,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
       const known = await newest(room, reader, historyLimit);
       if (known) return known.all.reverse();
       const found = await messages
-        .find(visibleTo(room, reader), messageFields)
+        .find(visibleTo(room, reader), ofMessage)
         .sort(newestFirst)
         .limit(historyLimit)
         .lean<MessageRecord[]>();
@@ -153,7 +154,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
       told?.("bypass");
       const older = before === undefined ? {} : olderThan(before);
       const found = await messages
-        .find(visibleTo(room, reader, older), messageFields)
+        .find(visibleTo(room, reader, older), ofMessage)
         .sort(newestFirst)
         .limit(limit + 1)
         .lean<MessageRecord[]>();
