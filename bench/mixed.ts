@@ -1,5 +1,6 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
+import { figuresOf } from "../test/support/metrics.ts";
 import { seed, type Visitor } from "./cache/seed.ts";
 import { type Lived, mix } from "./mixed/people.ts";
 import { type Side, startSide } from "./mixed/side.ts";
@@ -73,10 +74,9 @@ interface CacheReads {
 
 /** What the caches of the lists and histories were asked, and what they had. */
 async function cacheReads(side: Side): Promise<CacheReads> {
-  const page = await (await fetch(`${side.server.url}/metrics`)).text();
-  const counted = [...page.matchAll(/^chat_cache_requests_total\{cache="\w+",result="(\w+)"\} (\S+)$/gm)];
+  const counted = (await figuresOf(side.server.url)).all("chat_cache_requests_total");
   const sum = (of: (result: string) => boolean) =>
-    counted.reduce((total, [, result = "", value]) => total + (of(result) ? Number(value) : 0), 0);
+    counted.reduce((total, { labels: { result = "" }, value }) => total + (of(result) ? value : 0), 0);
   return { all: sum(() => true), hits: sum((result) => result === "l1" || result === "redis") };
 }
 

@@ -1,5 +1,6 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
+import { figureOf } from "../test/support/metrics.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { cpuOf, createLoader, startServer } from "./cache/processes.ts";
 import { secret, seed } from "./cache/seed.ts";
@@ -76,8 +77,7 @@ async function measure(mongoUrl: string, size: Size, ms: number): Promise<Step> 
       const hits = ((sources.l1 ?? 0) + (sources.redis ?? 0)) / requests;
       costs.set(name, { perSecond, cpu, bytes: (megabytes * 1e6) / requests, hits });
     }
-    const page = await (await fetch(`${server.url}/metrics`)).text();
-    const serverMb = Number(/^process_resident_memory_bytes (\S+)$/m.exec(page)?.[1]) / 2 ** 20;
+    const serverMb = (await figureOf(server.url, "process_resident_memory_bytes")) / 2 ** 20;
     const redisMb = Number(await redis.info("used_memory")) / 2 ** 20;
     const label = [size.users, size.channels, size.messages].map((one) => one.toLocaleString("en")).join(" / ");
     return { label, costs, serverMb, redisMb };

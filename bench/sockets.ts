@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { withMongo } from "../drills/support/mongo.ts";
-import { figure } from "../test/support/group.ts";
 import { createBrowser } from "../test/support/http.ts";
+import { figureOf } from "../test/support/metrics.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { credentialsOf } from "../test/support/sockets.ts";
 import { type Crowd, createCrowd, type Ticket } from "./sockets/crowd.ts";
@@ -168,7 +168,7 @@ async function sockets(size: Size): Promise<Figures> {
         for (let i = 0; i < size.rounds; i++)
           for (const { side, run } of i % 2 === 0 ? turns : [...turns].reverse()) {
             side.rates.push(await run());
-            looks.push(await figure(ours.url, "chat_redis_up"));
+            looks.push(await figureOf(ours.url, "chat_redis_up"));
           }
         const share = looks.reduce((sum, up) => sum + up, 0) / looks.length;
         return { ...figures, share, storm: await storm(crowd, guests, size) };

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { figureOf, figuresOf } from "../../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { cpuOf, type Server, startServer } from "../cache/processes.ts";
 import { secret, type Visitor } from "../cache/seed.ts";
@@ -30,7 +31,6 @@ export interface SideOptions {
   how?: Parameters<typeof startServer>[1];
 }
 
-const query = /^chat_mongo_queries_total\{collection="([^"]+)",command="(\w+)"\} (\S+)$/gm;
 const reading = new Set(["find", "aggregate", "count", "distinct"]);
 
 export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how }: SideOptions): Promise<Side> {
@@ -69,16 +69,13 @@ export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how
       const lived = (await tell({ kind: "live", ms, rate })) as Lived;
       return { ...lived, cpu: cpuOf(server.pid) - before };
     },
-    async figure(series) {
-      const page = await (await fetch(`${server.url}/metrics`)).text();
-      const lines = page.split("\n").filter((line) => line.startsWith(`${series} `) || line.startsWith(`${series}{`));
-      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
-    },
+    figure: (series) => figureOf(server.url, series),
     async reads() {
-      const page = await (await fetch(`${server.url}/metrics`)).text();
       const reads = new Map<string, number>();
-      for (const [, collection = "", command = "", count] of page.matchAll(query))
-        if (reading.has(command)) reads.set(collection, (reads.get(collection) ?? 0) + Number(count));
+      for (const { labels, value } of (await figuresOf(server.url)).all("chat_mongo_queries_total")) {
+        const { collection = "", command = "" } = labels;
+        if (collection !== "" && reading.has(command)) reads.set(collection, (reads.get(collection) ?? 0) + value);
+      }
       return reads;
     },
     close,

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
-import { figure, type Group, startGroup } from "../../test/support/group.ts";
+import { type Group, startGroup } from "../../test/support/group.ts";
 import { createBrowser } from "../../test/support/http.ts";
+import { figureOf } from "../../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { credentialsOf } from "../../test/support/sockets.ts";
 import { until } from "../../test/support/until.ts";
@@ -62,7 +63,7 @@ const whisperEvery = 20;
 /** How many messages have come to each instance that runs, by its address. */
 async function arrivals(group: Group, way: "redis" | "mongodb"): Promise<Map<string, number>> {
   const series = `chat_message_arrivals_total{way="${way}"}`;
-  const ask = async ({ url }: { url: string }) => [url, await figure(url, series).catch(() => 0)] as const;
+  const ask = async ({ url }: { url: string }) => [url, await figureOf(url, series).catch(() => 0)] as const;
   return new Map(await Promise.all(group.instances.map(ask)));
 }
 
@@ -71,7 +72,7 @@ function since(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, num
 }
 
 async function redisIsUsed(group: Group): Promise<boolean> {
-  const up = await Promise.all(group.instances.map(({ url }) => figure(url, "chat_redis_up")));
+  const up = await Promise.all(group.instances.map(({ url }) => figureOf(url, "chat_redis_up")));
   return up.every((one) => one === 1);
 }
 

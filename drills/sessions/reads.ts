@@ -1,4 +1,5 @@
 import type { Chat } from "../../test/support/chat.ts";
+import { figuresOf } from "../../test/support/metrics.ts";
 
 /** What the servers counted of their reads of sessions, all together. */
 export interface Reads {
@@ -14,18 +15,19 @@ export interface Reads {
 
 type Counted = Omit<Reads, "bucketByMongo">;
 
-const operation = /^chat_session_operations_total\{op="get",store="(\w+)",result="(\w+)"\} (\S+)$/gm;
-const fallback = /^chat_session_fallbacks_total\{reason="(\w+)"\} (\S+)$/gm;
-
 async function readsOf({ url }: Pick<Chat, "url">): Promise<Counted> {
-  const page = await (await fetch(`${url}/metrics`)).text();
+  const figures = await figuresOf(url);
   let [redis, missed, found] = [0, 0, 0];
-  for (const [, store, result = "", sum] of page.matchAll(operation)) {
-    if (["hit", "miss"].includes(result)) found += Number(sum);
-    if (store === "redis") redis += Number(sum);
-    else if (result === "miss") missed += Number(sum);
+  for (const { labels, value } of figures.all("chat_session_operations_total")) {
+    const { op, store, result = "" } = labels;
+    if (op !== "get") continue;
+    if (["hit", "miss"].includes(result)) found += value;
+    if (store === "redis") redis += value;
+    else if (result === "miss") missed += value;
   }
-  const fallbacks = [...page.matchAll(fallback)].map(([, reason = "", sum]) => [reason, Number(sum)] as const);
+  const fallbacks = figures
+    .all("chat_session_fallbacks_total")
+    .map(({ labels: { reason = "" }, value }) => [reason, value] as const);
   return { redis, found, why: { miss: missed, ...Object.fromEntries(fallbacks) } };
 }
 

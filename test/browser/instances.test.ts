@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
-import { figure, type Group, startGroup } from "../support/group.ts";
+import { type Group, startGroup } from "../support/group.ts";
+import { figureOf } from "../support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 import { haveChromium } from "./chromium.ts";
@@ -26,7 +27,7 @@ describe.skipIf(!haveChromium)("two browsers on two instances", () => {
   const redisIs = (up: number) =>
     until(
       async () =>
-        (await Promise.all(group.instances.map((chat) => figure(chat.url, "chat_redis_up")))).every(
+        (await Promise.all(group.instances.map((chat) => figureOf(chat.url, "chat_redis_up")))).every(
           (one) => one === up,
         ),
       {
@@ -42,7 +43,7 @@ describe.skipIf(!haveChromium)("two browsers on two instances", () => {
     await redisIs(1);
     await rita.say("Redis is well");
     await sven.line("Redis is well").waitFor();
-    await until(async () => (await figure(group.at(1).url, 'chat_message_arrivals_total{way="redis"}')) > 0);
+    await until(async () => (await figureOf(group.at(1).url, 'chat_message_arrivals_total{way="redis"}')) > 0);
 
     await redis.kill();
     await rita.say("Redis was killed a moment ago");

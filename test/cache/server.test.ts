@@ -4,6 +4,7 @@ import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { atDesk } from "../support/desk.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
+import { figureOf } from "../support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
@@ -36,11 +37,7 @@ async function bodyOf(chat: Chat, path: string): Promise<{ body: string; from: s
 }
 const fromOf = async (chat: Chat, path: string) => (await bodyOf(chat, path)).from;
 
-async function metric(chat: Chat, series: string): Promise<number> {
-  const page = await (await fetch(`${chat.url}/metrics`)).text();
-  const line = page.split("\n").find((one) => one.startsWith(`${series} `));
-  return Number(line?.split(" ").at(-1) ?? 0);
-}
+const metric = ({ url }: Chat, series: string) => figureOf(url, series);
 
 /** Every answer of the caches' server is byte for byte that of the one without caches. */
 async function expectSame(): Promise<void> {

@@ -14,6 +14,7 @@ import { watchCollection } from "../../src/mongo/watch.ts";
 import { createOps, type Phase, serverIdOf } from "../../src/ops/index.ts";
 import { createRedisDoor } from "../../src/redis/door.ts";
 import { createBrowser } from "../support/http.ts";
+import { figuresOf } from "../support/metrics.ts";
 import { createRecorder } from "../support/recorder.ts";
 
 /** The operating side of the chat on real databases, with a route or two where the chat would be. */
@@ -101,9 +102,7 @@ export async function startInstance(env: Record<string, string>) {
     },
     /** The value of one series, by name and labels as written on the page. */
     async metric(series: string) {
-      const page = await (await fetch(`${url}/metrics`)).text();
-      const line = page.split("\n").find((candidate) => candidate.startsWith(`${series} `));
-      return line === undefined ? undefined : Number(line.slice(series.length + 1));
+      return (await figuresOf(url)).of(series);
     },
     close: () => life.close(),
   };

@@ -1,9 +1,10 @@
 import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
-import { figure, type Group, startGroup } from "../support/group.ts";
+import { type Group, startGroup } from "../support/group.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
 import { long } from "../support/long.ts";
+import { figureOf } from "../support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { createEar, credentialsOf, type Ear, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
@@ -61,7 +62,7 @@ async function pair() {
 
 const says = async (ear: Ear, text: string) => ear.hears("message", (message) => message.text === text);
 const arrivals = (index: number, way: string) =>
-  figure(group.at(index).url, `chat_message_arrivals_total{way="${way}"}`);
+  figureOf(group.at(index).url, `chat_message_arrivals_total{way="${way}"}`);
 const state = async (index: number) => {
   const { body } = await createBrowser(group.at(index).url).get("/health/redis");
   return body.checks["redis:state"][0].observedValue;

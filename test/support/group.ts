@@ -44,10 +44,3 @@ export async function startGroup({ count, env }: GroupOptions): Promise<Group> {
     close,
   };
 }
-
-/** One figure of `/metrics`, as Prometheus would read it; 0 when there is none. */
-export async function figure(url: string, series: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const line = text.split("\n").find((one) => one.startsWith(`${series} `));
-  return Number(line?.slice(series.length + 1) ?? 0);
-}

@@ -1,0 +1,33 @@
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** A server's page of `/metrics`, as Prometheus would read it. */
+export interface Figures {
+  /** Of a series as it is written on the page; of a name without labels, in sum over them. Undefined when there is none. */
+  of(series: string): number | undefined;
+  all(name: string): Sample[];
+}
+
+export async function figuresOf(url: string): Promise<Figures> {
+  const page = await (await fetch(`${url}/metrics`)).text();
+  const lines = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const read = (line: string) => Number(line.slice(line.lastIndexOf(" ") + 1));
+  return {
+    of(series) {
+      const found = lines.filter((line) => line.startsWith(`${series} `) || line.startsWith(`${series}{`));
+      return found.length === 0 ? undefined : found.reduce((sum, line) => sum + read(line), 0);
+    },
+    all: (name) =>
+      lines
+        .filter((line) => line.startsWith(`${name}{`))
+        .map((line) => ({
+          labels: Object.fromEntries([...line.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, is]) => [label, is])),
+          value: read(line),
+        })),
+  };
+}
+
+/** One of them; 0 when there is none. */
+export const figureOf = async (url: string, series: string) => (await figuresOf(url)).of(series) ?? 0;
