@@ -77,11 +77,10 @@ export function createRemembered<V>(options: RememberedOptions<V>): Remembered<V
   function keep(key: string, value: V, since: Mark): void {
     if (since.changes !== changes) return;
     drop(key);
-    const sure = since.heard && heard();
     const until = now() + (trueForMs?.(value) ?? Number.POSITIVE_INFINITY);
-    if ((!sure && unheardMs === 0) || until <= now()) return;
+    if (until <= now()) return;
     const names = namesOf?.(value) ?? [key];
-    entries.set(key, { value, names, heard: sure, at: since.at, until });
+    entries.set(key, { value, names, heard: since.heard && heard(), at: since.at, until });
     for (const name of names) {
       const keys = keysOf.get(name);
       if (keys) keys.add(key);

@@ -1,7 +1,7 @@
 import mongoose, { Types } from "mongoose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
-import { type ChatInstance, startChatInstance } from "../support/chat-instance.ts";
+import { type ChatInstance, holdLoads, startChatInstance } from "../support/chat-instance.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -157,22 +157,8 @@ describe("a channel's newest messages", () => {
 
   it("hold what was written here before they were asked for, though somebody else's load is older", async () => {
     const room = rooms();
-    let release = () => {};
-    const held = new Promise<void>((done) => {
-      release = done;
-    });
-    const slow = await startChatInstance({
-      mongoUrl: url,
-      redisUrl: redis.url,
-      declared: ({ load, ...rest }) => ({
-        ...rest,
-        async load(key) {
-          const loaded = await load(key);
-          if (rest.name === "messages") await held;
-          return loaded;
-        },
-      }),
-    });
+    const { declared, release } = holdLoads("messages");
+    const slow = await startChatInstance({ mongoUrl: url, redisUrl: redis.url, declared });
     try {
       await slow.trusting();
       const first = slow.caches.messages.read(room);

@@ -4,7 +4,7 @@ import { createCacheMemory } from "../../src/cache/memory.ts";
 import { updates } from "../../src/chat/hot/answers.ts";
 import { createHistories } from "../../src/chat/hot/histories.ts";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
-import { type ChatInstance, startChatInstance } from "../support/chat-instance.ts";
+import { type ChatInstance, holdLoads, startChatInstance } from "../support/chat-instance.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -124,22 +124,12 @@ describe("a history", () => {
 
   it("shows what was stored while the marks were being filled", async () => {
     const room = rooms();
-    let release = () => {};
-    const held = new Promise<void>((done) => {
-      release = done;
-    });
+    const { declared, release } = holdLoads("whispers");
     const slow = await startChatInstance({
       mongoUrl: url,
       redisUrl: redis.url,
       env: { HISTORY_LIMIT: `${limit}`, CACHE_WAIT: "100ms" },
-      declared: ({ follow: _, load, ...rest }) => ({
-        ...rest,
-        async load(key) {
-          const loaded = await load(key);
-          if (rest.name === "whispers") await held;
-          return loaded;
-        },
-      }),
+      declared: ({ follow: _, ...rest }) => declared(rest),
     });
     try {
       await slow.trusting();

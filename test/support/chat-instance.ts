@@ -42,6 +42,25 @@ export interface ChatInstanceOptions {
   declared?: <Entry, Slice>(declaration: Declaration<Entry, Slice>) => Declaration<Entry, Slice>;
 }
 
+/** Loads of that cache come late: when they are let go. */
+export function holdLoads(cache: string) {
+  let release = () => {};
+  const held = new Promise<void>((done) => {
+    release = done;
+  });
+  return {
+    release: () => release(),
+    declared: <Entry, Slice>(declaration: Declaration<Entry, Slice>): Declaration<Entry, Slice> => ({
+      ...declaration,
+      async load(key) {
+        const loaded = await declaration.load(key);
+        if (declaration.name === cache) await held;
+        return loaded;
+      },
+    }),
+  };
+}
+
 export async function startChatInstance(options: ChatInstanceOptions): Promise<ChatInstance> {
   const { mongoUrl, redisUrl = "", env = {}, timing, clock, declared } = options;
   const log = createRecorder();
