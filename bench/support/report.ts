@@ -91,10 +91,10 @@ export function shown(value: number): string {
 
 export const inUnit = (value: number, unit: string) => `${shown(value)}${unit}`;
 
-export const targetOf = ({ target, atMost, unit }: Figure) =>
+const targetOf = ({ target, atMost, unit }: Figure) =>
   target === undefined ? "" : `${atMost ? "≤" : "≥"} ${inUnit(target, unit)}`;
 
-export function verdictOf(figure: Judged): string {
+function verdictOf(figure: Judged): string {
   const steadiness = unsteady(figure);
   const doubt = steadiness === undefined ? " (one run)" : steadiness ? " (unsteady)" : "";
   return `${figure.target === undefined ? "" : reached(figure) ? "reached" : "MISSED"}${doubt}`.trim();

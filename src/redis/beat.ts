@@ -25,7 +25,7 @@ export interface Beat {
 }
 
 /** Plants the canary in data that has none; what else stands under its key gives way. */
-export async function plant(client: Client, key: string): Promise<void> {
+async function plant(client: Client, key: string): Promise<void> {
   try {
     await client.hSetNX(key, "id", randomUUID());
   } catch (error) {

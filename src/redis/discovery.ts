@@ -21,7 +21,7 @@ export interface Discovery {
   close(): void;
 }
 
-export const EVERY_SLOT = [[0, 16_383]] as const;
+const EVERY_SLOT = [[0, 16_383]] as const;
 
 /** Asks one server one question over a connection of its own. */
 function askOnce<T>(
@@ -42,7 +42,7 @@ function askOnce<T>(
   });
 }
 
-export function fixed(address: HostPort): Discovery {
+function fixed(address: HostPort): Discovery {
   return {
     find: async () => [{ address, slots: EVERY_SLOT }],
     recheck: async () => undefined,
@@ -72,7 +72,7 @@ async function vote(client: Client, master: string): Promise<Vote> {
 type SentinelTopology = Extract<Topology, { kind: "sentinel" }>;
 
 /** Asks every sentinel; the newest configuration epoch wins, so one that was cut off cannot send us back. */
-export function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopology, timeoutMs: number): Discovery {
+function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopology, timeoutMs: number): Discovery {
   let watched: Connection | undefined;
   let turn = -1;
   let epoch = 0;
@@ -187,7 +187,7 @@ const uncovered = Symbol("slots that nobody serves");
 const NEXT_AFTER_MS = 50;
 
 /** Asks the nodes of a cluster in turn, beginning with another one each time; the first that can tell is believed. */
-export function viaCluster(seeds: HostPort[], access: Access, timeoutMs: number): Discovery {
+function viaCluster(seeds: HostPort[], access: Access, timeoutMs: number): Discovery {
   let nodes = seeds;
   let turn = 0;
 

@@ -1,7 +1,7 @@
 import mongoose from "mongoose";
 
 /** What only an operator of the chat could do, done in its database. */
-export async function inDatabase<T>(url: string, work: (db: mongoose.mongo.Db) => Promise<T>): Promise<T> {
+async function inDatabase<T>(url: string, work: (db: mongoose.mongo.Db) => Promise<T>): Promise<T> {
   const client = new mongoose.mongo.MongoClient(url);
   try {
     return await work(client.db());

@@ -18,7 +18,7 @@ interface Claims {
   exp: number;
 }
 
-export function claimsOf(token: string): Claims {
+function claimsOf(token: string): Claims {
   return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 }
 

@@ -114,7 +114,7 @@ const together = fc
     return { do: "together", ops: elsewhere === 0 ? some : some.map((one) => ({ ...one, s })), order };
   });
 
-export const command: fc.Arbitrary<Command> = fc.oneof(
+const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 120, arbitrary: op },
   { weight: 20, arbitrary: stock },
   { weight: 10, arbitrary: gentle },

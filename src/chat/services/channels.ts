@@ -10,7 +10,7 @@ import type { Channel, ChannelAccess, Channels } from "./types.ts";
 const fields = { id: 1, name: 1, type: 1, description: 1, createdBy: 1, position: 1 } as const;
 const withAccess = { ...fields, permissions: 1, locked: 1 } as const;
 
-export function slugOf(name: string): string {
+function slugOf(name: string): string {
   const slug = name
     .toLowerCase()
     .replace(/\s+/g, "-")

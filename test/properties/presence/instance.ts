@@ -5,7 +5,7 @@ import { openDoor } from "../../support/door.ts";
 import { startProxy, type TcpProxy } from "../../support/proxy.ts";
 
 /** A tenth of what an operator has. */
-export const times = { graceMs: 400, beatMs: 400, leaseMs: 1_200 };
+const times = { graceMs: 400, beatMs: 400, leaseMs: 1_200 };
 
 export interface Told {
   kind: "online" | "offline";
