@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { figureOf, figuresOf } from "../../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
+import { until } from "../../test/support/until.ts";
 import { cpuOf, type Server, startServer } from "../cache/processes.ts";
 import { secret, type Visitor } from "../cache/seed.ts";
 import type { Enter, Live, Lived } from "./people.ts";
@@ -38,6 +39,9 @@ export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how
   const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
   const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, SESSION_REDIS_PERCENT: "100" };
   const server = await startServer({ ...where, ...secrets, ...env }, how);
+  // What a process does in its first second is no load: until then nothing in Redis is believed.
+  if (env.DISABLE_REDIS !== "true")
+    await until(async () => (await figureOf(server.url, "chat_session_read_from_redis")) === 1);
   const people = fork(join(import.meta.dirname, "people.js"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   async function tell(order: Enter | Live): Promise<unknown> {
     people.send(order);
