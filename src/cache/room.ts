@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Db } from "mongodb";
 import { type Clock, systemClock } from "../kernel/clock.ts";
 import { createEvents } from "../kernel/events.ts";
@@ -74,6 +75,8 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
   const trust = createTrust({ db, door, clock, timing, log, events });
   const turnstile = createTurnstile(options.loads);
   const stop = new AbortController();
+  // As many keys may be waited for as there are channels.
+  setMaxListeners(0, stop.signal);
   const all = new Map<string, Cache<unknown, never>>();
   const streams = new Map<string, Watcher>();
   const followers: Follower[] = [];
