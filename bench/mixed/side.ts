@@ -34,14 +34,27 @@ export interface SideOptions {
 
 const reading = new Set(["find", "aggregate", "count", "distinct"]);
 
+const settledMs = 1_500;
+
+/** Nothing in Redis is believed while a process begins, and its epoch is raised twice: that is no load. */
+async function begun(url: string): Promise<void> {
+  let epoch = 0;
+  let since = performance.now();
+  await until(async () => {
+    const now = await figureOf(url, "chat_session_epoch");
+    const trusted = (await figureOf(url, "chat_session_read_from_redis")) === 1;
+    if (now !== epoch || !trusted) since = performance.now();
+    epoch = now;
+    return performance.now() - since > settledMs;
+  });
+}
+
 export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how }: SideOptions): Promise<Side> {
   const redis = await startRedisServer();
   const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
   const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, SESSION_REDIS_PERCENT: "100" };
   const server = await startServer({ ...where, ...secrets, ...env }, how);
-  // What a process does in its first second is no load: until then nothing in Redis is believed.
-  if (env.DISABLE_REDIS !== "true")
-    await until(async () => (await figureOf(server.url, "chat_session_read_from_redis")) === 1);
+  if (env.DISABLE_REDIS !== "true") await begun(server.url);
   const people = fork(join(import.meta.dirname, "people.js"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   async function tell(order: Enter | Live): Promise<unknown> {
     people.send(order);
