@@ -3,7 +3,7 @@ import type { Message } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
 import type { Bus } from "./bus.ts";
-import { textRoom } from "./channel-rooms.ts";
+import { createGather } from "./gather.ts";
 import type { Guests } from "./guests.ts";
 import { createJustDelivered } from "./just-delivered.ts";
 import { historyEntry, messagePayload, privatePayload } from "./payloads.ts";
@@ -25,6 +25,8 @@ export interface Delivery {
   history(guest: Guest, room: string, read: () => Promise<Message[]>): Promise<void>;
   /** Forgets a socket that is gone. */
   forget(guest: Guest): void;
+  /** What waits for others of its moment is sent. */
+  close(): void;
 }
 
 interface Options {
@@ -40,6 +42,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
   const delivered = createRecentIds(idsRemembered);
   const justDelivered = createJustDelivered(clock);
   const windows = createWindows(lateMs);
+  const gather = createGather(io);
 
   /** A user who writes to another has one copy to see; "sent" tells it from the target's. */
   function sendNow(guest: Guest, message: Message): void {
@@ -63,8 +66,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
       if (message.target) for (const guest of guests.named(message.target)) send(guest, message);
       return;
     }
-    const held = windows.heldFrom(message);
-    io.local.to(textRoom(message.room)).except(held).emit("message", messagePayload(message));
+    gather.send(message, windows.heldFrom(message));
   }
 
   bus.onMessage((message) => deliver(message, "redis"));
@@ -72,11 +74,15 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
   return {
     publish(message, writer) {
       deliver(message, "here");
+      // Who joins is shown the line before the list of who is there.
+      if (message.type === "system") gather.flush(message.room);
       if (writer) send(writer, message);
       bus.send(message);
     },
     deliver,
     async history(guest, room, read) {
+      // What was delivered before belongs before the history, which shows it too.
+      gather.flush(room);
       windows.open(guest, room);
       let shown: Message[];
       try {
@@ -101,5 +107,6 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
       for (const message of waited) if (!ids.has(message.id)) sendNow(guest, message);
     },
     forget: (guest) => void windows.close(guest),
+    close: gather.close,
   };
 }

@@ -181,6 +181,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     async close() {
       draining = true;
       presence.suspend();
+      delivery.close();
       io.local.disconnectSockets(true);
       roomList.close();
       rooms.close();
