@@ -113,6 +113,7 @@ export class RolloutStore extends Store {
   /** Lets what is under way end. The links to MongoDB and Redis are their owner's to close, afterwards. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#aside]);
+    this.#writes.close();
     await this.parts.close();
   }
 

@@ -15,6 +15,7 @@ export interface Writes {
   set(id: string, session: SessionData): Promise<void>;
   touch(id: string, session: SessionData): Promise<void>;
   destroy(id: string): Promise<void>;
+  close(): void;
 }
 
 export interface WriteOptions {
@@ -40,6 +41,14 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     const { expires } = cookie ?? {};
     return expires ? new Date(expires).getTime() || 0 : clock.now() + ttlSeconds * 1_000;
   }
+
+  /** Those of which a first copy is being made, and whether somebody else was seen to change or end it meanwhile. */
+  const making = new Map<string, { overtaken: boolean }>();
+  const overtake = ({ id }: { id: string }): void => {
+    const made = making.get(id);
+    if (made) made.overtaken = true;
+  };
+  const leave = [events.on("changed", overtake), events.on("ended", overtake)];
 
   const inBucket = (id: string) => dial.current.mode === "serve" && bucket.holds(id, dial.current.percent);
 
@@ -67,7 +76,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     return portable ? writeCopy(portable.json, { expires, epoch, version, dated: portable.dated }) : undefined;
   }
 
-  async function set(id: string, session: SessionData): Promise<OperationResult> {
+  async function save(id: string, session: SessionData, made: { overtaken: boolean }): Promise<OperationResult> {
     const begun = performance.now();
     const redis = trust.writes();
     const { value: epoch } = trust.epoch;
@@ -88,10 +97,23 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     if (!redis) return "ok";
     const copy = copyOf(encoded, expires, epoch, version);
     const born = written.born && isBorn(session) && inBucket(id);
-    await leg(id, copy ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id));
-    // Had it been ended meanwhile, the others would no longer look after a copy that came so late.
-    if (born && performance.now() - begun > timing.settle) await leg(id, copies.drop(id));
+    await leg(
+      id,
+      copy && !made.overtaken ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id),
+    );
+    // Whoever changed or ended it meanwhile has dropped nothing, and the others do not look after a copy for ever.
+    if (born && (made.overtaken || performance.now() - begun > timing.settle)) await leg(id, copies.drop(id));
     return "ok";
+  }
+
+  async function set(id: string, session: SessionData): Promise<OperationResult> {
+    const made = { overtaken: false };
+    if (isBorn(session)) making.set(id, made);
+    try {
+      return await save(id, session, made);
+    } finally {
+      making.delete(id);
+    }
   }
 
   /** Whether MongoDB must know of the touch: it is never behind by more than a tenth of the life. */
@@ -147,5 +169,8 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     set: (id, session) => inTurn(id, () => timed("set", "mongo", () => set(id, session))),
     touch: (id, session) => inTurn(id, () => touch(id, session)),
     destroy: (id) => inTurn(id, () => timed("destroy", "mongo", () => destroy(id))),
+    close() {
+      for (const one of leave) one();
+    },
   };
 }

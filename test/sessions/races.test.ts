@@ -201,23 +201,38 @@ describe("a fill whose session was read before the epoch was raised", () => {
   });
 });
 
-describe("a session that is ended while it is being made", () => {
+describe("a session that somebody else touches while it is being made", () => {
+  /** Stopped before its first copy is written. */
   async function making(one: Instance, sid: string) {
     session({ store: one.store, secret: "not told", resave: false, saveUninitialized: false, genid: () => sid });
     const req = { headers: {} } as unknown as { session: SessionData };
     (one.store as unknown as { generate(req: unknown): void }).generate(req);
     req.session.cookie.maxAge = day;
-    const save = await stopped("redis session.put", () => one.calls.set(sid, req.session));
-    const documents = one.client.db().collection<{ _id: string }>("sessions");
-    expect(await documents.deleteOne({ _id: sid })).toMatchObject({ deletedCount: 1 });
+    return stopped("redis session.put", () => one.calls.set(sid, req.session));
+  }
+  const documentsOf = (one: Instance) => one.client.db().collection<{ _id: string }>("sessions");
+
+  async function ended(one: Instance, sid: string) {
+    expect(await documentsOf(one).deleteOne({ _id: sid })).toMatchObject({ deletedCount: 1 });
     await until(() => one.counts("followed", "change").deleted);
-    return save;
   }
 
-  it("loses the copy that is written afterwards", async () => {
+  it("has no copy of what it was before an old server changed it", async () => {
+    const one = await start({ timing: { ...forgetful, settle: 60_000 } });
+    const sid = newSid();
+    const save = await making(one, sid);
+    const changed = { session: JSON.stringify(sessionOf(day, { n: 2 })), expires: new Date(Date.now() + day) };
+    await documentsOf(one).updateOne({ _id: sid }, { $set: changed });
+    await until(() => one.counts("followed", "change").foreign);
+    await save.go();
+    expect(await read(one, sid)).toBe(2);
+  });
+
+  it("loses, when it was ended, the copy that is written afterwards", async () => {
     const one = await start({ timing: { ...forgetful, settle: 1_000 } });
     const sid = newSid();
     const save = await making(one, sid);
+    await ended(one, sid);
     await save.go();
     await until(async () => (await redis.ask("EXISTS", `session:${sid}`)) === 0);
     expect(await read(one, sid)).toBeNull();
@@ -227,6 +242,7 @@ describe("a session that is ended while it is being made", () => {
     const one = await start();
     const sid = newSid();
     const save = await making(one, sid);
+    await ended(one, sid);
     await until(() => one.counts("followed", "change").settled);
     await save.go();
     expect(await redis.ask("EXISTS", `session:${sid}`)).toBe(0);
