@@ -146,7 +146,13 @@ export const mutants: Mutant[] = [
   {
     name: "a first copy may come as late as it likes",
     file: "src/sessions/writes.ts",
-    find: "    if (born && performance.now() - begun > timing.settle) await leg(id, copies.drop(id));\n",
+    find: "(made.overtaken || performance.now() - begun > timing.settle)",
+    replace: "made.overtaken",
+  },
+  {
+    name: "who makes a session does not heed that somebody else has changed it",
+    file: "src/sessions/writes.ts",
+    find: "    if (made) made.overtaken = true;\n",
     replace: "",
   },
   {

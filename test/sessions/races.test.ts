@@ -228,26 +228,57 @@ describe("a session that somebody else touches while it is being made", () => {
     expect(await read(one, sid)).toBe(2);
   });
 
-  it("loses, when it was ended, the copy that is written afterwards", async () => {
-    const one = await start({ timing: { ...forgetful, settle: 1_000 } });
+  it("has none when it was ended", async () => {
+    const one = await start({ timing: { ...forgetful, settle: 60_000 } });
     const sid = newSid();
     const save = await making(one, sid);
     await ended(one, sid);
-    await save.go();
-    await until(async () => (await redis.ask("EXISTS", `session:${sid}`)) === 0);
-    expect(await read(one, sid)).toBeNull();
-  });
-
-  it("loses it also when it is written so late that nobody looks after it any more", async () => {
-    const one = await start();
-    const sid = newSid();
-    const save = await making(one, sid);
-    await ended(one, sid);
-    await until(() => one.counts("followed", "change").settled);
     await save.go();
     expect(await redis.ask("EXISTS", `session:${sid}`)).toBe(0);
-    expect(await read(one, sid)).toBeNull();
   });
+
+  it("loses it by the others, when it was ended and its maker has not heard of that", async () => {
+    const [other, maker] = [await start({ timing: { ...forgetful, settle: 1_000 } }), await startDeaf()];
+    const sid = newSid();
+    const save = await making(maker, sid);
+    await ended(other, sid);
+    await save.go();
+    await until(async () => (await redis.ask("EXISTS", `session:${sid}`)) === 0);
+    expect(await read(other, sid)).toBeNull();
+  });
+
+  it("loses it by its maker when it is written so late that nobody looks after it any more", async () => {
+    const [other, maker] = [await start(), await startDeaf()];
+    const sid = newSid();
+    const save = await making(maker, sid);
+    await ended(other, sid);
+    await until(() => other.counts("followed", "change").settled);
+    await save.go();
+    expect(await redis.ask("EXISTS", `session:${sid}`)).toBe(0);
+    expect(await read(other, sid)).toBeNull();
+  });
+
+  /** It writes copies, and hears nothing of what others do. */
+  async function startDeaf(): Promise<Instance> {
+    const life: Life = { dead: false };
+    let deaf = false;
+    const deafened = (db: Db) =>
+      replacing(db, "collection", (name: string) => {
+        const documents = db.collection(name);
+        if (name !== "sessions") return documents;
+        return replacing(documents, "watch", (...args: Parameters<typeof documents.watch>) => {
+          const stream = documents.watch(...args);
+          return replacing(stream, "tryNext", async () => {
+            if (deaf) throw new Error("deaf");
+            return stream.tryNext();
+          });
+        });
+      });
+    const one = await start({ life, wrap: { door: (door) => gateDoor(door, life), db: deafened } });
+    deaf = true;
+    await until(() => !one.store.stats().streamLive);
+    return one;
+  }
 });
 
 describe("an instance that stands alone", () => {
