@@ -1,16 +1,12 @@
 import type { RunOptions } from "../bench/support/conduct.ts";
 import type { Report } from "../bench/support/report.ts";
 import { performAlertDrill, reportOf } from "./alerts/perform.ts";
-import { troubles } from "./alerts/troubles.ts";
 import { withMongo } from "./support/mongo.ts";
 
-/** Every fault that can be caused here, its alert, and the way out of the runbook: `npm run drill -- alerts`. */
-export async function run({ short }: RunOptions): Promise<Report> {
-  const played = troubles.filter((trouble) => !short || trouble.short);
+/** Every fault that has an alert, that alert, and the way out of the runbook: `npm run drill -- alerts [act]`. */
+export async function run({ short, args }: RunOptions): Promise<Report> {
+  const [only] = args;
   const say = (line: string) => console.error(line);
-  return reportOf(
-    await withMongo((mongoUrl) =>
-      performAlertDrill({ mongoUrl, troubles: played, namedWithinMs: 2_000, patienceMs: 60_000, say }),
-    ),
-  );
+  const how = { short, namedWithinMs: 2_000, patienceMs: 60_000, say, ...(only && { only }) };
+  return reportOf(await withMongo((mongoUrl) => performAlertDrill({ mongoUrl, ...how })));
 }

@@ -26,7 +26,7 @@ import { verifySessions } from "./sessions/tools/verify.ts";
 export interface ConsoleParts {
   config: Config;
   secrets: Secrets;
-  about: { serverId: string; version: string };
+  about: { serverId: string; version: string; amiss(): readonly string[] };
   publicDir: string;
   settings: SettingsStore;
   dial: DialControl;

@@ -1,13 +1,17 @@
 import type { Report } from "../../bench/support/report.ts";
 import { runbook } from "../../test/guard/runbook.ts";
+import { withDatabase } from "../../test/support/databases.ts";
 import { until } from "../../test/support/until.ts";
 import { faultTable } from "../support/faults.ts";
-import { type Stage, setStage } from "./stage.ts";
-import type { Trouble } from "./troubles.ts";
+import { type Act, alone, type Scene, together } from "./acts.ts";
+import type { Stage } from "./stage.ts";
+import type { Afterwards } from "./trouble.ts";
 
 export interface AlertDrillOptions {
   mongoUrl: string;
-  troubles: readonly Trouble[];
+  short: boolean;
+  /** One act alone, by its name. */
+  only?: string;
   /** Health page and console must name the trouble within this. */
   namedWithinMs: number;
   /** Everything else may take so long; a drill on a busy machine is slow, not wrong. */
@@ -58,14 +62,14 @@ async function byTheBook(stage: Stage, alert: string): Promise<void> {
   }
 }
 
-async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs }: AlertDrillOptions): Promise<Row> {
-  const { alert, name } = trouble;
+async function play(stage: Stage, scene: Scene, { namedWithinMs, patienceMs }: AlertDrillOptions): Promise<Row> {
+  const { alert, name } = scene;
   const row: Row = { alert, name };
-  const wait = { timeoutMs: patienceMs, everyMs: 50 };
-  let afterwards: Awaited<ReturnType<Trouble["cause"]>>;
+  const wait = { timeoutMs: patienceMs, everyMs: 100 };
+  let afterwards: Afterwards | undefined;
   try {
     await quiet(stage, patienceMs, (one) => one === alert && alert !== "DialDiffers");
-    afterwards = await trouble.cause(stage);
+    afterwards = await scene.cause();
     const says = (look: (server: Stage["servers"][number]) => Promise<string>, words: RegExp) =>
       timed(() =>
         until(async () => (await Promise.all(stage.servers.map(look))).some((page) => words.test(page)), {
@@ -73,7 +77,7 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
           describe: `health page and console to name: ${name}`,
         }),
       );
-    const { named, shown } = trouble;
+    const { named, shown } = scene;
     const saying = [named && says(stage.health, named), shown && says(stage.console, shown)];
     const [namedMs, shownMs] = await Promise.all(saying);
     Object.assign(row, { ...(named && { namedMs }), ...(shown && { shownMs }) });
@@ -93,22 +97,39 @@ async function play(stage: Stage, trouble: Trouble, { namedWithinMs, patienceMs 
   return row;
 }
 
-/** Causes each trouble, waits for its alert, and ends it with the commands of the runbook. */
-export async function performAlertDrill(options: AlertDrillOptions): Promise<AlertReport> {
-  const stage = await setStage(options.mongoUrl);
+async function perform(act: Act, options: AlertDrillOptions): Promise<Row[]> {
+  const { mongoUrl, short, patienceMs, say } = options;
+  const { pathname } = new URL(mongoUrl);
+  const { stage, scenes } = await act.begin(withDatabase(mongoUrl, `${pathname.slice(1)}-${act.name}`), short);
   const rows: Row[] = [];
   try {
-    await quiet(stage, options.patienceMs, (alert) => alert !== "DialDiffers");
-    for (const trouble of options.troubles) {
-      options.say(`${trouble.name} …`);
-      const row = await play(stage, trouble, options);
+    await quiet(stage, patienceMs, (alert) => alert !== "DialDiffers");
+    for (const scene of scenes) {
+      const row = await play(stage, scene, options);
+      const { alert, name, namedMs, shownMs, firedMs, endedMs, failure = "" } = row;
+      say(`${alert}, ${name}: named ${namedMs} and ${shownMs}, fired ${firedMs}, ended ${endedMs} ms ${failure}`);
       rows.push(row);
-      if (row.failure) break;
+      if (failure) break;
     }
   } finally {
     await stage.close();
   }
-  return { ok: rows.length === options.troubles.length && rows.every(({ failure }) => !failure), rows };
+  return rows;
+}
+
+/** Causes each trouble, waits for its alert, and ends it with the commands of the runbook. */
+export async function performAlertDrill(options: AlertDrillOptions): Promise<AlertReport> {
+  const { short, only } = options;
+  const chosen = (acts: readonly Act[]) => acts.filter((one) => one.count(short) > 0 && (!only || only === one.name));
+  // Each ends what it has begun, whatever becomes of the others.
+  const ended = await Promise.allSettled(chosen(together).map((act) => perform(act, options)));
+  const rows = ended.flatMap((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
+  for (const act of chosen(alone)) rows.push(...(await perform(act, options)));
+  const all = [...chosen(together), ...chosen(alone)].reduce((sum, act) => sum + act.count(short), 0);
+  return { ok: rows.length === all && rows.every(({ failure }) => !failure), rows };
 }
 
 export function reportOf({ ok, rows }: AlertReport): Report {

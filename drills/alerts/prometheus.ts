@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "../../test/support/files.ts";
@@ -12,6 +12,8 @@ export interface Prometheus {
   readonly url: string;
   /** Names of the alerts that fire now. */
   firing(): Promise<string[]>;
+  /** Asks these from now on. */
+  watch(servers: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,8 +39,16 @@ export async function startPrometheus(servers: readonly string[]): Promise<Prome
   const config = {
     global: { scrape_interval: `${scrapeMs}ms`, scrape_timeout: `${scrapeMs}ms`, evaluation_interval: `${scrapeMs}ms` },
     rule_files: ["alerts/*.yml"],
-    scrape_configs: [{ job_name: "sluice", static_configs: [{ targets: servers.map((url) => new URL(url).host) }] }],
+    scrape_configs: [{ job_name: "sluice", file_sd_configs: [{ files: ["servers.json"], refresh_interval: "1s" }] }],
   };
+  let watched = servers.length;
+  async function tell(urls: readonly string[]): Promise<void> {
+    watched = urls.length;
+    const text = JSON.stringify([{ targets: urls.map((url) => new URL(url).host) }]);
+    await writeFile(join(folder, "servers.new"), text);
+    await rename(join(folder, "servers.new"), join(folder, "servers.json"));
+  }
+  await tell(servers);
   await writeFile(join(folder, "prometheus.yml"), JSON.stringify(config));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -59,11 +69,21 @@ export async function startPrometheus(servers: readonly string[]): Promise<Prome
   async function asked(): Promise<boolean> {
     const answer = await fetch(`${url}/api/v1/query?query=sum(up)`);
     const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
-    return Number(data.result[0]?.value[1]) === servers.length;
+    return Number(data.result[0]?.value[1]) === watched;
   }
+  const allAsked = () =>
+    until(asked, { timeoutMs: 60_000, everyMs: 100, describe: "Prometheus to have asked every server" });
   try {
-    await until(asked, { timeoutMs: 60_000, everyMs: 100, describe: "Prometheus to have asked every server" });
-    return { url, firing, close };
+    await allAsked();
+    return {
+      url,
+      firing,
+      close,
+      watch: (urls) =>
+        tell(urls)
+          .then(allAsked)
+          .then(() => undefined),
+    };
   } catch (error) {
     await close();
     throw error;

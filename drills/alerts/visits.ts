@@ -1,4 +1,5 @@
 import { type Browser, createBrowser } from "../../test/support/http.ts";
+import type { Stage } from "./stage.ts";
 
 /** Somebody who visits all the time, with so many requests at once. */
 export interface Visits {
@@ -6,13 +7,27 @@ export interface Visits {
   stop(): Promise<void>;
 }
 
-export async function beginVisits(url: string, path: string, many = 1): Promise<Visits> {
+export interface VisitOptions {
+  /** One after the other, and again from the first. */
+  paths: readonly string[];
+  /** So many requests at once. */
+  many?: number;
+  /** Between two of them. */
+  pauseMs?: number;
+}
+
+export async function beginVisits(url: string, { paths, many = 1, pauseMs = 30 }: VisitOptions): Promise<Visits> {
   const visitor = createBrowser(url);
   await visitor.register(`visitor-${Math.random().toString(36).slice(2, 8)}`);
   let visiting = true;
+  let at = 0;
   const visits = Promise.all(
     Array.from({ length: many }, async () => {
-      while (visiting) await visitor.get(path).catch(() => undefined);
+      while (visiting) {
+        at += 1;
+        await visitor.get(paths[at % paths.length] ?? "/").catch(() => undefined);
+        await new Promise((done) => setTimeout(done, pauseMs));
+      }
     }),
   );
   return {
@@ -23,3 +38,10 @@ export async function beginVisits(url: string, path: string, many = 1): Promise<
     },
   };
 }
+
+// This route reads the session, past whatever a server keeps in memory.
+export const readsSession = "/api/channels/general/messages";
+
+/** Somebody visits the first server. */
+export const visit = ({ servers }: Stage, options: Partial<VisitOptions> = {}) =>
+  beginVisits(servers[0]?.url ?? "", { paths: [readsSession], ...options });

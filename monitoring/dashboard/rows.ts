@@ -175,7 +175,7 @@ const caches: Row = {
     }),
     graph({
       title: "Requests by result",
-      says: "l1, redis: hits. mongo: misses. bypass: Redis was not asked. stale: served to spare MongoDB.",
+      says: "l1, redis: hits. mongo: misses. bypass: Redis was not asked.",
       queries: [[rate(`chat_cache_requests_total{${here}}`, "cache, result"), "{{cache}} {{result}}"]],
       unit: "reqps",
       stacked: true,
@@ -314,38 +314,38 @@ const redisServer: Row = {
 };
 
 const replication: Row = {
-  title: "Replication and sentinels (needs redis_exporter)",
+  title: "Replication and sentinels",
   panels: [
     graph({
-      title: "Replicas of the master",
-      says: "Fewer than there should be: a failover has nowhere to go.",
-      queries: [["redis_connected_slaves > 0", "{{instance}}"]],
+      title: "Replicas",
+      says: "Fewer than the sentinels know is the alert ReplicationBroken: a failover would lose copies.",
+      queries: [
+        [`min(chat_redis_replicas{${here}})`, "follow"],
+        [`max(chat_redis_replicas_expected{${here}})`, "known"],
+      ],
     }),
     graph({
       title: "Replicas behind",
       says: "What a failover would lose. MongoDB makes it good.",
-      queries: [["max by (slave_ip) (redis_connected_slave_lag_seconds)", "{{slave_ip}}"]],
+      queries: [[`max(chat_redis_replica_lag_seconds{${here}})`, "the last of them"]],
       unit: "s",
       bad: 10,
     }),
     states({
       title: "Replica follows its master",
-      says: "0 for a minute is the alert ReplicationBroken.",
+      says: "0 for a minute is the alert ReplicationBroken. Needs redis_exporter.",
       queries: [["redis_master_link_up", "{{instance}}"]],
     }),
     states({
       title: "Sentinels agree",
-      says: "0: no new master would be chosen, the alert SentinelQuorumLost.",
-      queries: [["min by (master_name) (redis_sentinel_master_ckquorum_status)", "{{master_name}}"]],
+      says: "0: no new master would be chosen. At all servers it is the alert SentinelQuorumLost.",
+      queries: [[`chat_redis_sentinel_quorum{${here}}`, "{{instance}}"]],
       wide: 12,
     }),
     graph({
-      title: "Sentinels and replicas that they see",
-      says: "Each sentinel should see all others and every replica.",
-      queries: [
-        ["redis_sentinel_master_ok_sentinels", "sentinels seen by {{instance}}"],
-        ["redis_sentinel_master_ok_slaves", "replicas seen by {{instance}}"],
-      ],
+      title: "Sentinels that answer",
+      says: "Each server asks all of them.",
+      queries: [[`chat_redis_sentinels{${here}}`, "{{instance}}"]],
       wide: 12,
     }),
   ],

@@ -28,7 +28,7 @@ export type Check = () => Figure | Figure[] | Promise<Figure | Figure[]>;
 export interface Checks {
   /**
    * Registers a check of another room, named as on the page (`cache:users`, `bus:lag`); answers the way to remove it.
-   * It is asked once a second. `needed`: the instance is not ready while it fails.
+   * It is asked twice a second. `needed`: the instance is not ready while it fails.
    */
   add(name: string, check: Check, options?: { needed?: boolean }): () => void;
   read(): Record<string, Entry[]>;
@@ -48,7 +48,7 @@ export function toEntry({ id, value, unit, status = "pass", output }: Figure, at
   };
 }
 
-export function createChecks(clock: Clock, everyMs = 1_000): Checks {
+export function createChecks(clock: Clock, everyMs = 500): Checks {
   const all = new Map<string, { sampler: Sampler<Figure[]>; needed: boolean }>();
 
   function entriesOf(sampler: Sampler<Figure[]>): Entry[] {

@@ -60,6 +60,7 @@ const nearlyAll = 0.8;
 const manyClients = 1_000;
 const manyWaiting = 100;
 const slowMs = 20;
+const manySeconds = 10;
 
 // While Redis is away, what these say is only that.
 const followsFromRedis = /^(redis|cache|bus):|^sessions:(fallback|epoch)/;
@@ -82,8 +83,31 @@ function clientsAmiss({ serverClients: all = 0, serverLimit = 0 }: RedisHealth["
   return warned(near || all > manyClients, `Redis has ${all} clients, and takes ${serverLimit}`);
 }
 
+/** Those that are known to the sentinels and do not follow would be a loss at a failover. */
+function replicasAmiss(
+  { following, lagSeconds }: NonNullable<RedisHealth["replicas"]>,
+  known: number,
+): Partial<Figure> {
+  if (following < known) return warned(true, `Redis has ${following} of ${known} replicas`);
+  return warned(lagSeconds > manySeconds, `Redis has a replica that is ${lagSeconds} s behind`);
+}
+
+function replicationFigures({ replicas, sentinels }: RedisHealth): Record<string, Figure[]> {
+  const known = sentinels?.replicas ?? 0;
+  const { answering = 0, named = 0, quorum = true } = sentinels ?? {};
+  const words = `Redis has ${answering} of ${named} sentinels, which would not agree on a new master`;
+  return {
+    "redis:replicas":
+      replicas && (known > 0 || replicas.following > 0)
+        ? [{ id: "following", value: replicas.following, ...replicasAmiss(replicas, known) }]
+        : [],
+    "sentinels:answering": sentinels ? [{ value: answering, ...warned(!quorum, words) }] : [],
+  };
+}
+
 /** `pace`: what an answer has taken lately, in ms; a single one that is late tells nothing. */
-function redisFigures({ state, role, connections, memory, responseTime, waiting }: RedisHealth, pace: number) {
+function redisFigures(health: RedisHealth, pace: number) {
+  const { state, role, connections, memory, responseTime, waiting } = health;
   const status = statusOf[state];
   const known = (id: string, value: number | undefined, unit?: string): Figure[] =>
     value === undefined ? [] : [{ id, value, ...(unit && { unit }), status }];
@@ -110,6 +134,7 @@ function redisFigures({ state, role, connections, memory, responseTime, waiting 
     // Not its version: the page is for everybody, and known holes go by versions.
     "redis:role": [{ ...(role && { value: role }), status }],
     "redis:memory": memoryFigures(memory),
+    ...replicationFigures(health),
   } satisfies Record<string, Figure[]>;
 }
 
@@ -127,6 +152,7 @@ export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: 
   let pace = 0;
   const seen = createSampler({
     clock,
+    everyMs: 500,
     async probe() {
       const health = await redis.health();
       pace = (pace + ms(health.responseTime ?? 0)) / 2;

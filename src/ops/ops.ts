@@ -10,6 +10,7 @@ import { checkCaches } from "./cache-checks.ts";
 import type { Checks } from "./checks.ts";
 import { createHealth, type Phase } from "./health.ts";
 import { followKillSwitch, type KillSwitch } from "./kill-switch.ts";
+import { loadFigures, watchLoad } from "./load.ts";
 import { type CacheSource, cacheMetrics } from "./metrics/caches.ts";
 import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
 import { loadMetrics } from "./metrics/load.ts";
@@ -78,11 +79,13 @@ export function createOps(options: OpsOptions): Ops {
   });
   const metrics = createMetrics();
   const streams = new Map<string, Stream>();
-  const ends = [checkErrors(health.checks, door.events)];
+  const load = watchLoad();
+  const ends = [checkErrors(health.checks, door.events), load.close];
+  health.checks.add("load", () => loadFigures(load));
   health.checks.add("changeStream:lag", () => streamFigures(streams));
   for (const theme of [
     processMetrics({ version }),
-    loadMetrics(),
+    loadMetrics(load),
     redisMetrics({ door, switchedOff: () => killSwitch.by !== null }),
     mongoMetrics(mongo),
     settingsMetrics(settings),
@@ -115,7 +118,7 @@ export function createOps(options: OpsOptions): Ops {
     },
     watchCaches(caches) {
       metrics.add(cacheMetrics(caches));
-      ends.push(checkCaches(health.checks, caches));
+      ends.push(checkCaches(health.checks, caches, mongo.monitor.events));
       for (const [name, stream] of caches.streams) streams.set(name, stream);
     },
     watchStream: (name, stream) => void streams.set(name, stream),

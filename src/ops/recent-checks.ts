@@ -3,47 +3,38 @@ import type { Events } from "../kernel/events.ts";
 import type { DoorEvents } from "../redis/types.ts";
 import type { SessionEventSource } from "../sessions/types.ts";
 import type { Checks, Figure } from "./checks.ts";
+import { createLately, worstShare } from "./lately.ts";
 import type { SessionSource } from "./metrics/sessions.ts";
-
-/** What share of the last moments was bad; older ones weigh less with each look. */
-function createShare() {
-  let [good, bad] = [0, 0];
-  return {
-    good: () => {
-      good += 1;
-    },
-    bad: () => {
-      bad += 1;
-    },
-    look() {
-      const seen = { all: good + bad, share: good + bad > 0 ? bad / (good + bad) : 0 };
-      good *= 0.7;
-      bad *= 0.7;
-      return seen;
-    },
-  };
-}
 
 // As the alerts have it; fewer than so many tell nothing.
 const tolerated = 0.05;
 const fewest = 5;
 
-function figureOf({ all, share }: { all: number; share: number }, words: string): Figure {
-  const value = Math.round(share * 1_000) / 1_000;
-  if (all < fewest || share <= tolerated) return { id: "ratio", value };
-  return { id: "ratio", value, status: "warn", output: `${Math.round(share * 100)} % of ${words}` };
+/** How much of what there was lately was bad. */
+function createShare(words: string) {
+  const lately = createLately("good", "bad");
+  return {
+    good: () => lately.add("good"),
+    bad: () => lately.add("bad"),
+    figure(): Figure {
+      const share = worstShare(lately.look(), "bad", ["good", "bad"], fewest);
+      const value = Math.round(share * 1_000) / 1_000;
+      if (share <= tolerated) return { id: "ratio", value };
+      return { id: "ratio", value, status: "warn", output: `${Math.round(share * 100)} % of ${words}` };
+    },
+  };
 }
 
 /** Calls that Redis leaves without an answer although it is there. */
 export function checkErrors(checks: Checks, events: Events<DoorEvents>): () => void {
-  const calls = createShare();
+  const calls = createShare("the calls to Redis bring nothing");
   const ends = [
     events.on("answered", calls.good),
     events.on("unavailable", ({ reason }) => {
       if (reason !== "down" && reason !== "disabled") calls.bad();
     }),
   ];
-  checks.add("redis:errors", () => figureOf(calls.look(), "the calls to Redis bring nothing"));
+  checks.add("redis:errors", calls.figure);
   return () => {
     for (const end of ends) end();
   };
@@ -67,14 +58,14 @@ export function checkSteps(checks: Checks, { steps }: Pick<SessionSource, "steps
 
 /** Cookies that are well signed and find no session. */
 export function checkMissing(checks: Checks, events: SessionEventSource): () => void {
-  const reads = createShare();
+  const reads = createShare("the good cookies find no session");
   const ends = [
     events.on("operation", ({ op, result }) => {
       if (op === "get" && result === "hit") reads.good();
     }),
     events.on("missing", reads.bad),
   ];
-  checks.add("sessions:missing", () => figureOf(reads.look(), "the good cookies find no session"));
+  checks.add("sessions:missing", reads.figure);
   return () => {
     for (const end of ends) end();
   };

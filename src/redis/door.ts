@@ -12,6 +12,7 @@ import type { Failure } from "./failure.ts";
 import { healthOf } from "./health.ts";
 import { createRecovery } from "./recovery.ts";
 import { evaluate, wrongKeys } from "./scripts.ts";
+import { watchSentinels } from "./sentinel-watch.ts";
 import { createStatus } from "./status.ts";
 import { createSubscriber } from "./subscriber.ts";
 import { createSupervisor } from "./supervisor.ts";
@@ -75,8 +76,14 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
           },
           log,
         });
+  const watch = topology.kind === "sentinel" ? watchSentinels(topology, connectMs) : undefined;
   let started = false;
   let closed = false;
+
+  function run(): void {
+    supervisor?.run();
+    watch?.start();
+  }
 
   function failed(attachment: Attachment, name: string, failure: Failure): void {
     if (failure.answer.reason === "failed") complain(name, failure.answer.error);
@@ -131,7 +138,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
     start() {
       if (closed) return;
       started = true;
-      if (status.state !== "disabled") supervisor?.run();
+      if (status.state !== "disabled") run();
     },
     ask: (name, command, options, onAnswer) => send(name, command, options, false, onAnswer),
     call: <T>(name: string, command: (redis: AllCommands) => Promise<T>, options?: CallOptions) =>
@@ -157,17 +164,19 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
     async disable(disabled, reason) {
       if (closed || !supervisor) return;
       if (disabled) {
+        watch?.close();
         const ending = supervisor.stop();
         status.set("disabled", reason);
         await ending;
       } else if (status.state === "disabled") {
         status.set("recovering", reason);
-        if (started) supervisor.run();
+        if (started) run();
       }
     },
-    health: async () => healthOf(status, topology.kind, supervisor?.attached, pool),
+    health: async () => healthOf(status, topology.kind, supervisor?.attached, pool, watch?.seen),
     async close() {
       closed = true;
+      watch?.close();
       await supervisor?.stop();
       discovery?.close();
       deadlines.close();

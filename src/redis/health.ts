@@ -26,25 +26,33 @@ function memory(infos: readonly Info[]): RedisHealth["memory"] {
 
 const role = (info: Info | undefined) => (info?.role === "slave" ? "replica" : info?.role);
 
+/** A replica that is on its way to its master does not follow it yet. */
+function replicas(infos: readonly Info[]): RedisHealth["replicas"] {
+  if (infos[0]?.role !== "master") return undefined;
+  const lines = infos.flatMap((info) => Object.entries(info).filter(([name]) => /^slave\d+$/.test(name)));
+  const following = lines.filter(([, line]) => line.includes("state=online"));
+  const lags = following.map(([, line]) => Number(/lag=(\d+)/.exec(line)?.[1] ?? 0));
+  return { following: following.length, lagSeconds: Math.max(0, ...lags) };
+}
+
 /** What the last heartbeat told; nothing is asked of Redis for it. */
 export function healthOf(
   status: Status,
   topology: Topology["kind"],
   attachment: Attachment | undefined,
   pool: number,
+  sentinels: RedisHealth["sentinels"],
 ): RedisHealth {
   const { state, since, reason } = status;
-  if (!attachment) return { state, since, reason, topology, connections: { open: 0, limit: 2 + pool }, waiting: 0 };
+  const known = { state, since, reason, topology, ...(sentinels && { sentinels }) };
+  if (!attachment) return { ...known, connections: { open: 0, limit: 2 + pool }, waiting: 0 };
   const { infos } = attachment;
   const serverClients = sum(infos, "connected_clients");
   const serverLimit = sum(infos, "maxclients");
   const fullest = memory(infos);
-  const [roleOfFirst, version] = [role(infos[0]), infos[0]?.redis_version];
+  const [roleOfFirst, version, followers] = [role(infos[0]), infos[0]?.redis_version, replicas(infos)];
   return {
-    state,
-    since,
-    reason,
-    topology,
+    ...known,
     ...(roleOfFirst && { role: roleOfFirst }),
     ...(version && { version }),
     connections: {
@@ -54,6 +62,7 @@ export function healthOf(
       ...(serverLimit !== undefined && { serverLimit }),
     },
     ...(fullest && { memory: fullest }),
+    ...(followers && { replicas: followers }),
     responseTime: attachment.responseTime,
     waiting: attachment.main.line.size + attachment.heavy.waiting,
   };

@@ -129,6 +129,10 @@ export interface RedisHealth {
   /** Of the last PING, seconds; undefined when it was not answered. */
   readonly responseTime?: number;
   readonly waiting: number;
+  /** Those that follow the masters, as these tell, and how far the last of them is behind. */
+  readonly replicas?: { following: number; lagSeconds: number };
+  /** Of those that the configuration names; `quorum`: they would agree on a new master. `replicas`: how many they know. */
+  readonly sentinels?: { named: number; answering: number; quorum: boolean; replicas: number };
 }
 
 /** Delivers what was published, as bytes. */

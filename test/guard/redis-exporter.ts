@@ -1,9 +1,7 @@
-/** What redis_exporter 1.45 tells of a Redis server and of a sentinel, as far as the chat's alerts and dashboard use it. */
+/** What redis_exporter 1.45 tells of a Redis server, as far as the chat's alerts and dashboard use it. */
 export const redisExporter: Record<string, string[]> = {
   redis_up: [],
   redis_connected_clients: [],
-  redis_connected_slaves: [],
-  redis_connected_slave_lag_seconds: ["slave_ip", "slave_port", "slave_state"],
   redis_db_keys: ["db"],
   redis_evicted_keys_total: [],
   redis_expired_keys_total: [],
@@ -11,10 +9,4 @@ export const redisExporter: Record<string, string[]> = {
   redis_master_link_up: ["master_host", "master_port"],
   redis_memory_max_bytes: [],
   redis_memory_used_bytes: [],
-  redis_sentinel_master_ckquorum_status: ["master_name", "message"],
-  redis_sentinel_master_ok_sentinels: ["master_name", "master_address"],
-  redis_sentinel_master_ok_slaves: ["master_name", "master_address"],
-  redis_sentinel_master_sentinels: ["master_name", "master_address"],
-  redis_sentinel_master_slaves: ["master_name", "master_address"],
-  redis_sentinel_master_status: ["master_name", "master_address", "master_status"],
 };

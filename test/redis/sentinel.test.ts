@@ -105,6 +105,29 @@ describe("over sentinels", () => {
     await until(async () => (await held()) === 0);
   });
 
+  it("knows how many sentinels answer, whether they would agree, and which replicas follow", async () => {
+    const one = open();
+    await one.is("up");
+    const told = async (wanted: object) => {
+      let seen: object = {};
+      const matches = async () => {
+        seen = await one.door.health();
+        expect(seen).toMatchObject(wanted);
+        return true;
+      };
+      await until(matches, { timeoutMs: 15_000, describe: () => seen });
+    };
+    const whole = { sentinels: { named: 3, answering: 3, quorum: true, replicas: 2 }, replicas: { following: 2 } };
+    await told(whole);
+    for (const index of [0, 1]) group.signalSentinel(index, "SIGSTOP");
+    try {
+      await told({ sentinels: { answering: 1, quorum: false } });
+    } finally {
+      for (const index of [0, 1]) group.signalSentinel(index, "SIGCONT");
+    }
+    await told(whole);
+  });
+
   it("does not ask the servers once more for each write that is refused", async () => {
     const one = open();
     await one.is("up");

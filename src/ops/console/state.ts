@@ -9,7 +9,8 @@ import type { Jobs } from "./jobs.ts";
 import { type CacheRate, createRates, type Point } from "./rates.ts";
 
 export interface StateOptions {
-  about: { serverId: string; version: string };
+  /** `amiss`: what is not as it should be here, which its report tells a moment later. */
+  about: { serverId: string; version: string; amiss(): readonly string[] };
   settings: Pick<SettingsStore, "current" | "stored" | "changedAt">;
   killSwitch: Pick<KillSwitch, "by">;
   /** All instances, as they report themselves. */
@@ -106,7 +107,9 @@ export function createLook(options: StateOptions): () => Promise<State> {
         doubt: doubt ?? null,
         ...(byCache[name] ?? none),
       })),
-      instances: (known?.instances ?? []).map(({ figures: _, ...report }) => report),
+      instances: (known?.instances ?? []).map(({ figures: _, ...report }) =>
+        report.serverId === about.serverId ? { ...report, amiss: about.amiss() } : report,
+      ),
       converged: known?.converged ?? false,
       differs: known?.differs ?? [],
       point,

@@ -99,7 +99,14 @@ function audits(registry: Parameters<Theme>[0], { events, all }: CacheSource): (
       for (const [cache, { ageMs }] of seen) made.set({ cache }, ageMs / 1_000);
     },
   });
+  const compared = counter({
+    registry,
+    name: "chat_cache_audits_total",
+    help: "Answers from Redis that were compared with MongoDB; stale: they had differed for a second, and were thrown away.",
+    labels: { cache: [...all.keys()], result: ["fresh", "stale"] },
+  });
   return events.on("audit", ({ cache, stale, ageMs }) => {
+    compared.inc({ cache, result: stale ? "stale" : "fresh" });
     const one = seen.get(cache);
     if (!one) return;
     one.findings.note(stale);

@@ -34,6 +34,17 @@ const figures: Record<string, [help: string, of: (health: RedisHealth) => number
   chat_redis_server_clients_limit: ["Clients the Redis server takes.", (h) => h.connections.serverLimit],
   chat_redis_memory_used_bytes: ["Memory the Redis server uses.", (h) => h.memory?.used],
   chat_redis_memory_limit_bytes: ["Memory the Redis server may use; 0 without a limit.", (h) => h.memory?.max],
+  chat_redis_replicas: ["Replicas that follow their master, as the master tells.", (h) => h.replicas?.following],
+  chat_redis_replicas_expected: [
+    "Replicas that the sentinels know; 0 where there are no sentinels.",
+    (h) => h.replicas && (h.sentinels?.replicas ?? 0),
+  ],
+  chat_redis_replica_lag_seconds: ["How far the last replica is behind its master.", (h) => h.replicas?.lagSeconds],
+  chat_redis_sentinels: ["Sentinels that answer, of those configured.", (h) => h.sentinels?.answering ?? 0],
+  chat_redis_sentinel_quorum: [
+    "0 while the sentinels would not agree on a new master; 1 while they would, and where there are none.",
+    (h) => Number(h.sentinels?.quorum ?? true),
+  ],
   chat_redis_response_time_seconds: ["Time of the last PING that was answered.", (h) => h.responseTime],
 };
 
