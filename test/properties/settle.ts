@@ -47,12 +47,16 @@ export async function settle(world: World, play: Play): Promise<void> {
     const life = play.life(sid);
     if (play.skewed || !life) return;
     const key = `session:${sid}`;
-    const [text, left] = [await world.redis.ask("GET", key), Number(await world.redis.ask("PTTL", key))];
+    const text = await world.redis.ask("GET", key);
+    const asked = Date.now();
+    const left = Number(await world.redis.ask("PTTL", key));
+    const answered = Date.now();
     const sessions = world.client.db().collection<{ _id: string; expires: Date }>("sessions");
     const document = await sessions.findOne({ _id: sid });
     const copy = typeof text === "string" ? readCopy(text) : undefined;
     if (!copy || !document || copy.epoch !== world.at("A").store.parts.trust.epoch.value) return;
-    const apart = Math.abs(Date.now() + left - document.expires.getTime());
+    const ends = document.expires.getTime();
+    const apart = Math.max(asked + left - ends, ends - (answered + left), 0);
     if (left > 0 && apart > life.lifeMs / 10 + 1_000)
       throw new Error(`${sid} ends ${apart} ms apart in the two stores`);
   }
