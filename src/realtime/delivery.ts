@@ -5,8 +5,10 @@ import type { Events } from "../kernel/events.ts";
 import type { Bus } from "./bus.ts";
 import { createGather } from "./gather.ts";
 import type { Guests } from "./guests.ts";
+import { createHistoryPackets } from "./history-packets.ts";
 import { createJustDelivered } from "./just-delivered.ts";
-import { historyEntry, messagePayload, privatePayload } from "./payloads.ts";
+import { send } from "./packets.ts";
+import { messagePayload, privatePayload } from "./payloads.ts";
 import { createRecentIds } from "./recent-ids.ts";
 import type { Guest, RealtimeEvents, Way } from "./types.ts";
 import { createWindows } from "./windows.ts";
@@ -43,6 +45,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
   const justDelivered = createJustDelivered(clock);
   const windows = createWindows(lateMs);
   const gather = createGather(io);
+  const packetOfHistory = createHistoryPackets();
 
   /** A user who writes to another has one copy to see; "sent" tells it from the target's. */
   function sendNow(guest: Guest, message: Message): void {
@@ -53,7 +56,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
     }
   }
 
-  function send(guest: Guest, message: Message): void {
+  function offer(guest: Guest, message: Message): void {
     if (!windows.takes(guest, message)) sendNow(guest, message);
   }
 
@@ -63,7 +66,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
     events.emit("delivered", { type: message.type });
     justDelivered.add(message);
     if (message.type === "private") {
-      if (message.target) for (const guest of guests.named(message.target)) send(guest, message);
+      if (message.target) for (const guest of guests.named(message.target)) offer(guest, message);
       return;
     }
     gather.send(message, windows.heldFrom(message));
@@ -76,7 +79,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
       deliver(message, "here");
       // Who joins is shown the line before the list of who is there.
       if (message.type === "system") gather.flush(message.room);
-      if (writer) send(writer, message);
+      if (writer) offer(writer, message);
       bus.send(message);
     },
     deliver,
@@ -93,7 +96,7 @@ export function createDelivery({ io, guests, bus, events, clock, historyLimit }:
         throw error;
       }
       if (!guest.socket.connected) return void windows.close(guest);
-      guest.socket.emit("history", shown.map(historyEntry));
+      send(guest.socket, packetOfHistory(room, shown));
       const ids = new Set(shown.map(({ id }) => id));
       const since = clock.now() - lateMs;
       const stillToCome = shown.filter(({ id, timestamp }) => !delivered.has(id) && timestamp.getTime() > since);

@@ -1,6 +1,7 @@
 import type { Server, Socket } from "socket.io";
 import type { Message } from "../chat/services/types.ts";
 import { textRoom } from "./channel-rooms.ts";
+import { joined, packetOf, send, takesFrames } from "./packets.ts";
 import { messagePayload } from "./payloads.ts";
 
 /** In a room of many a message waits for others, for about as long as sending it will take; nobody sees so little. */
@@ -38,39 +39,16 @@ function later(ms: number, work: () => void): () => void {
   return () => clearImmediate(immediate);
 }
 
-/** A packet of Socket.IO for the main namespace. */
-const packetOf = (message: Message) => `2${JSON.stringify(["message", messagePayload(message)])}`;
-
-/** The packet as a server's WebSocket frame; 4 says that it is a message of Engine.IO. */
-function frameOf(packet: string): Buffer {
-  const body = Buffer.from(`4${packet}`);
-  const { length } = body;
-  const head = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
-  head[0] = 0x81;
-  head[1] = length < 126 ? length : length < 65_536 ? 126 : 127;
-  if (head.length === 4) head.writeUInt16BE(length, 2);
-  if (head.length === 10) head.writeBigUInt64BE(BigInt(length), 2);
-  return Buffer.concat([head, body]);
-}
-
-/** Engine.IO sends such a frame as it is, as it does for the broadcasts of Socket.IO's own adapter. */
-type Write = (data: string, options?: { wsPreEncodedFrame: Buffer[] }) => void;
-
-function writerOf({ conn }: Socket): { write: Write; framed: boolean } {
-  const write = conn.write.bind(conn) as unknown as Write;
-  return { write, framed: conn.transport.name === "websocket" };
-}
-
 function sendAll(messages: readonly One[], sockets: Iterable<Socket>): void {
-  const packets = messages.map(({ message, except }) => ({ text: packetOf(message), except }));
+  const packets = messages.map(({ message, except }) => ({
+    ...packetOf("message", messagePayload(message)),
+    except,
+  }));
   const apart = new Set(messages.flatMap(({ except }) => except));
-  const all = packets.map(({ text }) => text).join("");
-  const frames = { wsPreEncodedFrame: [Buffer.concat(packets.map(({ text }) => frameOf(text)))] };
+  const all = joined(packets);
   for (const socket of sockets) {
-    const { write, framed } = writerOf(socket);
-    // The text is what the socket's backlog is measured by.
-    if (framed && !apart.has(socket.id)) write(all, frames);
-    else for (const { text, except } of packets) if (!except.includes(socket.id)) write(text);
+    if (takesFrames(socket) && !apart.has(socket.id)) send(socket, all);
+    else for (const one of packets) if (!one.except.includes(socket.id)) send(socket, one);
   }
 }
 

@@ -33,18 +33,10 @@ export function privatePayload(message: Message, status: "delivered" | "sent") {
   };
 }
 
-function entryOf(message: Message) {
+/** One of `history`. */
+export function historyEntry(message: Message) {
   const { id, room, text, type, target, timestamp } = message;
   return { id, author: authorOf(message), room, text, type, target, timestamp: timestamp.toISOString() };
-}
-
-const entries = new WeakMap<Message, ReturnType<typeof entryOf>>();
-
-/** One of `history`. Who joins a channel is shown what the last one was, so it is made once. */
-export function historyEntry(message: Message) {
-  const made = entries.get(message) ?? entryOf(message);
-  entries.set(message, made);
-  return made;
 }
 
 /** `online_users`. */
