@@ -42,20 +42,28 @@ const alike = { one: { INSTANCE_REPORT: "250ms" }, two: { INSTANCE_REPORT: "250m
 // Nothing kept by the server itself, and all that Redis answers compared.
 const bare = { CACHE_L1_MB: "0", CACHE_AUDIT: "100", TTL_MESSAGES: "600" };
 
-/** Whose troubles do not hinder each other. */
-export const together: readonly Act[] = [
-  act("redis", (mongoUrl) => setSingle(mongoUrl, { servers: different }), redisTroubles),
-  act("sessions", (mongoUrl) => setSingle(mongoUrl, { servers: alike }), sessionTroubles),
-  act("caches", (mongoUrl) => setSingle(mongoUrl, { servers: { one: bare }, prepare: makeRooms }), cacheTroubles),
-  act(
-    "load",
-    (mongoUrl) => setSingle(mongoUrl, { servers: { one: { ...bare, ...patient } }, through: true, prepare: makeRooms }),
-    loadTroubles,
-  ),
-  act("sentinels", setSentinels, sentinelTroubles),
+/** Acts that are played side by side; one such group follows another. */
+export type Play = readonly (readonly Act[])[];
+
+/** What befalls Redis, its sentinels, the sessions and MongoDB: none hinders another. */
+export const faults: Play = [
+  [
+    act("redis", (mongoUrl) => setSingle(mongoUrl, { servers: different }), redisTroubles),
+    act("sessions", (mongoUrl) => setSingle(mongoUrl, { servers: alike }), sessionTroubles),
+    act("sentinels", setSentinels, sentinelTroubles),
+  ],
 ];
 
-/** After them what needs the whole machine. */
-export const alone: readonly Act[] = [
-  act("crowd", (mongoUrl) => setSingle(mongoUrl, { servers: { one: {} } }), crowdTroubles),
+/** What comes of use and of others' use: each needs the machine for itself. */
+export const burdens: Play = [
+  [act("caches", (mongoUrl) => setSingle(mongoUrl, { servers: { one: bare }, prepare: makeRooms }), cacheTroubles)],
+  [
+    act(
+      "load",
+      (mongoUrl) =>
+        setSingle(mongoUrl, { servers: { one: { ...bare, ...patient } }, through: true, prepare: makeRooms }),
+      loadTroubles,
+    ),
+  ],
+  [act("crowd", (mongoUrl) => setSingle(mongoUrl, { servers: { one: {} } }), crowdTroubles)],
 ];

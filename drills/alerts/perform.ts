@@ -3,12 +3,13 @@ import { runbook } from "../../test/guard/runbook.ts";
 import { withDatabase } from "../../test/support/databases.ts";
 import { until } from "../../test/support/until.ts";
 import { faultTable } from "../support/faults.ts";
-import { type Act, alone, type Scene, together } from "./acts.ts";
+import type { Act, Play, Scene } from "./acts.ts";
 import type { Stage } from "./stage.ts";
 import type { Afterwards } from "./trouble.ts";
 
 export interface AlertDrillOptions {
   mongoUrl: string;
+  play: Play;
   short: boolean;
   /** One act alone, by its name. */
   only?: string;
@@ -69,6 +70,10 @@ async function play(stage: Stage, scene: Scene, { namedWithinMs, patienceMs }: A
   let afterwards: Afterwards | undefined;
   try {
     await quiet(stage, patienceMs, (one) => one === alert && alert !== "DialDiffers");
+    // What the trouble before it has left must not be taken for its naming.
+    const pages = async () => Promise.all(stage.servers.flatMap((one) => [stage.health(one), stage.console(one)]));
+    const told = async () => (await pages()).some((page) => scene.named?.test(page) || scene.shown?.test(page));
+    if (alert !== "DialDiffers") await until(async () => !(await told()), { ...wait, describe: `${name} to be over` });
     afterwards = await scene.cause();
     const says = (look: (server: Stage["servers"][number]) => Promise<string>, words: RegExp) =>
       timed(() =>
@@ -120,24 +125,27 @@ async function perform(act: Act, options: AlertDrillOptions): Promise<Row[]> {
 /** Causes each trouble, waits for its alert, and ends it with the commands of the runbook. */
 export async function performAlertDrill(options: AlertDrillOptions): Promise<AlertReport> {
   const { short, only } = options;
-  const chosen = (acts: readonly Act[]) => acts.filter((one) => one.count(short) > 0 && (!only || only === one.name));
-  // Each ends what it has begun, whatever becomes of the others.
-  const ended = await Promise.allSettled(chosen(together).map((act) => perform(act, options)));
-  const rows = ended.flatMap((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value;
-  });
-  for (const act of chosen(alone)) rows.push(...(await perform(act, options)));
-  const all = [...chosen(together), ...chosen(alone)].reduce((sum, act) => sum + act.count(short), 0);
+  const chosen = (act: Act) => act.count(short) > 0 && (!only || only === act.name);
+  const groups = options.play.map((acts) => acts.filter(chosen));
+  const rows: Row[] = [];
+  for (const group of groups) {
+    // Each ends what it has begun, whatever becomes of the others.
+    const ended = await Promise.allSettled(group.map((act) => perform(act, options)));
+    for (const one of ended) {
+      if (one.status === "rejected") throw one.reason;
+      rows.push(...one.value);
+    }
+  }
+  const all = groups.flat().reduce((sum, act) => sum + act.count(short), 0);
   return { ok: rows.length === all && rows.every(({ failure }) => !failure), rows };
 }
 
-export function reportOf({ ok, rows }: AlertReport): Report {
+export function reportOf(name: string, { ok, rows }: AlertReport): Report {
   const told = rows.map((row) => ({ ...row, fault: row.name, detectMs: row.firedMs, recoverMs: row.endedMs }));
   const failures = rows.flatMap(({ name, failure }) => (failure ? [`${name}: ${failure}`] : []));
   return {
     kind: "drill",
-    name: "alerts",
+    name,
     what: "faults, the alerts that tell of them (a minute of theirs is a second here), and the commands of the runbook that end them",
     tables: [
       faultTable(told, [

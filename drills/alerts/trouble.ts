@@ -1,3 +1,5 @@
+import type { Chat } from "../../test/support/chat.ts";
+import { until } from "../../test/support/until.ts";
 import type { Stage } from "./stage.ts";
 
 /** Makes good what the commands of the runbook leave behind. */
@@ -21,3 +23,9 @@ export async function sluice(stage: Stage, line: string): Promise<void> {
   const { code, output } = await stage.shell(`sluice ${line} --reason "a drill"`);
   if (code !== 0) throw new Error(`sluice ${line} ended with ${code}: ${output}`);
 }
+
+export const redisIs = (stage: Stage, state: string) =>
+  until(async () => (await stage.health(stage.servers[0] as Chat)).includes(`"observedValue":"${state}"`), {
+    timeoutMs: 30_000,
+    describe: `Redis to be ${state}`,
+  });

@@ -12,7 +12,7 @@ export interface VisitOptions {
   paths: readonly string[];
   /** So many requests at once. */
   many?: number;
-  /** Between two of them. */
+  /** Between two of them, about. */
   pauseMs?: number;
 }
 
@@ -21,12 +21,17 @@ export async function beginVisits(url: string, { paths, many = 1, pauseMs = 30 }
   await visitor.register(`visitor-${Math.random().toString(36).slice(2, 8)}`);
   let visiting = true;
   let at = 0;
+  const ask = () => {
+    at += 1;
+    return visitor.get(paths[at % paths.length] ?? "/").catch(() => undefined);
+  };
+  // From here on it is the visits that are seen, and not their beginning.
+  await Promise.all(Array.from({ length: many }, ask));
   const visits = Promise.all(
     Array.from({ length: many }, async () => {
       while (visiting) {
-        at += 1;
-        await visitor.get(paths[at % paths.length] ?? "/").catch(() => undefined);
-        await new Promise((done) => setTimeout(done, pauseMs));
+        await new Promise((done) => setTimeout(done, pauseMs * 2 * Math.random()));
+        await ask();
       }
     }),
   );

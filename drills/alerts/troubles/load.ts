@@ -1,5 +1,5 @@
 import type { SingleStage } from "../stages.ts";
-import { type Afterwards, sluice, type Trouble } from "../trouble.ts";
+import { type Afterwards, redisIs, sluice, type Trouble } from "../trouble.ts";
 import { visit } from "../visits.ts";
 
 /** Each answer of Redis comes so much later. */
@@ -14,6 +14,7 @@ const beyond = "/api/channels/room-0/messages?limit=100";
 
 /** Much is read from Redis over a way that has become slow, and MongoDB is as quick as before. */
 async function causeSlowness(stage: SingleStage): Promise<Afterwards> {
+  await redisIs(stage, "up");
   const visits = [await visit(stage, { paths: [page], many: 8 }), await visit(stage, { paths: [beyond] })];
   stage.toRedis.set({ kind: "latency", ms: laterMs });
   return async () => {
@@ -22,8 +23,9 @@ async function causeSlowness(stage: SingleStage): Promise<Afterwards> {
   };
 }
 
-/** More people than Redis answers in time. */
+/** More people than Redis answers in time, each of whom comes again soon after the answer. */
 async function causeQueue(stage: SingleStage): Promise<Afterwards> {
+  await redisIs(stage, "up");
   const visits = await visit(stage, { paths: [page], many: 200 });
   stage.toRedis.set({ kind: "latency", ms: muchLaterMs });
   return async () => {

@@ -1,14 +1,7 @@
 import { connect } from "node:net";
-import type { Chat } from "../../../test/support/chat.ts";
 import { until } from "../../../test/support/until.ts";
 import type { SingleStage } from "../stages.ts";
-import { type Afterwards, sluice, type Trouble } from "../trouble.ts";
-
-const redisIs = (stage: SingleStage, state: string) =>
-  until(async () => (await stage.health(stage.servers[0] as Chat)).includes(`"observedValue":"${state}"`), {
-    timeoutMs: 30_000,
-    describe: `Redis to be ${state}`,
-  });
+import { type Afterwards, redisIs, sluice, type Trouble } from "../trouble.ts";
 
 async function causeFlapping(stage: SingleStage): Promise<Afterwards> {
   for (let times = 0; times < 3; times++) {

@@ -92,7 +92,7 @@ export const sessionTroubles: readonly Trouble<SingleStage>[] = [
       toMongo.set({ kind: "blackHole" });
       return undefined;
     },
-    named: /"changeStream:lag":\[.*"status":"warn"/,
+    named: /"changeStream:lag":\[[^\]]*"status":"warn"/,
     shown: /"problem":"MongoDB gives no answer"/,
   },
   {
