@@ -33,7 +33,10 @@ export function storedReports(from = folder()): Stored[] {
   return files.sort().map((file) => JSON.parse(readFileSync(join(from, file), "utf8")) as Stored);
 }
 
-/** Beside the same figure of the run before, where that was as long and on the same machine. */
+/**
+ * Beside the same figure of the run before, where that was as long and on the same machine. A short run does not take the
+ * place of a whole one.
+ */
 export function store(report: Report, form: Stored["form"], seconds: number, where = folder()): Stored {
   mkdirSync(where, { recursive: true });
   const file = join(where, `${report.kind}-${report.name}.json`);
@@ -46,7 +49,8 @@ export function store(report: Report, form: Stored["form"], seconds: number, whe
   });
   const date = new Date().toISOString().slice(0, 16).replace("T", " ");
   const stored: Stored = { ...report, figures, form, date, machine, seconds: Math.round(seconds) };
-  writeFileSync(file, `${JSON.stringify(stored, undefined, 2)}\n`);
+  const lesser = form === "short" && before?.form === "whole" && before.machine === machine;
+  if (!lesser) writeFileSync(file, `${JSON.stringify(stored, undefined, 2)}\n`);
   return stored;
 }
 

@@ -62,18 +62,21 @@ describe("the page of measurements", () => {
     ]);
   });
 
-  it("compares a run with the one before it, if that was as long", () => {
+  it("compares a run with the one before it, if that was as long, and keeps a whole one when a short one comes", () => {
     const folder = mkdtempSync(join(tmpdir(), "sluice-measurements-"));
     try {
       const run = (value: number, form: Stored["form"]) =>
         store({ ...example, figures: [{ name: "a ratio", unit: "×", value }] }, form, 1, folder).figures[0]?.former;
-      expect([run(2, "whole"), run(1, "whole"), run(3, "short"), run(4, "short")]).toEqual([
+      expect([run(3, "short"), run(4, "short"), run(2, "whole"), run(1, "whole"), run(5, "short")]).toEqual([
+        undefined,
+        3,
         undefined,
         2,
         undefined,
-        3,
       ]);
-      expect(storedReports(folder).map(({ name }) => name)).toEqual(["example"]);
+      expect(storedReports(folder).map(({ name, form, figures }) => [name, form, figures[0]?.value])).toEqual([
+        ["example", "whole", 1],
+      ]);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
