@@ -40,20 +40,23 @@ describe("recovery", () => {
   it("stays unused while a stage fails, says why once, and tries again", async () => {
     const { door, log } = suite.open({}, { start: false });
     let tries = 0;
+    let fails = true;
     door.onRecovery({
       name: "replay",
       order: 1,
       run: async () => {
         tries += 1;
-        if (tries < 4) throw new Error("MongoDB does not answer");
+        if (fails) throw new Error("MongoDB does not answer");
       },
     });
     door.start();
-    await until(() => tries === 2);
+    await until(() => tries >= 2);
     expect(door.state).toBe("recovering");
     expect((await door.health()).reason).toContain("replay");
+    const before = tries;
+    fails = false;
     await until(() => door.state === "up");
-    expect(tries).toBe(4);
+    expect(tries).toBeGreaterThan(before);
     expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
   });
 
