@@ -6,6 +6,7 @@ import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { seed } from "./cache/seed.ts";
 import { type Cost, costsIn } from "./costs/profile.ts";
+import { sendingCost } from "./costs/sending.ts";
 import { tokenCost } from "./costs/tokens.ts";
 import { startSide } from "./mixed/side.ts";
 import type { RunOptions } from "./support/conduct.ts";
@@ -55,7 +56,7 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
       healthy: [{ phase: "while it was looked at", share, least: 0.8 }],
       failures: [],
     };
-    const figures = [tokenCost(rounds)];
+    const figures = [tokenCost(rounds), await sendingCost(rounds)];
     if (!other) return { ...report, figures };
 
     const [here, there] = [
