@@ -1,9 +1,10 @@
-import type { ChangeStreamDocument, Collection } from "mongodb";
+import type { Collection } from "mongodb";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { connectMongo, type MongoLink } from "../../src/mongo/connect.ts";
 import { type WatchCollection, type Watcher, type WatchOptions, watchCollection } from "../../src/mongo/watch.ts";
 import { shareStreams } from "../../src/mongo/watch-shared.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { followed, idOf } from "../support/follow.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { until } from "../support/until.ts";
 
@@ -27,8 +28,6 @@ afterAll(async () => {
 
 const things = (name: string) => mongo.db.collection<Thing>(name);
 const insert = (collection: Collection<Thing>, ...ids: number[]) => collection.insertMany(ids.map((_id) => ({ _id })));
-const idOf = (change: ChangeStreamDocument<Thing>) =>
-  "documentKey" in change ? (change.documentKey._id as number) : -1;
 
 /** One process: what shares there, and how many streams it has opened. */
 function sharing(mostWaiting?: number) {
@@ -43,17 +42,9 @@ function sharing(mostWaiting?: number) {
     log,
     streams: () => streams,
     follow(collection: Collection<Thing>, more: Partial<WatchOptions<Thing>> = {}) {
-      const seen: number[] = [];
-      const states: string[] = [];
-      const watcher = watch<Thing>({
-        collection,
-        onChange: (change) => void seen.push(idOf(change)),
-        onLive: (live, reason) => void states.push(`${live}: ${reason}`),
-        log,
-        ...more,
-      });
-      open.push(watcher);
-      return { watcher, seen, states };
+      const follower = followed(watch, collection, log, more);
+      open.push(follower.watcher);
+      return follower;
     },
   };
 }

@@ -1,8 +1,9 @@
-import type { ChangeStreamDocument, Collection } from "mongodb";
+import type { Collection } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { connectMongo, type MongoLink } from "../../src/mongo/connect.ts";
 import { type Watcher, type WatchOptions, watchCollection } from "../../src/mongo/watch.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { followed, idOf } from "../support/follow.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { until } from "../support/until.ts";
@@ -21,24 +22,11 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((watcher) => watcher.close()));
 });
 
-/** A follower whose changes and states can be looked at. */
 function follow(collection: Collection<Thing>, more: Partial<WatchOptions<Thing>> = {}) {
-  const seen: number[] = [];
-  const states: string[] = [];
   const log = createRecorder();
-  const watcher = watchCollection<Thing>({
-    collection,
-    onChange: (change) => void seen.push(idOf(change)),
-    onLive: (live, reason) => void states.push(`${live}: ${reason}`),
-    log,
-    ...more,
-  });
-  open.push(watcher);
-  return { watcher, seen, states, log };
-}
-
-function idOf(change: ChangeStreamDocument<Thing>): number {
-  return "documentKey" in change ? (change.documentKey._id as number) : -1;
+  const follower = followed(watchCollection, collection, log, more);
+  open.push(follower.watcher);
+  return { ...follower, log };
 }
 
 describe("a follower of a collection", () => {

@@ -50,32 +50,22 @@ function beginNeighbour({ redis }: SingleStage, key: string) {
   };
 }
 
-/** What is missing is filled, and the neighbour comes between. */
-async function causeWriteErrors(stage: SingleStage): Promise<Afterwards> {
-  const visits = await visit(stage, { paths: ["/api/users"], many });
-  const leave = beginNeighbour(stage, "cache:users:list");
+/** People ask for a list, what is missing is filled, and the neighbour comes between. `undo`: what the runbook did. */
+const causeNeighbour = (path: string, key: string, undo: string) => async (stage: SingleStage) => {
+  const visits = await visit(stage, { paths: [path], many });
+  const leave = beginNeighbour(stage, key);
   return async () => {
     await leave();
     await visits.stop();
-    await sluice(stage, "cache enable users");
+    await sluice(stage, undo);
   };
-}
-
-async function causeErrors(stage: SingleStage): Promise<Afterwards> {
-  const visits = await visit(stage, { paths: ["/api/channels"], many });
-  const leave = beginNeighbour(stage, "cache:channels:list");
-  return async () => {
-    await leave();
-    await visits.stop();
-    await sluice(stage, "kill off");
-  };
-}
+};
 
 export const cacheTroubles: readonly Trouble<SingleStage>[] = [
   {
     alert: "RedisErrors",
     name: "somebody else uses the key of the channels",
-    cause: causeErrors,
+    cause: causeNeighbour("/api/channels", "cache:channels:list", "kill off"),
     named: /\d+ % of the calls to Redis bring nothing/,
     shown: /\d+ % of the calls to Redis bring nothing/,
   },
@@ -89,7 +79,7 @@ export const cacheTroubles: readonly Trouble<SingleStage>[] = [
   {
     alert: "CacheWriteErrors",
     name: "somebody else uses the key of the users",
-    cause: causeWriteErrors,
+    cause: causeNeighbour("/api/users", "cache:users:list", "cache enable users"),
     named: /"cache:users":\[[^\]]*\d+ writes to it failed/,
     shown: /cache:users failed_writes: \d+ writes to it failed/,
   },

@@ -12,16 +12,17 @@ const page = "/api/users?sort=lastActive";
 /** What is beyond the newest messages, only MongoDB has. */
 const beyond = "/api/channels/room-0/messages?limit=100";
 
-/** Much is read from Redis over a way that has become slow, and MongoDB is as quick as before. */
-async function causeSlowness(stage: SingleStage): Promise<Afterwards> {
+/** Much is read from Redis over a way that has become slow, and MongoDB is as quick as before. `undo`: what the runbook did. */
+const causeSlowness = (undo: string) => async (stage: SingleStage) => {
   await redisIs(stage, "up");
   const visits = [await visit(stage, { paths: [page], many: 8 }), await visit(stage, { paths: [beyond] })];
   stage.toRedis.set({ kind: "latency", ms: laterMs });
   return async () => {
     stage.toRedis.set({ kind: "none" });
     await Promise.all(visits.map((one) => one.stop()));
+    await sluice(stage, undo);
   };
-}
+};
 
 /** More people than Redis answers in time, each of whom comes again soon after the answer. */
 async function causeQueue(stage: SingleStage): Promise<Afterwards> {
@@ -47,26 +48,14 @@ export const loadTroubles: readonly Trouble<SingleStage>[] = [
   {
     alert: "RedisSlowerThanMongo",
     name: "MongoDB is nearer than Redis",
-    cause: async (stage) => {
-      const mend = await causeSlowness(stage);
-      return async () => {
-        await mend();
-        await sluice(stage, "cache enable users");
-      };
-    },
+    cause: causeSlowness("cache enable users"),
     named: /Redis takes \d+ ms for the cache users, MongoDB \d+ ms/,
     shown: /Redis takes \d+ ms for the cache users, MongoDB \d+ ms/,
   },
   {
     alert: "RedisSlow",
     name: "the way to Redis is slow",
-    cause: async (stage) => {
-      const mend = await causeSlowness(stage);
-      return async () => {
-        await mend();
-        await sluice(stage, "kill off");
-      };
-    },
+    cause: causeSlowness("kill off"),
     named: /Redis takes \d+ ms to answer/,
     shown: /Redis takes \d+ ms to answer/,
   },
