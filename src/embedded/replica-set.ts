@@ -56,6 +56,13 @@ async function isProcess(admin: Admin, pid: number): Promise<true | undefined> {
   return Number((await admin.serverStatus()).pid) === pid ? true : undefined;
 }
 
+/** A mongod closes every connection when it finds that its set does not name it. */
+const orNotYet = (question: Promise<true | undefined>) =>
+  question.catch((error: unknown) => {
+    if (error instanceof mongoose.mongo.MongoNetworkError) return undefined;
+    throw error;
+  });
+
 /** Waits for the mongod (`pid`: that very one) and makes it the primary of its one-node replica set. */
 export async function makePrimary(port: number, signal: AbortSignal, pid?: number): Promise<void> {
   await poll(signal, () => ask(port));
@@ -63,10 +70,9 @@ export async function makePrimary(port: number, signal: AbortSignal, pid?: numbe
     serverSelectionTimeoutMS: 5_000,
   });
   try {
-    await client.connect();
     const admin = client.db("admin").admin();
-    if (pid !== undefined) await poll(signal, () => isProcess(admin, pid));
-    await poll(signal, () => isPrimary(admin, `${LOOPBACK}:${port}`));
+    if (pid !== undefined) await poll(signal, () => orNotYet(isProcess(admin, pid)));
+    await poll(signal, () => orNotYet(isPrimary(admin, `${LOOPBACK}:${port}`)));
   } finally {
     await client.close();
   }

@@ -1,0 +1,26 @@
+import { afterEach, test } from "vitest";
+import { makePrimary } from "../../src/embedded/replica-set.ts";
+import { startMongod } from "../support/mongod.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+import { createCleanup, portOf } from "./support.ts";
+
+const cleanup = createCleanup();
+afterEach(() => cleanup.run());
+
+test("a MongoDB that closes connections while it starts is waited for", async () => {
+  const mongod = await startMongod();
+  cleanup.add({ close: () => mongod.remove() });
+  const proxy = cleanup.add(await startProxy(portOf(mongod.url)));
+  proxy.set({ kind: "latency", ms: 300 });
+
+  const made = makePrimary(proxy.port, AbortSignal.timeout(20_000));
+  made.catch(() => undefined);
+  // The second connection is the one that asks; the first looks after the server.
+  for (let cut = 0; cut < 3; cut++) {
+    await until(() => proxy.connections > 1, { everyMs: 5, describe: `a question to cut, after ${cut}` });
+    proxy.reset();
+    await until(() => proxy.connections === 0, { everyMs: 1 });
+  }
+  await made;
+});
