@@ -404,7 +404,8 @@ export function sessionStoreContract(name: string, make: () => Promise<StoreUnde
       it("gives the cookie its dates back", async () => {
         const { browser } = await keeping("ann");
         const { body } = await browser.get("/cookie");
-        expect(body).toMatchObject({ isDate: true, originalMaxAge: day });
+        // express-session works it out from the date that it has just set, some ms later.
+        expect(body).toMatchObject({ isDate: true, originalMaxAge: expect.closeTo(day, -3) });
         expect(body.keys).toEqual(expect.arrayContaining(["expires", "httpOnly", "path"]));
       });
 
