@@ -20,6 +20,7 @@ import { createLifecycle } from "./kernel/lifecycle.ts";
 import type { Limiter } from "./kernel/limiter.ts";
 import type { Log } from "./kernel/log.ts";
 import { connectMongo } from "./mongo/connect.ts";
+import { createEpochLooks } from "./mongo/epoch-looks.ts";
 import { liveInstances } from "./mongo/instances.ts";
 import { migrateAtStart } from "./mongo/migrate.ts";
 import { createMongoMonitor } from "./mongo/monitor.ts";
@@ -153,12 +154,14 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     ops.watchStream("settings", settings.stream);
 
     const { db } = mongo;
+    const looks = createEpochLooks(db);
     const where = { db, door, collection: config.SESSION_COLLECTION, ttlSeconds: config.TTL_SESSIONS, clock };
     const store = rolloutStore({
       ...where,
       mongo,
       redis: door,
       settings: settingsDial(settings),
+      looks,
       log,
       followAlways: true,
     });
@@ -183,8 +186,10 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const assembled =
       topology === "none"
         ? undefined
-        : life.own("caches", assembleCaches({ config, connection, db, door, settings, serverId, watch, log }), (it) =>
-            it.close(),
+        : life.own(
+            "caches",
+            assembleCaches({ config, connection, db, looks, door, settings, serverId, watch, log }),
+            (it) => it.close(),
           );
     const { room: caches, caches: chatCaches } = assembled ?? {};
     if (caches) ops.watchCaches(caches);

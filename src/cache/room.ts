@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../kernel/clock.ts";
 import { createEvents } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
 import type { EpochTiming } from "../mongo/epoch.ts";
+import type { EpochLooks } from "../mongo/epoch-looks.ts";
 import type { WatchCollection, Watcher } from "../mongo/watch.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import { createAuditor } from "./auditor.ts";
@@ -27,6 +28,8 @@ export interface CacheRoomOptions {
   log: Log;
   /** How the collections are followed; each by a change stream of its own, unless told. */
   watch?: WatchCollection;
+  /** How the epoch is looked at; by looks of its own, unless told. */
+  looks?: EpochLooks;
   /** Who fills has so long before others may. */
   leaseMs: number;
   /** So long others wait for who fills. */
@@ -72,7 +75,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
   const { db, door, log, clock = systemClock, isOn } = options;
   const events = createEvents<CacheEvents>();
   const timing = { ...usualTiming, ...options.timing };
-  const trust = createTrust({ db, door, clock, timing, log, events });
+  const trust = createTrust({ db, door, clock, timing, looks: options.looks, log, events });
   const turnstile = createTurnstile(options.loads);
   const stop = new AbortController();
   // As many keys may be waited for as there are channels.

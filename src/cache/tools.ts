@@ -3,7 +3,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { raiseEpoch } from "../mongo/epoch.ts";
 import type { ChangeBy, Settings, SettingsStore } from "../mongo/settings-types.ts";
 import type { RedisDoor } from "../redis/types.ts";
-import { epochCollection } from "./trust.ts";
+import { epochId } from "./trust.ts";
 
 /** Turns the switch of one cache on every instance. */
 export function switchCache(settings: SettingsStore, name: string, on: boolean, by: ChangeBy): Promise<Settings> {
@@ -49,7 +49,7 @@ export async function flushCaches(
   prefixes: readonly string[],
   why: string,
 ): Promise<Flushed> {
-  const epoch = await raiseEpoch(db, epochCollection, clock, why);
+  const epoch = await raiseEpoch(db, epochId, clock, why);
   let keys: number | undefined = 0;
   for (const pattern of prefixes.flatMap((prefix) => [`${prefix}*`, `{${prefix}*`])) {
     const end = await each(door, pattern, async (found) => {

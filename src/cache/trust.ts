@@ -2,6 +2,7 @@ import type { Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createEpoch, type Epoch, type EpochTiming } from "../mongo/epoch.ts";
+import type { EpochLooks } from "../mongo/epoch-looks.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { CacheEventSource } from "./types.ts";
 
@@ -24,11 +25,13 @@ export interface TrustOptions {
   door: RedisDoor;
   clock: Clock;
   timing: EpochTiming;
+  /** Shared with whoever else goes by an epoch here. */
+  looks?: EpochLooks | undefined;
   log: Log;
   events: CacheEventSource;
 }
 
-export const epochCollection = "caches_epoch";
+export const epochId = "caches";
 // After the sessions, without whom nobody may ask for anything.
 const ORDER = 20;
 const SAY_MS = 250;
@@ -42,7 +45,7 @@ export function createTrust(options: TrustOptions): Trust {
 
   const epoch = createEpoch({
     ...options,
-    collection: epochCollection,
+    id: epochId,
     of: "caches",
     wanted: used,
     useful: () => door.state === "up",

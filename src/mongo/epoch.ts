@@ -1,15 +1,9 @@
-import type { Collection, Db } from "mongodb";
+import type { Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { within } from "./bounded.ts";
+import { createEpochLooks, type EpochDocument, type EpochLooks, epochsOf } from "./epoch-looks.ts";
 import { duplicateKey } from "./errors.ts";
-
-interface EpochDocument {
-  _id: "epoch";
-  value: number;
-  at: Date;
-  why: string;
-}
 
 /**
  * now: others trust copies that are wrong. useful: before this instance reads from Redis again. doubt: when MongoDB has
@@ -50,8 +44,9 @@ export interface EpochTiming {
 
 export interface EpochOptions {
   db: Db;
-  /** Of its own: nothing else is kept there. */
-  collection: string;
+  id: string;
+  /** Shared with the other epochs of the process; looks of its own, unless told. */
+  looks?: EpochLooks | undefined;
   /** What the copies are of, for the log. */
   of: string;
   clock: Clock;
@@ -71,19 +66,21 @@ const deadlineMs = 2_000;
 const unmeasured = Number.NEGATIVE_INFINITY;
 
 export function createEpoch(options: EpochOptions): Epoch {
-  const { of, clock, timing, log, onChange, wanted, useful } = options;
-  const collection: Collection<EpochDocument> = options.db.collection(options.collection);
+  const { db, id, looks = createEpochLooks(db), of, clock, timing, log, onChange, wanted, useful } = options;
+  const epochs = epochsOf(db);
   const due = new Map<Urgency, { since: number; whys: Set<string> }>();
   let value = 0;
   let text = "0 ";
   let readAt = unmeasured;
+  let missing = false;
+  let raisedAt = unmeasured;
+  /** What was seen last while it is being raised here. */
+  let raising: { last?: () => void } | undefined;
   let changedAt = unmeasured;
   let answersSince = unmeasured;
   let lookedAt = unmeasured;
   let failing = false;
   let closed = false;
-  let reading: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let working: Promise<void> | undefined;
 
@@ -107,15 +104,25 @@ export function createEpoch(options: EpochOptions): Epoch {
       changedAt = performance.now();
       onChange({ epoch: read, bumped: made.here, reason: made.why });
     }
-    readAt = from;
+    readAt = Math.max(readAt, from);
   }
 
-  async function read(): Promise<void> {
-    const from = performance.now();
-    const found = await within(deadlineMs, collection.findOne({ _id: "epoch" }));
+  /** By whomever. What was found while it was raised here may be from before. */
+  function seen(found: EpochDocument | undefined, from: number): void {
+    if (raising) raising.last = () => seen(found, from);
+    if (closed || raising || from < readAt) return;
+    missing = !found;
+    if (!found || (found.value < value && from < raisedAt)) return;
     // The one before was still read at `readAt`, so this one was made after that.
-    if (found) adopt(found.value, from, { at: readAt, here: false, why: found.why });
-    else await raise("there was none");
+    adopt(found.value, from, { at: readAt, here: false, why: found.why });
+    answered();
+    lookedAt = Math.max(lookedAt, from);
+    if (!working) schedule();
+  }
+
+  async function read(look: () => Promise<void>): Promise<void> {
+    await look();
+    if (missing) await raise("there was none");
   }
 
   /** One more than known, and no less than the time in seconds: a restored backup must not bring an epoch back. */
@@ -124,22 +131,34 @@ export function createEpoch(options: EpochOptions): Epoch {
     const raised = Math.max(value + 1, Math.floor(clock.now() / 1_000));
     const set = { value: raised, at: new Date(clock.now()), why };
     const how = { upsert: true, writeConcern: { w: "majority" } } as const;
+    const mine: NonNullable<typeof raising> = {};
+    raising = mine;
     try {
-      await within(deadlineMs, collection.updateOne({ _id: "epoch", value }, { $set: set }, how));
+      await within(deadlineMs, epochs.updateOne({ _id: id, value }, { $set: set }, how));
+      raisedAt = performance.now();
+      missing = false;
+      adopt(raised, from, { at: from, here: true, why });
+      log.debug({ epoch: raised, why }, `A new epoch of ${of}: every copy in Redis is read anew from MongoDB`);
     } catch (error) {
       if (!duplicateKey(error)) throw error;
-      return read();
+    } finally {
+      raising = undefined;
+      mine.last?.();
     }
-    adopt(raised, from, { at: from, here: true, why });
-    log.debug({ epoch: raised, why }, `A new epoch of ${of}: every copy in Redis is read anew from MongoDB`);
+    // Somebody else was sooner.
+    if (value !== raised) await looks.afresh();
+  }
+
+  function answered(): void {
+    if (failing || answersSince === unmeasured) answersSince = performance.now();
+    if (failing) log.info({}, `The epoch of ${of} can be read again`);
+    failing = false;
   }
 
   async function attempt(work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      if (failing || answersSince === unmeasured) answersSince = performance.now();
-      if (failing) log.info({}, `The epoch of ${of} can be read again`);
-      failing = false;
+      answered();
     } catch (error) {
       const words = `The epoch of ${of} cannot be read; ${of} are read from MongoDB until it can`;
       if (!failing && !closed) log.warn({ err: error }, words);
@@ -148,20 +167,8 @@ export function createEpoch(options: EpochOptions): Epoch {
     }
   }
 
-  function begin(): Promise<void> {
-    next = undefined;
-    reading = attempt(read).finally(() => {
-      reading = undefined;
-    });
-    return reading;
-  }
-
-  function refresh(): Promise<void> {
-    if (closed) return Promise.resolve();
-    if (!reading) return begin();
-    next ??= reading.then(begin);
-    return next;
-  }
+  const leave = looks.join(id, seen);
+  const refresh = () => (closed ? Promise.resolve() : attempt(() => read(looks.afresh)));
 
   /** How long until what is due may be made: others may have made one a moment ago. */
   function raiseIn(): number {
@@ -173,7 +180,7 @@ export function createEpoch(options: EpochOptions): Epoch {
   async function work(): Promise<void> {
     lookedAt = performance.now();
     if (!wanted()) return;
-    await refresh();
+    await attempt(() => read(looks.soon));
     if (failing || due.size === 0 || raiseIn() > 0) return;
     const whys = new Set([...due.values()].flatMap((one) => [...one.whys]));
     await attempt(() => raise([...whys].join(", ")));
@@ -221,22 +228,25 @@ export function createEpoch(options: EpochOptions): Epoch {
     refresh,
     async close() {
       closed = true;
+      leave();
       clearTimeout(timer);
-      await Promise.allSettled([working, reading]);
+      await Promise.allSettled([working]);
     },
   };
 }
 
 /** By an operator: everything that was written before becomes old at once, on every instance. Answers the new epoch. */
-export async function raiseEpoch(db: Db, collection: string, clock: Clock, why: string): Promise<number> {
+export async function raiseEpoch(db: Db, id: string, clock: Clock, why: string): Promise<number> {
   const at = new Date(clock.now());
   const next = { $max: [{ $add: [{ $ifNull: ["$value", 0] }, 1] }, Math.floor(+at / 1_000)] };
-  const raised = await db
-    .collection<EpochDocument>(collection)
-    .findOneAndUpdate({ _id: "epoch" }, [{ $set: { value: next, at, why: { $literal: why } } }], {
+  const raised = await epochsOf(db).findOneAndUpdate(
+    { _id: id },
+    [{ $set: { value: next, at, why: { $literal: why } } }],
+    {
       upsert: true,
       returnDocument: "after",
       writeConcern: { w: "majority" },
-    });
+    },
+  );
   return raised?.value ?? 0;
 }

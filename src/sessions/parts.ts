@@ -5,6 +5,7 @@ import { createDeadlines, type Deadlines } from "../kernel/deadline.ts";
 import { SluiceError } from "../kernel/errors.ts";
 import { createEvents } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
+import type { EpochLooks } from "../mongo/epoch-looks.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import { type Codec, type CodecOptions, createCodec } from "./codec.ts";
@@ -40,6 +41,8 @@ export interface RolloutOptions extends CodecOptions {
   salt?: string;
   deadlines?: { operationMs?: number; redisMs?: number };
   timing?: Partial<Timing>;
+  /** Of the same database, when caches look at their epoch in this process, too: both ask MongoDB once. */
+  looks?: EpochLooks;
   events?: SessionEventSource;
   /** Tell of sessions that ended anywhere (`ended`) also while Redis is not used. */
   followAlways?: boolean;
@@ -125,6 +128,7 @@ export function createParts(options: RolloutOptions): Parts {
     versions,
     clock,
     timing,
+    looks: options.looks,
     log,
     events,
     followAlways: options.followAlways ?? false,

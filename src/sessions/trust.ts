@@ -2,6 +2,7 @@ import type { Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createEpoch, type Epoch } from "../mongo/epoch.ts";
+import type { EpochLooks } from "../mongo/epoch-looks.ts";
 import type { RedisDoor, Unavailable } from "../redis/types.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import type { Copies } from "./stores/copies.ts";
@@ -35,13 +36,14 @@ export interface TrustOptions {
   versions: Versions;
   clock: Clock;
   timing: Timing;
+  looks?: EpochLooks | undefined;
   log: Log;
   events: SessionEventSource;
   /** Follow the change stream also while Redis is not used. */
   followAlways: boolean;
 }
 
-export const epochCollection = (collection: string) => `${collection}_epoch`;
+export const epochIdOf = (collection: string) => `sessions in ${collection}`;
 
 // Among the first, so that others find sessions in order when their turn comes.
 const ORDER = 10;
@@ -60,7 +62,7 @@ export function createTrust(options: TrustOptions): Trust {
 
   const epoch = createEpoch({
     ...options,
-    collection: epochCollection(options.collection),
+    id: epochIdOf(options.collection),
     of: "sessions",
     onChange: (change) => events.emit("epoch", change),
     wanted: used,

@@ -75,7 +75,7 @@ export function gateDb(db: Db, life: Life): Db {
       if (typeof value !== "function" || !legs.has(String(key))) return undefined;
       return (...args: unknown[]) => {
         const call = () => Promise.resolve(value.apply(one, args));
-        if (!name.endsWith("_epoch")) return leg(life, `mongo ${String(key)}`, call);
+        if (name !== "sluice_epochs") return leg(life, `mongo ${String(key)}`, call);
         return life.dead ? never : call();
       };
     });

@@ -3,7 +3,7 @@ import { type CacheRoom, type CacheRoomOptions, createCacheRoom } from "../../ca
 import type { SettingsStore } from "../../mongo/settings-types.ts";
 import { type ChatCaches, type ChatCachesConfig, createChatCaches, warmSteps } from "./index.ts";
 
-interface Options extends Pick<CacheRoomOptions, "db" | "door" | "log" | "serverId" | "watch"> {
+interface Options extends Pick<CacheRoomOptions, "db" | "door" | "log" | "serverId" | "watch" | "looks"> {
   connection: Connection;
   settings: Pick<SettingsStore, "current" | "events">;
   config: ChatCachesConfig & {

@@ -3,12 +3,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Collection, Db } from "mongodb";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import { UnavailableError } from "../../kernel/errors.ts";
+import { epochsOf } from "../../mongo/epoch-looks.ts";
 import { silenceOf } from "../../redis/silence.ts";
 import type { Answer, RedisDoor } from "../../redis/types.ts";
 import { type Codec, type CodecOptions, createCodec } from "../codec.ts";
 import { type Copies, createCopies } from "../stores/copies.ts";
 import { endedCollection, type SessionDocument } from "../stores/documents.ts";
-import { epochCollection } from "../trust.ts";
+import { epochIdOf } from "../trust.ts";
 import { createVersions, type Versions } from "../version.ts";
 
 /** How far a tool has come. */
@@ -83,7 +84,7 @@ export function createToolbox(options: ToolboxOptions): Toolbox {
   const { aliasSalt = randomBytes(16).toString("hex"), patienceMs = 15_000, leaseMs = 3_000 } = options;
   const sessions = db.collection<SessionDocument>(collection);
   const endedOnes = db.collection<{ _id: string }>(endedCollection(collection));
-  const epochs = db.collection<{ _id: string; value: number }>(epochCollection(collection));
+  const epochs = epochsOf(db);
 
   return {
     db,
@@ -99,7 +100,7 @@ export function createToolbox(options: ToolboxOptions): Toolbox {
     versions: createVersions(clock, `t${randomBytes(4).toString("hex")}`),
     alive: () => ({ $or: [{ expires: { $exists: false } }, { expires: { $gt: new Date(clock.now()) } }] }),
     expiresOf: ({ expires }) => expires?.getTime() ?? clock.now() + ttlSeconds * 1_000,
-    epoch: async () => (await epochs.findOne({ _id: "epoch" }))?.value ?? 0,
+    epoch: async () => (await epochs.findOne({ _id: epochIdOf(collection) }))?.value ?? 0,
     async ended(ids) {
       if (ids.length === 0) return new Set();
       const found = await endedOnes.find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray();
