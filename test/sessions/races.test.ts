@@ -12,7 +12,9 @@ import { until } from "../support/until.ts";
 const day = 86_400_000;
 const url = mongoUrl("races");
 /** What was seen is forgotten at once, so that nothing but the copies themselves is tested. */
-const forgetful = { floor: 20, epochPoll: 25, epochTrust: 2_000, behind: 5_000, bumpEvery: 60, settle: 60, doubt: 200 };
+const forgetful = { floor: 20, epochPoll: 25, epochTrust: 8_000, behind: 8_000, bumpEvery: 60, settle: 60, doubt: 200 };
+// A busy machine is not Redis's fault.
+const patient = { REDIS_DEADLINE: "5s", REDIS_WATCHDOG: "8s" };
 let redis: RedisServer;
 let serial = 0;
 const opened: Instance[] = [];
@@ -44,7 +46,7 @@ async function start(options: Partial<InstanceOptions> & { life?: Life } = {}): 
     redisUrl: redis.url,
     timing: forgetful,
     wrap: { door: (door) => gateDoor(door, life), db: (db) => gateDb(db, life) },
-    env: { REDIS_DEADLINE: "5s", REDIS_WATCHDOG: "8s" },
+    env: patient,
     ...rest,
   });
   opened.push(one);
@@ -328,8 +330,8 @@ describe("an instance that dies between MongoDB and Redis", () => {
     await stopped("redis session.put", () => mortal.calls.set(sid, Object.assign(session, { n: 2 })));
     life.dead = true;
     const { epoch } = other.store.stats();
-    await until(async () => (await other.calls.get(sid))?.n === 2);
-    expect(other.counts("followed", "change").settled).toBeGreaterThan(0);
+    // On a busy machine MongoDB may have been asked before.
+    await until(async () => (await other.calls.get(sid))?.n === 2 && other.counts("followed", "change").settled);
     expect(other.store.stats().epoch).toBe(epoch);
   });
 
@@ -381,7 +383,12 @@ describe("without a replica set", () => {
   afterAll(() => mongod?.remove());
 
   it("every read is put to MongoDB, so that what others do is seen at once", async () => {
-    const one = await startInstance({ mongoUrl: mongod.url, redisUrl: redis.url, prefix: "session:alone:" });
+    const one = await startInstance({
+      mongoUrl: mongod.url,
+      redisUrl: redis.url,
+      prefix: "session:alone:",
+      env: patient,
+    });
     opened.push(one);
     await until(() => one.store.stats().epoch > 0 && one.door.state === "up");
     const sid = newSid();

@@ -270,11 +270,11 @@ describe("a session object", () => {
 describe("touches", () => {
   it("reach MongoDB when a tenth of the life has passed, so that an active session never ends there", async () => {
     const sid = newSid();
-    const lifeMs = 3_000;
+    const lifeMs = 5_000;
     await one.calls.set(sid, sessionOf(lifeMs));
     await copied(sid);
     const begun = Date.now();
-    while (Date.now() - begun < 1.5 * lifeMs) {
+    while (Date.now() - begun < 1.2 * lifeMs) {
       const session = await one.calls.get(sid);
       if (!session) throw new Error("an active session has ended");
       const { expires } = sessionOf(lifeMs).cookie;
@@ -310,7 +310,7 @@ describe("touches", () => {
 
   it("of a session read here and there leave the copy no longer a life than the document", async () => {
     const sid = newSid();
-    await one.calls.set(sid, sessionOf(3_000));
+    await one.calls.set(sid, sessionOf(60_000));
     const session = (await one.calls.get(sid)) ?? sessionOf(0);
     Object.assign(session.cookie, { expires: sessionOf(day).cookie.expires });
     await one.calls.touch(sid, session);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/kernel/clock.ts";
 import { connectMongo, type MongoLink } from "../../../src/mongo/connect.ts";
@@ -43,7 +44,8 @@ describe("the dial of several servers", () => {
   ): Promise<Server> {
     const log = createRecorder();
     const { db } = link;
-    const door = redisDoor(redis.url, log);
+    // A busy machine is not Redis's fault.
+    const door = redisDoor(redis.url, log, { REDIS_DEADLINE: "5s", REDIS_WATCHDOG: "8s" });
     const settings = await openSettings(link);
     const store = rolloutStore({ mongo: { db }, redis: door, settings: settingsDial(settings), log });
     const box = createToolbox({ db, door });
@@ -70,13 +72,16 @@ describe("the dial of several servers", () => {
     until(
       async () => {
         const status = await one.control.status();
-        return status.converged ? status : undefined;
+        const { converged: agree, instances } = status;
+        // A report that is late on a busy machine is missed for a moment.
+        const all = instances.length === open.length && instances.every(({ redis: state }) => state === "up");
+        return agree && all ? status : undefined;
       },
-      { describe: "the servers to agree" },
+      { describe: "all servers to agree" },
     );
 
   beforeAll(async () => {
-    link = await connectMongo({ url, timeoutMs: 2_000, poolSize: 20, log: createRecorder() });
+    link = await connectMongo({ url, timeoutMs: 10_000, poolSize: 20, log: createRecorder() });
   });
   beforeEach(async () => {
     redis = await startRedisServer();
@@ -100,7 +105,7 @@ describe("the dial of several servers", () => {
       ["two", 0, "up"],
     ]);
     await turnDial(one.control.desk, { percent: 25 }, by);
-    await until(() => two.store.stats().percent === 25, { timeoutMs: 1_500 });
+    await until(() => two.store.stats().percent === 25);
     const after = await converged(two);
     expect(after.instances.map(({ percent, revision }) => [percent, revision])).toEqual([
       [25, 1],
@@ -152,11 +157,11 @@ describe("the dial of several servers", () => {
       }
       await redis.ask("SET", "session:s1", String(await redis.ask("GET", "session:s2")), "KEEPTTL");
       await redis.ask("PEXPIRE", "session:s2", 5 * day);
-      await until(async () => (await one.control.status()).instances.every(({ streamLive }) => streamLive));
-      expect(await checked(one)).toEqual({
+      const wrong = {
         verify: "1 copies differ and 0 are of no session",
         ttl: "1 copies live longer or shorter than their sessions",
-      });
+      };
+      await until(async () => isDeepStrictEqual(await checked(one), wrong), { describe: () => checked(one) });
     });
 
     it("find servers that let sessions live differently", async () => {
@@ -180,9 +185,9 @@ describe("the dial of several servers", () => {
     it("find a Redis that is out, and stop a ramp with it", async () => {
       const one = await server("one");
       await converged(one);
-      const plan = { from: 10, to: 100, step: 10, everyMs: 200 };
+      const plan = { from: 10, to: 100, step: 10, everyMs: 500 };
       await until(async () => Object.keys(await checked(one)).length === 0);
-      await startRamp(one.control.desk, plan, { ...by });
+      await until(() => startRamp(one.control.desk, plan, { ...by }));
       await until(() => one.store.stats().percent >= 20);
       await redis.kill();
       await until(() => one.settings.current.sessions.ramp === undefined);
@@ -195,7 +200,7 @@ describe("the dial of several servers", () => {
   });
 
   it("steps down when sessions go missing, and tells of it", async () => {
-    const limits = { windowMs: 500, errors: 5, latencyMs: 500, missing: 5 };
+    const limits = { windowMs: 10_000, errors: 5, latencyMs: 500, missing: 5 };
     const one = await server("one", { limits });
     const steps: unknown[] = [];
     one.control.events.on("steppedDown", (step) => steps.push(step));

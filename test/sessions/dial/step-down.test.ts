@@ -10,7 +10,8 @@ import { openSettings } from "../../support/settings.ts";
 import { until } from "../../support/until.ts";
 
 const by = { who: "ann", why: "a test" };
-const limits = { windowMs: 1_000, errors: 5, latencyMs: 50, missing: 5 };
+// Longer than a busy machine stands still between what happens and the next look.
+const limits = { windowMs: 5_000, errors: 5, latencyMs: 50, missing: 5 };
 
 describe("the dial that steps down by itself", () => {
   const url = mongoUrl("dial-step-down");
@@ -34,10 +35,10 @@ describe("the dial that steps down by itself", () => {
   };
   const at = (percent: number, more = {}) =>
     settings.change({ sessions: { mode: "serve", percent, oldServers: true, ...more } }, by);
-  const stays = () => expect(until(() => steps.length > 0, { timeoutMs: 200 })).rejects.toThrow();
+  const stays = () => expect(until(() => steps.length > 0, { timeoutMs: 600 })).rejects.toThrow();
 
   beforeAll(async () => {
-    link = await connectMongo({ url, timeoutMs: 2_000, poolSize: 10, log: createRecorder() });
+    link = await connectMongo({ url, timeoutMs: 10_000, poolSize: 10, log: createRecorder() });
   });
   beforeEach(async () => {
     await link.db.dropDatabase();
@@ -69,7 +70,7 @@ describe("the dial that steps down by itself", () => {
     expect(settings.current.sessions.percent).toBe(25);
     const [line] = await settings.history(1);
     expect(line?.who).toBe("sluice at one");
-    expect(line?.why).toBe("stepped down by itself: 30 of 330 reads from Redis failed in 1 s");
+    expect(line?.why).toBe("stepped down by itself: 30 of 330 reads from Redis failed in 5 s");
   });
 
   it("does so when its answers are slow", async () => {

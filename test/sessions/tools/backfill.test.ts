@@ -52,6 +52,7 @@ describe("the backfill", () => {
   });
   beforeEach(async () => {
     server.dial.set({ percent: 0 });
+    await until(() => server.store.stats().unsettled === 0);
     await server.calls.clear();
     test += 1;
     expect(await keys()).toBe(0);
@@ -222,7 +223,7 @@ describe("the backfill while Redis is out", () => {
   let tools: OpenToolbox;
   beforeEach(async () => {
     redis = await startRedisServer();
-    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 0 } });
+    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 0 }, env });
     tools = await openToolbox(mongo, redis.url);
     await server.trusting();
   });

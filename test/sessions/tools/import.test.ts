@@ -28,7 +28,13 @@ describe("the import of what a stock connect-redis wrote", () => {
 
   beforeAll(async () => {
     redis = await startRedisServer();
-    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url });
+    // A busy machine must not make it doubt: which server answers is looked at.
+    server = await startInstance({
+      mongoUrl: mongo,
+      redisUrl: redis.url,
+      timing: { epochTrust: 8_000, behind: 8_000 },
+      env: { REDIS_DEADLINE: "5s", REDIS_REQUEST_BUDGET: "5s", REDIS_WATCHDOG: "8s" },
+    });
     tools = await openToolbox(mongo, redis.url);
     client = createClient({ url: redis.url });
     await client.connect();
@@ -57,7 +63,7 @@ describe("the import of what a stock connect-redis wrote", () => {
     expect(done).toMatchObject({ keys: 1, created: 1, updated: 0, busy: 0, stopped: false });
     expect(await server.calls.get(id("fresh"))).toMatchObject({ n: 1 });
     const document = await sessions().findOne({ _id: id("fresh") });
-    expect(Math.abs((document?.expires.getTime() ?? 0) - Date.now() - day / 4)).toBeLessThan(5_000);
+    expect(Math.abs((document?.expires.getTime() ?? 0) - Date.now() - day / 4)).toBeLessThan(60_000);
     expect(JSON.parse(document?.session ?? "")).toMatchObject({ n: 1 });
     expect(server.counts("operation", "result")["get redis hit"]).toBe(1);
     expect(await bring()).toMatchObject({ created: 0, ours: 1 });
