@@ -5,6 +5,7 @@ import { connectMongo, type MongoLink } from "../../src/mongo/connect.ts";
 import { isUnavailable } from "../../src/mongo/errors.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { createRecorder } from "../support/recorder.ts";
+import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
 const timeoutMs = 1_000;
@@ -47,7 +48,7 @@ function calls(): Promise<unknown>[] {
 }
 
 async function everyCallFailsInTime(): Promise<void> {
-  const started = performance.now();
+  const tookMs = stopwatch();
   const took = await Promise.all(
     calls().map(async (call) => {
       const error = await call.then(
@@ -55,7 +56,7 @@ async function everyCallFailsInTime(): Promise<void> {
         (e: unknown) => e,
       );
       expect(isUnavailable(error), String(error)).toBe(true);
-      return performance.now() - started;
+      return tookMs();
     }),
   );
   expect(Math.max(...took)).toBeLessThan(timeoutMs + slackMs);
@@ -63,6 +64,13 @@ async function everyCallFailsInTime(): Promise<void> {
 
 const works = () =>
   until(async () => (await Promise.all(calls())).length > 0, { describe: "every call to work again" });
+
+/** That it was lost, and that it is back, in turn: on a busy machine it may be so more than once. */
+function expectToldOnce(): void {
+  const told = log.lines.map(({ message }) => message).filter((message) => /lost|back/.test(message));
+  expect(told).toContainEqual(expect.stringMatching(/lost/));
+  expect(told.filter((message, at) => message === told[at - 1])).toEqual([]);
+}
 
 describe("a link whose MongoDB", () => {
   it("is frozen ends every call in time, and goes on after it", async () => {
@@ -75,7 +83,7 @@ describe("a link whose MongoDB", () => {
     server.thaw();
     await works();
     await until(() => log.said("info", /back/).length > 0);
-    expect(log.said("warn", /lost/)).toHaveLength(1);
+    expectToldOnce();
   });
 
   it("is killed ends every call in time, and is found again", async () => {
@@ -85,17 +93,17 @@ describe("a link whose MongoDB", () => {
     await everyCallFailsInTime();
     await server.start();
     await works();
-    expect(log.said("warn", /lost/)).toHaveLength(1);
+    expectToldOnce();
   });
 
   it("is busy ends what waits for a connection in time", async () => {
     await works();
     const busy = Array.from({ length: poolSize * 3 }, () =>
-      link.db.collection("things").findOne({ $where: "sleep(1500) || true" }),
+      link.db.collection("things").findOne({ $where: "sleep(4000) || true" }),
     );
-    const started = performance.now();
+    const tookMs = stopwatch();
     const ends = await Promise.allSettled(busy);
-    expect(performance.now() - started).toBeLessThan(timeoutMs + slackMs);
+    expect(tookMs()).toBeLessThan(timeoutMs + slackMs);
     for (const end of ends) expect(end.status === "rejected" && isUnavailable(end.reason)).toBe(true);
     await works();
   });
@@ -104,9 +112,9 @@ describe("a link whose MongoDB", () => {
     server.freeze();
     const waiting = link.db.collection("things").findOne();
     const settled = waiting.catch((e: unknown) => e);
-    const started = performance.now();
+    const tookMs = stopwatch();
     await link.close();
-    expect(performance.now() - started).toBeLessThan(timeoutMs + slackMs);
+    expect(tookMs()).toBeLessThan(timeoutMs + slackMs);
     const error = await settled;
     expect(isUnavailable(error), String(error)).toBe(true);
   });

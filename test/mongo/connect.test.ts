@@ -146,7 +146,7 @@ describe("a link that was closed", () => {
 
 describe("a start without its database", () => {
   async function failure(at: string): Promise<StartError> {
-    const error = await connectMongo({ url: at, timeoutMs: 300, poolSize: 1, log, startTimeoutMs: 700 }).catch(
+    const error = await connectMongo({ url: at, timeoutMs: 300, poolSize: 1, log, startTimeoutMs: 2_000 }).catch(
       (e: unknown) => e,
     );
     expect(error).toBeInstanceOf(StartError);
@@ -156,15 +156,15 @@ describe("a start without its database", () => {
   it("ends in a bounded time with one line that names the server and no secret", async () => {
     const started = performance.now();
     const { message } = await failure("mongodb://root:s%2Fecret@127.0.0.1:1/chat?authSource=admin");
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(8_000);
     expect(message).toBe(
-      "MongoDB at 127.0.0.1:1 did not answer within 0.7 s (connect ECONNREFUSED 127.0.0.1:1). Start it, or correct MONGODB_URL.",
+      "MongoDB at 127.0.0.1:1 did not answer within 2 s (connect ECONNREFUSED 127.0.0.1:1). Start it, or correct MONGODB_URL.",
     );
   });
 
   it("tells the reason even when one attempt may last longer than the start", async () => {
-    const patient = { url: "mongodb://127.0.0.1:1/chat", timeoutMs: 60_000, poolSize: 1, log, startTimeoutMs: 500 };
-    await expect(connectMongo(patient)).rejects.toThrow(/within 0.5 s \(connect ECONNREFUSED 127.0.0.1:1\)/);
+    const patient = { url: "mongodb://127.0.0.1:1/chat", timeoutMs: 60_000, poolSize: 1, log, startTimeoutMs: 2_000 };
+    await expect(connectMongo(patient)).rejects.toThrow(/within 2 s \(connect ECONNREFUSED 127.0.0.1:1\)/);
   });
 
   it.each([

@@ -34,7 +34,7 @@ describe("the reports of instances", () => {
   const names = async () => (await liveInstances(link.db)).map(({ serverId }) => serverId);
 
   beforeAll(async () => {
-    link = await connectMongo({ url, timeoutMs: 2_000, poolSize: 5, log: createRecorder() });
+    link = await connectMongo({ url, timeoutMs: 10_000, poolSize: 5, log: createRecorder() });
   });
   beforeEach(() => link.db.collection("sluice_instances").deleteMany({}));
   afterEach(() => Promise.all(open.splice(0).map((one) => one.close())));
@@ -65,16 +65,18 @@ describe("the reports of instances", () => {
     const [gone] = [reporter({ serverId: "gone" }), reporter({ serverId: "lives" })];
     await until(async () => (await names()).join() === "gone,lives");
     await gone?.close();
-    expect(await names()).toEqual(["lives"]);
+    expect(await names()).not.toContain("gone");
     const silent = { ...standing, serverId: "silent", everyMs: 50, at: new Date(Date.now() - 2_000) };
     await link.db.collection<{ _id: string }>("sluice_instances").insertOne({ _id: "silent/x", ...silent });
-    expect(await names()).toEqual(["lives"]);
+    expect(await names()).not.toContain("silent");
+    // On a busy machine its word may be late for once.
+    await until(async () => (await names()).join() === "lives");
   });
 
   it("show two processes that go by one name as two", async () => {
     reporter({ percent: 10 });
     reporter({ percent: 20 });
-    await until(async () => (await names()).length === 2);
-    expect((await liveInstances(link.db)).map(({ percent }) => percent).sort()).toEqual([10, 20]);
+    const percents = async () => (await liveInstances(link.db)).map(({ percent }) => percent).sort();
+    await until(async () => (await percents()).join() === "10,20", { describe: percents });
   });
 });
