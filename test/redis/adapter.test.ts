@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { adapterClient } from "../../src/redis/facades/adapter.ts";
 import { adapterContract } from "../contract/adapter.ts";
-import { openDoor } from "../support/door.ts";
+import { openDoor, patient } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
@@ -26,7 +26,7 @@ describe("the client for @socket.io/redis-adapter", () => {
   });
 
   it("unsubscribes what its listener heard, and nothing else", async () => {
-    const opened = openDoor({ REDIS_URL: server.url });
+    const opened = openDoor({ REDIS_URL: server.url, ...patient });
     const client = adapterClient(opened.door);
     const heard: string[] = [];
     const [first, second] = ["first", "second"].map((name) => () => void heard.push(name));

@@ -4,6 +4,7 @@ import { handles, noMoreThan, socketsInMemory } from "../support/handles.ts";
 import { long } from "../support/long.ts";
 import { startProxy, type TcpProxy, type Trouble } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
 /** Small figures make many rounds; the mechanics are the same. */
@@ -39,6 +40,11 @@ async function untilOut({ door }: OpenedDoor): Promise<void> {
   );
 }
 
+/** Has a connection of the heavy lane opened, which is one more. */
+async function heavy({ door }: OpenedDoor): Promise<void> {
+  await until(async () => (await door.call("heavy", (redis) => redis.ping(), { lane: "heavy", deadlineMs: 5_000 })).ok);
+}
+
 describe("nothing is left behind", () => {
   it("after a hundred troubles of the network", async () => {
     const opened = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, ...quick });
@@ -54,7 +60,7 @@ describe("nothing is left behind", () => {
     try {
       await settled(opened);
       await until(() => subscription.live);
-      await opened.door.call("heavy", (redis) => redis.ping(), { lane: "heavy" });
+      await heavy(opened);
       const [before, inMemory] = [handles(), socketsInMemory()];
       for (let round = 0; round < 100; round += 1) {
         const trouble = troubles[round % troubles.length] ?? "reset";
@@ -65,7 +71,7 @@ describe("nothing is left behind", () => {
         await settled(opened);
       }
       await until(() => subscription.live);
-      await opened.door.call("heavy", (redis) => redis.ping(), { lane: "heavy" });
+      await heavy(opened);
       await noMoreThan(before, { Timeout: 2 });
       const [now, was] = [socketsInMemory(), inMemory];
       if (now !== undefined && was !== undefined) expect(now).toBeLessThanOrEqual(was + 8);
@@ -100,8 +106,7 @@ describe("nothing is left behind", () => {
     const before = handles();
     const inMemory = socketsInMemory();
     const end = performance.now() + (long ? 30_000 : 3_000);
-    let rounds = 0;
-    for (; performance.now() < end; rounds += 1) {
+    for (let rounds = 0; performance.now() < end || rounds < 20; rounds += 1) {
       const opened = openDoor({ REDIS_URL: server.url });
       opened.door.subscribe("updates:loop", () => {});
       // Some are closed before they are connected, some in the middle of it, some when all is well.
@@ -109,7 +114,6 @@ describe("nothing is left behind", () => {
       if (rounds % 3 === 2) await opened.is("up");
       await opened.close();
     }
-    expect(rounds).toBeGreaterThan(20);
     await noMoreThan(before, { Timeout: 2 });
     const [now, was] = [socketsInMemory(), inMemory];
     if (now !== undefined && was !== undefined) expect(now).toBeLessThanOrEqual(was + 8);
@@ -123,9 +127,9 @@ describe("nothing is left behind", () => {
       for (let round = 0; round < 5; round += 1) {
         const opened = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
         await new Promise((resolve) => setTimeout(resolve, 20));
-        const begun = performance.now();
+        const elapsed = stopwatch();
         await opened.close();
-        expect(performance.now() - begun).toBeLessThan(2_000);
+        expect(elapsed()).toBeLessThan(2_000);
       }
       await noMoreThan(before, { Timeout: 2 });
     } finally {

@@ -8,7 +8,7 @@ const suite = doorSuite();
 
 describe("recovery", () => {
   it("runs the stages in order before anybody else may use Redis, and lets the stages use it", async () => {
-    const { door, changes } = suite.open({}, { start: false });
+    const { door, path } = suite.open({}, { start: false });
     const seen: string[] = [];
     door.onRecovery({
       name: "second",
@@ -34,7 +34,7 @@ describe("recovery", () => {
     clearInterval(timer);
     expect(seen).toEqual(["first recovering", "second true"]);
     expect(outside).toEqual({ ok: false, reason: "down", unknownOutcome: false });
-    expect(changes.map(({ to }) => to)).toEqual(["up"]);
+    expect(path()).toEqual(["up"]);
   });
 
   it("stays unused while a stage fails, says why once, and tries again", async () => {
@@ -57,7 +57,7 @@ describe("recovery", () => {
     fails = false;
     await until(() => door.state === "up");
     expect(tries).toBeGreaterThan(before);
-    expect(log.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+    expect(log.lines.filter(({ level, message }) => level === "warn" && message.includes("replay"))).toHaveLength(1);
   });
 
   it("is cut short with a stage that hangs: by the kill switch, by a loss, and by closing", async () => {
@@ -73,19 +73,21 @@ describe("recovery", () => {
     const soon = async (end: () => Promise<unknown>) => {
       const elapsed = stopwatch();
       await end();
-      expect(elapsed()).toBeLessThan(2_000);
+      // A stage may take 10 s.
+      expect(elapsed()).toBeLessThan(5_000);
     };
-    await until(() => running === 1);
+    await until(() => running >= 1);
     await soon(() => door.disable(true, "an operator said so"));
     await until(() => suite.proxy.connections === 0);
     await door.disable(false, "and on again");
-    await until(() => running === 2);
+    await until(() => running >= 2);
     hangs = false;
     suite.proxy.reset();
     await soon(() => until(() => door.state === "up"));
     hangs = true;
+    const before = running;
     suite.proxy.reset();
-    await until(() => running === 4);
+    await until(() => running > before);
     await soon(close);
   });
 
@@ -134,10 +136,12 @@ describe("the return", () => {
       );
       return answers.filter(({ ok }) => ok).length;
     };
+    // In the moment itself: how many are admitted grows with the time.
+    const returned = new Promise<number>((resolve) => {
+      door.events.on("state", ({ to }) => to === "up" && resolve(flood(2_000)));
+    });
     suite.proxy.reset();
-    await until(() => door.state === "down", { everyMs: 1 });
-    await until(() => door.state === "up", { everyMs: 1 });
-    const first = await flood(2_000);
+    const first = await returned;
     expect(first).toBeGreaterThan(0);
     expect(first).toBeLessThan(2_000);
     await until(async () => (await flood(2_000)) === 2_000);

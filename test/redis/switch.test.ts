@@ -1,19 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { openDoor } from "../support/door.ts";
 import { doorSuite } from "../support/door-suite.ts";
+import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
 const suite = doorSuite();
 
 describe("the kill switch", () => {
   it("closes every connection, lets no command out, and goes back through recovery", async () => {
-    const { door, changes, signs } = await suite.openUp();
+    const { door, path, signs } = await suite.openUp();
     const subscription = door.subscribe("updates:switch", () => {});
     await until(() => subscription.live);
     await door.call("heavy", (redis) => redis.ping(), { lane: "heavy" });
-    const begun = performance.now();
+    const elapsed = stopwatch();
     await door.disable(true, "an operator said so");
-    expect(performance.now() - begun).toBeLessThan(1_500);
+    expect(elapsed()).toBeLessThan(1_500);
     expect(subscription.live).toBe(false);
     await until(() => suite.proxy.connections === 0);
     const before = await suite.server.info("total_connections_received");
@@ -24,7 +25,7 @@ describe("the kill switch", () => {
 
     await door.disable(false, "and on again");
     await until(() => door.state === "up" && subscription.live);
-    expect(changes.map(({ to }) => to)).toEqual(["up", "disabled", "recovering", "up"]);
+    expect(path()).toEqual(["up", "disabled", "recovering", "up"]);
     expect(signs.at(-1)).toMatchObject({ sameData: true, firstConnect: false });
   });
 
@@ -53,8 +54,9 @@ describe("health", () => {
     const { door } = await suite.openUp();
     await suite.server.ask("CONFIG", "RESETSTAT");
     const begun = performance.now();
+    const elapsed = stopwatch();
     const all = await Promise.all(Array.from({ length: 1_000 }, () => door.health()));
-    expect(performance.now() - begun).toBeLessThan(500);
+    expect(elapsed()).toBeLessThan(500);
     expect(all[0]).toMatchObject({
       state: "up",
       topology: "single",
@@ -67,7 +69,8 @@ describe("health", () => {
     const calls = async () =>
       Number(/cmdstat_ping:calls=(\d+)/.exec(String(await suite.server.ask("INFO", "commandstats")))?.[1]);
     await until(async () => (await calls()) >= 2, { everyMs: 50 });
+    const pings = await calls();
     const beats = (performance.now() - begun) / 1_000;
-    expect(await calls()).toBeLessThanOrEqual(Math.ceil(beats) + 1);
+    expect(pings).toBeLessThanOrEqual(Math.ceil(beats) + 1);
   });
 });

@@ -10,6 +10,7 @@ export interface RedisCluster {
   masterOf(slot: number): Promise<RedisServer>;
   /** The replica of the master of that slot takes over while both live. */
   failover(slot: number): Promise<void>;
+  /** In the place of the former one, which is taken for dead from now on, no sooner. */
   newMaster(slot: number, former: RedisServer): Promise<RedisServer>;
   /** All slots served, every replica linked, and every server of the same opinion. */
   settled(): Promise<void>;
@@ -20,11 +21,13 @@ export interface RedisCluster {
 
 const SLOTS = 16_384;
 const MASTERS = 3;
-const TIMEOUT_MS = 1_000;
+/** How long a node may be silent: a machine that is only busy kills none. */
+const PATIENT_MS = 60_000;
+const HASTY_MS = 1_000;
 
 export async function startRedisCluster({ args = [] }: { args?: string[] } = {}): Promise<RedisCluster> {
   const clusterArgs = [
-    ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(TIMEOUT_MS)],
+    ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(HASTY_MS)],
     ...["--cluster-replica-validity-factor", "0", "--repl-ping-replica-period", "1"],
     ...args,
   ];
@@ -63,6 +66,11 @@ export async function startRedisCluster({ args = [] }: { args?: string[] } = {})
       await until(() => at(index + MASTERS).ask("CLUSTER", "REPLICATE", ids[index] ?? ""), { timeoutMs: 20_000 });
   }
 
+  async function patience(ms: number, dead?: RedisServer): Promise<void> {
+    const living = servers.filter((server) => server !== dead);
+    await Promise.allSettled(living.map((server) => server.ask("CONFIG", "SET", "cluster-node-timeout", ms)));
+  }
+
   type Owner = [host: string, port: number, id: string];
   async function owners(via: RedisServer, slot: number): Promise<Owner[]> {
     const ranges = (await via.ask("CLUSTER", "SLOTS")) as unknown as [number, number, ...Owner[]][];
@@ -94,14 +102,17 @@ export async function startRedisCluster({ args = [] }: { args?: string[] } = {})
       await server?.ask("CLUSTER", "FAILOVER");
       await cluster.newMaster(slot, former);
     },
-    newMaster: (slot, former) =>
-      until(
+    async newMaster(slot, former) {
+      await patience(HASTY_MS, former);
+      const found = until(
         async () => {
           const now = await masterOf(slot);
           return now === former ? undefined : now;
         },
         { describe: `a new master of slot ${slot}`, timeoutMs: 30_000 },
-      ),
+      );
+      return found.finally(() => patience(PATIENT_MS, former));
+    },
     settled: () =>
       until(
         () =>
@@ -133,6 +144,7 @@ export async function startRedisCluster({ args = [] }: { args?: string[] } = {})
   try {
     await form();
     await cluster.settled();
+    await patience(PATIENT_MS);
     return cluster;
   } catch (error) {
     await close();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { type OpenedDoor, openDoor } from "./door.ts";
+import { type OpenedDoor, openDoor, patient } from "./door.ts";
 import { startProxy, type TcpProxy } from "./proxy.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
 import { until } from "./until.ts";
@@ -25,7 +25,7 @@ export function doorSuite() {
   });
 
   function open(env: Record<string, string> = {}, options?: { start: boolean }): OpenedDoor {
-    const one = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, ...env }, options);
+    const one = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, ...patient, ...env }, options);
     opened.push(one);
     return one;
   }

@@ -30,5 +30,5 @@ export function socketsInMemory(): number | undefined {
 export async function noMoreThan(before: Record<string, number>, slack: Record<string, number> = {}): Promise<void> {
   const more = () =>
     Object.entries(handles()).filter(([kind, count]) => count > (before[kind] ?? 0) + (slack[kind] ?? 0));
-  await until(() => more().length === 0, { describe: () => ({ more: more(), before }), timeoutMs: 5_000 });
+  await until(() => more().length === 0, { describe: () => ({ more: more(), before }), timeoutMs: 15_000 });
 }

@@ -17,7 +17,7 @@ export interface SentinelGroup {
   master(): Promise<RedisServer>;
   /** Promotes a replica while the master lives. */
   failover(): Promise<void>;
-  /** Until the sentinels name another master than this one; answers it. */
+  /** Until the sentinels name another master than this one; answers it. A dead one is replaced from now on, no sooner. */
   newMaster(former: RedisServer): Promise<RedisServer>;
   /** A former master that is back follows the new one; sentinels alone take eight seconds to see to that. */
   rejoin(server: RedisServer): Promise<void>;
@@ -29,6 +29,9 @@ export interface SentinelGroup {
 }
 
 const NAME = "mymaster";
+/** How long a master may be silent: a machine that is only busy kills none. */
+const PATIENT_MS = 60_000;
+const HASTY_MS = 1_000;
 
 interface Sentinel {
   port: number;
@@ -45,7 +48,7 @@ async function startSentinel(folder: string, index: number, master: RedisServer)
       "protected-mode no",
       "loglevel warning",
       `sentinel monitor ${NAME} 127.0.0.1 ${master.port} 2`,
-      `sentinel down-after-milliseconds ${NAME} 1000`,
+      `sentinel down-after-milliseconds ${NAME} ${PATIENT_MS}`,
       `sentinel failover-timeout ${NAME} 1000`,
       `sentinel parallel-syncs ${NAME} 2`,
     ];
@@ -70,7 +73,7 @@ export async function startLoneSentinel(master: RedisServer): Promise<{ port: nu
   };
 }
 
-/** One master, two replicas, three sentinels; a master silent for a second is taken for dead. */
+/** One master, two replicas, three sentinels. */
 export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}): Promise<SentinelGroup> {
   const folder = await mkdtemp(join(tmpdir(), "sluice-sentinel-"));
   const sentinels: Sentinel[] = [];
@@ -115,6 +118,10 @@ export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}
     const fields = (await ask(port, ["SENTINEL", "MASTER", NAME])) as string[];
     return Number(fields[fields.indexOf(field) + 1]);
   }
+  async function patience(ms: number): Promise<void> {
+    const told = living().map((port) => ask(port, ["SENTINEL", "SET", NAME, "down-after-milliseconds", ms]));
+    await Promise.allSettled(told);
+  }
   const group: SentinelGroup = {
     name: NAME,
     address: `${NAME}@${living()
@@ -126,14 +133,17 @@ export async function startSentinelGroup({ args = [] }: { args?: string[] } = {}
     async failover() {
       await ask(living()[0] ?? 0, ["SENTINEL", "FAILOVER", NAME]);
     },
-    newMaster: (former) =>
-      until(
+    async newMaster(former) {
+      await patience(HASTY_MS);
+      const found = until(
         async () => {
           const now = await master();
           return now !== former && (await now.info("role")) === "master" ? now : undefined;
         },
         { timeoutMs: 30_000, describe: "a new master" },
-      ),
+      );
+      return found.finally(() => patience(PATIENT_MS));
+    },
     async rejoin(server) {
       await server.ask("REPLICAOF", "127.0.0.1", (await master()).port);
       await group.settled();
