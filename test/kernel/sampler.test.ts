@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createSampler, type Sampler, type SamplerOptions } from "../../src/kernel/sampler.ts";
 import { until } from "../support/until.ts";
@@ -57,18 +60,23 @@ describe("a sampler", () => {
   });
 
   it("does not blame the other side for a pause of this process", async () => {
-    // The other side is a process, whose answer waits to be read while this one is busy.
-    const echo = spawn("cat");
+    // The other side is a process, whose answer waits to be read while this one is busy; what it has said is in a file, too.
+    const folder = mkdtempSync(join(tmpdir(), "sluice-sampler-"));
+    const file = join(folder, "said");
+    const echo = spawn("tee", [file]);
+    await until(() => statSync(file));
     const seen = new Set<boolean>();
     let answered = 0;
     const sampler: Sampler<void> = sample(
       async () => {
+        const before = answered;
         echo.stdin.write("?");
         const answer = once(echo.stdout, "data");
         // Here the loop comes to its timers before it reads.
         setImmediate(() => {
           const end = performance.now() + 80;
-          while (performance.now() < end);
+          const waits = () => statSync(file).size <= before && performance.now() < end + 10_000;
+          while (performance.now() < end || waits());
         });
         await answer;
         // What it said until this answer came.
@@ -80,7 +88,10 @@ describe("a sampler", () => {
     try {
       await until(() => answered >= 10);
     } finally {
+      sampler.close();
       echo.stdin.end();
+      await once(echo, "close");
+      rmSync(folder, { recursive: true });
     }
     expect([...seen]).toEqual([true]);
   });

@@ -25,7 +25,7 @@ export interface OwnMongod {
 const replicaSetName = "own";
 
 async function withAdmin<T>(url: string, work: (admin: mongoose.mongo.Db) => Promise<T>): Promise<T> {
-  const client = new mongoose.mongo.MongoClient(url, { serverSelectionTimeoutMS: 2_000 });
+  const client = new mongoose.mongo.MongoClient(url, { serverSelectionTimeoutMS: 10_000 });
   try {
     return await work(client.db("admin"));
   } finally {
