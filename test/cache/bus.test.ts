@@ -3,7 +3,7 @@ import { type BusOptions, createBus } from "../../src/cache/bus.ts";
 import type { BusEvents, CacheBus } from "../../src/cache/bus-types.ts";
 import { updates } from "../../src/chat/hot/answers.ts";
 import type { RedisDoor } from "../../src/redis/types.ts";
-import { type OpenedDoor, openDoor } from "../support/door.ts";
+import { type OpenedDoor, openDoor, patient } from "../support/door.ts";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -19,9 +19,12 @@ afterEach(async () => {
 });
 afterAll(() => server.close());
 
+/** A busy machine must not be taken for somebody's silence. */
+const calm = { silenceMs: 60_000 };
+
 /** A bus over a connection of its own, and all that it told. */
 async function instance(options: Partial<BusOptions> = {}, url = server.url) {
-  const link: OpenedDoor = openDoor({ REDIS_URL: url });
+  const link: OpenedDoor = openDoor({ REDIS_URL: url, ...patient });
   opened.push(link);
   await link.is("up");
   const door: RedisDoor = link.door;
@@ -51,7 +54,7 @@ describe("the bus", () => {
       { topic: "updates:messages", key: "messages:general", version: undefined },
     ]);
     expect(one.news).toEqual([]);
-    expect(one.bus.lagMs).toBeLessThan(1_000);
+    await until(() => one.bus.lagMs < 1_000);
   });
 
   it("sends keys and versions over the channels that operators know, and nothing else", async () => {
@@ -77,7 +80,7 @@ describe("the bus", () => {
   });
 
   it("notices that a message is missing", async () => {
-    const two = await instance();
+    const two = await instance(calm);
     const speak = (n: number, k?: string[][]) =>
       two.door.call("test", (redis) =>
         redis.publish("updates:users", JSON.stringify({ s: "other", n, ...(k && { k }) })),
@@ -97,23 +100,26 @@ describe("the bus", () => {
   });
 
   it("takes an instance that it hears late for one that has said something before", async () => {
-    const two = await instance();
+    const two = await instance(calm);
     await two.door.call("test", (redis) => redis.publish("updates:users", JSON.stringify({ s: "older", n: 12 })));
     await until(() => two.missed.length === 1);
     expect(two.reasons()).toEqual(["newcomer"]);
   });
 
   it("is not well while another one is silent, until that one is given up", async () => {
-    const two = await instance({ silenceMs: 600 });
-    await two.door.call("test", (redis) => redis.publish("updates:users", JSON.stringify({ s: "dying", n: 0 })));
-    await until(() => two.bus.peers === 1);
-    await until(() => !two.bus.well, { describe: "the silence to be noticed" });
-    expect(two.reasons()).toEqual(["peer"]);
+    const two = await instance();
+    const silence = async () => {
+      // A busy machine may have been silent itself until that one was given up.
+      if (two.bus.peers === 0)
+        await two.door.call("test", (redis) => redis.publish("updates:users", JSON.stringify({ s: "dying", n: 0 })));
+      return two.reasons().includes("peer");
+    };
+    await until(silence, { describe: "the silence to be noticed" });
     await until(() => two.bus.well && two.bus.peers === 0, { describe: "the silent one to be given up" });
   });
 
   it("does not wait for who says good-bye", async () => {
-    const [one, two] = [await instance(), await instance()];
+    const [one, two] = [await instance(calm), await instance(calm)];
     await meet(one, two);
     await one.bus.close();
     await until(() => two.bus.peers === 0);
@@ -122,7 +128,7 @@ describe("the bus", () => {
   });
 
   it("ignores what none of us wrote", async () => {
-    const { bus, door, missed, news } = await instance();
+    const { bus, door, missed, news } = await instance(calm);
     for (const text of ["", "{", "null", '{"s":1,"n":2}', '{"s":"x","n":1.5}', '{"s":"x","n":1,"k":[1]}'])
       await door.call("test", (redis) => redis.publish("updates:users", text));
     bus.publish("updates:users", { key: "users:" });

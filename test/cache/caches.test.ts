@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
 import { type ChatInstance, holdLoads, startChatInstance } from "../support/chat-instance.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { patient } from "../support/door.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -28,6 +29,8 @@ const fromRedis = <T extends { from: string }>(read: () => Promise<T>): Promise<
     },
     { describe: "an answer from Redis" },
   ) as Promise<T>;
+// A busy machine is not Redis's fault, and the auditor must not mend what these tests look for.
+const env = { CACHE_AUDIT: "0", CACHE_WAIT: "5s", ...patient };
 const rooms = (
   (n) => () =>
     `room-${++n}`
@@ -36,9 +39,7 @@ const rooms = (
 beforeAll(async () => {
   await migrateAtStart({ url, sessionCollection: "sessions", log: createRecorder() });
   redis = await startRedisServer();
-  // A busy machine is not Redis's fault, and the auditor must not mend what these tests look for.
-  const env = { CACHE_AUDIT: "0", CACHE_WAIT: "5s", REDIS_DEADLINE: "1s", REDIS_WATCHDOG: "1500ms" };
-  const start = () => startChatInstance({ mongoUrl: url, redisUrl: redis.url, env, timing: { epochTrust: 3_000 } });
+  const start = () => startChatInstance({ mongoUrl: url, redisUrl: redis.url, env, timing: { epochTrust: 8_000 } });
   [one, two, three] = [await start(), await start(), await start()];
 });
 beforeEach(async () => {
@@ -149,6 +150,7 @@ describe("a channel's newest messages", () => {
         const { filter } = command as { filter?: { $or?: { channel?: string; type?: unknown }[] } };
         if (commandName === "find" && filter?.$or?.[0]?.channel === room && filter.$or[0].type === "public") finds += 1;
       });
+    await Promise.all([one.trusting(), two.trusting(), three.trusting()]);
     const reads = Array.from({ length: 100 }, (_, n) => ([one, two, three][n % 3] ?? one).caches.messages.read(room));
     const all = await Promise.all(reads);
     expect(new Set(all.map(({ entries }) => entries[0]?.text))).toEqual(new Set(["hello"]));
@@ -158,7 +160,7 @@ describe("a channel's newest messages", () => {
   it("hold what was written here before they were asked for, though somebody else's load is older", async () => {
     const room = rooms();
     const { declared, release } = holdLoads("messages");
-    const slow = await startChatInstance({ mongoUrl: url, redisUrl: redis.url, declared });
+    const slow = await startChatInstance({ mongoUrl: url, redisUrl: redis.url, env, declared });
     try {
       await slow.trusting();
       const first = slow.caches.messages.read(room);
@@ -205,13 +207,13 @@ describe("a channel's newest messages", () => {
       await redis.ask("DEL", recent(room));
       await until(async () => (await two.caches.messages.read(room)).from === "redis", { describe: () => two.counts });
     }
+    await until(() => wrote.length > 20);
     writing = false;
     await writer;
     await Promise.all(wrote);
     const filled = (two.counts["fill messages complete"] ?? 0) - (before["fill messages complete"] ?? 0);
     expect(filled).toBeGreaterThanOrEqual(5);
     expect(two.counts["fill messages lost"] ?? 0).toBe(before["fill messages lost"] ?? 0);
-    expect(wrote.length).toBeGreaterThan(20);
     const newest = Array.from({ length: 50 }, (_, n) => `${wrote.length - 50 + n}`).filter((text) => Number(text) >= 0);
     expect((await texts(two, room)).map(Number).sort((a, b) => a - b)).toEqual(newest.map(Number));
   });
@@ -296,10 +298,19 @@ describe("the list of users", () => {
 });
 
 describe("Redis that cannot be believed", () => {
+  /** In these two its trouble is soon known. */
+  let one: ChatInstance;
+  let two: ChatInstance;
+  beforeAll(async () => {
+    const start = () => startChatInstance({ mongoUrl: url, redisUrl: redis.url, env: { CACHE_AUDIT: "0" } });
+    [one, two] = [await start(), await start()];
+    await Promise.all([one.trusting(), two.trusting()]);
+  });
   afterEach(async () => {
     redis.thaw();
     await Promise.all([one.trusting(), two.trusting()]);
   });
+  afterAll(() => Promise.all([one?.close(), two?.close()]));
 
   it("is not asked while it is frozen, and what was written meanwhile is there afterwards", async () => {
     const room = rooms();
@@ -340,17 +351,21 @@ describe("emoji", () => {
       await until(async () => (await uses(by)).join() === "🎉 4,👍🏽 3,❤️ 1,🇨🇭 1,👩‍👩‍👧‍👦 1", {
         describe: () => uses(by),
       });
+    await until(async () => (await uses(one)) && (await redis.ask("HGET", "cache:emoji:classics", "🎉")) === "4");
     expect(await redis.ask("TYPE", "cache:emoji:classics")).toBe("hash");
-    expect(await redis.ask("HGET", "cache:emoji:classics", "🎉")).toBe("4");
   });
 });
 
 describe("the auditor", () => {
   it("finds what is wrong in Redis, says so, and throws it away", async () => {
-    const auditing = await startChatInstance({ mongoUrl: url, redisUrl: redis.url, env: { CACHE_AUDIT: "100" } });
+    const auditing = await startChatInstance({
+      mongoUrl: url,
+      redisUrl: redis.url,
+      env: { ...env, CACHE_AUDIT: "100" },
+    });
     try {
       await auditing.trusting();
-      await auditing.services.channels.list();
+      await fromRedis(() => auditing.caches.channels.read(""));
       const text = JSON.parse(String(await redis.ask("HGET", "cache:channels:list", "general")));
       await redis.ask("HSET", "cache:channels:list", "general", JSON.stringify({ ...text, name: "Wrong" }));
       await until(async () => (await auditing.services.channels.list())[0]?.name === "Wrong", {

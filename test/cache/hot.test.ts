@@ -5,6 +5,7 @@ import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { patient } from "../support/door.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -99,14 +100,14 @@ describe("a hot answer", () => {
     const { token } = await join();
     for (const method of ["GET", "HEAD"]) {
       // Somebody's status may change in between.
-      const { hot, long } = await until(async () => {
+      const hot = await until(async () => {
         const [hot, long] = [
           await ask(one, token, { path, method, headers }),
           await ask(one, token, { path, method, headers: { ...headers, ...longWay } }),
         ];
-        return [hot, long].every((reply) => reply.headers["x-cache"] === "l1") ? { hot, long } : undefined;
+        expect(comparable(hot)).toEqual(comparable(long));
+        return [hot, long].every((reply) => reply.headers["x-cache"] === "l1") ? hot : undefined;
       });
-      expect(comparable(hot)).toEqual(comparable(long));
       expect(hot.headers).toMatchObject({
         "cache-control": "private, no-cache",
         vary: "Authorization, Origin, Accept-Encoding",
@@ -141,12 +142,15 @@ describe("a hot answer", () => {
 
   it("counts against the limits as any other request does", async () => {
     const { token } = await join();
-    await warm(one, token, "/api/channels");
-    const first = Number((await ask(one, token, { path: "/api/channels" })).headers["ratelimit-remaining"]);
-    const left: number[] = [];
-    for (let n = 0; n < 10; n += 1)
-      left.push(Number((await ask(one, token, { path: "/api/channels" })).headers["ratelimit-remaining"]));
-    expect(left).toEqual(Array.from({ length: 10 }, (_, n) => first - 1 - n));
+    // On a busy machine some may go the long way.
+    const left = await until(async () => {
+      const replies: Reply[] = [];
+      for (let n = 0; n < 11; n += 1) replies.push(await ask(one, token, { path: "/api/channels" }));
+      const hot = replies.every(({ headers }) => headers["x-cache"] === "l1");
+      return hot ? replies.map(({ headers }) => Number(headers["ratelimit-remaining"])) : undefined;
+    });
+    const [first = 0] = left;
+    expect(left).toEqual(Array.from({ length: 11 }, (_, n) => first - n));
     await until(
       async () => {
         const long = await ask(one, token, { path: "/api/channels", headers: longWay });
@@ -164,6 +168,8 @@ describe("a hot answer", () => {
         JWT_SECRET: "of the test",
         RATE_LIMITS: "on",
         RATE_LIMIT_API: "60/15m",
+        // While Redis is out each server counts by itself.
+        ...patient,
       },
     });
     const { token } = await join();
@@ -233,8 +239,8 @@ describe("the page a channel opens with", () => {
       expect(found).toHaveLength(who === ann ? 11 : 10);
     }
     await messages.insertOne({ ...whisper, _id: new mongoose.Types.ObjectId(), timestamp: new Date() });
-    await until(async () => (await read(ann)).texts.at(-1) === "for ann");
     for (const chat of [one, two]) {
+      await until(async () => (await read(ann, chat)).texts.at(-1) === "for ann");
       await warm(chat, bob.token, path);
       expect((await read(bob, chat)).texts).toEqual(newest);
       expect((await read(ann, chat)).texts).toEqual([...newest.slice(1), "for ann"]);
@@ -338,7 +344,7 @@ describe("a token that is revoked", () => {
     await warm(one, ann.token);
     const claims = jwt.decode(ann.token) as jwt.JwtPayload;
     expect((await ask(one, jwt.sign(claims, "another secret"))).status).toBe(401);
-    const short = jwt.sign({ ...claims, exp: Math.floor(Date.now() / 1_000) + 3 }, "of the test");
+    const short = jwt.sign({ ...claims, exp: Math.floor(Date.now() / 1_000) + 5 }, "of the test");
     await warm(one, short);
     await until(async () => (await ask(one, short)).status === 401, { timeoutMs: 15_000 });
   });

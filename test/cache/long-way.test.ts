@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 /** A server whose hot answers are `read`, and which answers everything else by the long way. */
-async function start(read: HotTarget["read"], limit = 100) {
+async function start(read: HotTarget["read"], { limit = 100, patienceMs = 50 } = {}) {
   let used = 0;
   const consumed: number[] = [];
   const now = () => ({ allowed: used <= limit, limit, remaining: limit - used, resetSeconds: 60, windowSeconds: 60 });
@@ -57,7 +57,7 @@ async function start(read: HotTarget["read"], limit = 100) {
     counting,
     headers: () => [],
     timer,
-    patienceMs: 50,
+    patienceMs,
     next,
     log: createRecorder(),
   });
@@ -93,7 +93,7 @@ describe("a request that goes the long way after all", () => {
 
   it("because it is beyond the limit, is counted once, and told so", async () => {
     const value = await makeAnswer('"hot"');
-    const { ask, consumed } = await start(() => ({ value, from: "l1" }), 2);
+    const { ask, consumed } = await start(() => ({ value, from: "l1" }), { limit: 2 });
     expect([await ask(), await ask()].map(({ body }) => body)).toEqual(["hot", "hot"]);
     expect((await ask()).status).toBe(429);
     expect(consumed).toEqual([1, 1, 1]);
@@ -104,6 +104,7 @@ it("a hot answer is timed from its beginning", async () => {
   const value = await makeAnswer('"hot"');
   const { ask, began } = await start(
     () => new Promise((done) => setTimeout(() => done({ value, from: "redis" as const }), 20)),
+    { patienceMs: 10_000 },
   );
   expect((await ask()).body).toBe("hot");
   expect(began[0]).toBeGreaterThanOrEqual(15);

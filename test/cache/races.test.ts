@@ -6,6 +6,7 @@ import { zsetShape } from "../../src/cache/shapes/zset.ts";
 import type { Answer } from "../../src/redis/types.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
 
 let redis: RedisServer;
 let opened: OpenedDoor;
@@ -82,7 +83,7 @@ describe.each(kinds)("a $name", ({ shape: made, element, versions }) => {
     expect(await begin(key, "two")).toBe("filling");
     expect(await read(key)).toBe("filling");
     for (const part of made().keys(key)) await redis.ask("PEXPIRE", part, 1);
-    await expect.poll(() => begin(key, "two")).toBe("begun");
+    await until(async () => (await begin(key, "two")) === "begun");
     expect(await fill(key, "one", element(1))).toEqual({ lost: true });
     expect(await fill(key, "two", element(2))).toMatchObject({ lost: false });
     expect(await read(key)).toEqual(["v0e2"]);

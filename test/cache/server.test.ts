@@ -37,6 +37,8 @@ async function bodyOf(chat: Chat, path: string): Promise<{ body: string; from: s
 }
 const fromOf = async (chat: Chat, path: string) => (await bodyOf(chat, path)).from;
 
+const near = (from: string | null) => from === "redis" || from === "l1";
+
 const metric = ({ url }: Chat, series: string) => figureOf(url, series);
 
 /** Every answer of the caches' server is byte for byte that of the one without caches. */
@@ -56,7 +58,7 @@ const believed = () =>
     async () => {
       for (const chat of cached)
         for (const path of paths.filter((one) => one !== "/api/users/online"))
-          if (!["redis", "l1"].includes((await fromOf(chat, path)) ?? "")) return false;
+          if (!near(await fromOf(chat, path))) return false;
       return true;
     },
     { timeoutMs: 30_000, everyMs: 100, describe: "the caches to be read from Redis" },
@@ -121,7 +123,7 @@ describe("three servers with caches, and one without", { timeout: 60_000 }, () =
     await believed();
     await expectSame();
     expect(await fromOf(plain, "/api/users")).toBe("bypass");
-    expect(["redis", "l1"]).toContain(await fromOf(cached[1] as Chat, "/api/channels/general/messages?limit=20"));
+    await until(async () => near(await fromOf(cached[1] as Chat, "/api/channels/general/messages?limit=20")));
   });
 
   it("follow what is written at one of them, and past all", async () => {
@@ -173,7 +175,9 @@ describe("the operator", { timeout: 60_000 }, () => {
     );
     const explained = await atDesk(["cache", "explain", "users", "--json"], env());
     expect(explained.json).toMatchObject({ key: "cache:users:list", type: "zset", entries: 61 });
-    expect(explained.json.events[0]).toMatchObject({ what: "fill complete", by: expect.stringMatching(/^cached-/) });
+    expect(explained.json.events).toContainEqual(
+      expect.objectContaining({ what: "fill complete", by: expect.stringMatching(/^cached-/) }),
+    );
     expect((await atDesk(["cache", "list"], env())).text).toMatch(
       /^users +on \(environment\) +300 s +1 +cache:users:list$/m,
     );
@@ -183,7 +187,7 @@ describe("the operator", { timeout: 60_000 }, () => {
     const off = await atDesk(["cache", "disable", "users", ...why], env());
     expect(off.text).toMatch(/^The cache users is off\.\nAll 4 servers follow\.$/);
     for (const chat of cached) await until(async () => (await fromOf(chat, "/api/users")) === "bypass");
-    expect(["redis", "l1"]).toContain(await fromOf(cached[0] as Chat, "/api/channels"));
+    await until(async () => near(await fromOf(cached[0] as Chat, "/api/channels")));
     await db.collection("users").updateOne({ nickname: "visitor" }, { $set: { role: "member" } });
     expect((await atDesk(["cache", "enable", "users", ...why], env())).code).toBe(0);
     await believed();

@@ -65,7 +65,7 @@ export async function startChatInstance(options: ChatInstanceOptions): Promise<C
   const { mongoUrl, redisUrl = "", env = {}, timing, clock, declared } = options;
   const log = createRecorder();
   const config = loadConfig({ NODE_ENV: "test", PASSWORD_COST: "4", REDIS_URL: redisUrl, ...env });
-  const mongo = await connectMongo({ url: mongoUrl, timeoutMs: 3_000, poolSize: 20, log, monitorCommands: true });
+  const mongo = await connectMongo({ url: mongoUrl, timeoutMs: 10_000, poolSize: 20, log, monitorCommands: true });
   const door = createRedisDoor({ config, log });
   const switches: Record<string, boolean> = {};
   const room = createCacheRoom({
