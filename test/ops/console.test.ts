@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { patient } from "../support/door.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
 import { startMongod } from "../support/mongod.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -51,7 +52,7 @@ describe("the console's API", () => {
 
   async function start(env: Record<string, string>): Promise<Chat> {
     const own = { MONGODB_URL: mongo, REDIS_URL: redis.url, OPS_TOKEN: full, OPS_READ_TOKEN: read, ...secrets };
-    const chat = await startChat({ env: { ...own, INSTANCE_REPORT: "300ms", ...env } });
+    const chat = await startChat({ env: { ...own, ...patient, INSTANCE_REPORT: "1s", ...env } });
     chats.push(chat);
     return chat;
   }
@@ -131,7 +132,7 @@ describe("the console's API", () => {
     expect((await createBrowser(url).get("/ops/api/events")).status).toBe(401);
   });
 
-  it("tells every second how all servers are, and what they do together", async () => {
+  it("tells every second how all servers are, and what they do together", { timeout: 60_000 }, async () => {
     const guest = createBrowser(chats[1]?.url ?? "");
     await guest.register("Guest");
     let state: Awaited<ReturnType<ReturnType<typeof statesOf>["next"]>>["value"];
@@ -158,11 +159,12 @@ describe("the console's API", () => {
   it("explains what Redis holds of a cache, to a reader as well, and throws it away", async () => {
     const reader = await enter(url, read);
     const explained = async () => (await reader.get("/ops/api/cache?name=users")).body;
-    await until(async () => {
+    const told = await until(async () => {
       await operator.get("/api/users");
-      return (await explained()).entries > 0;
+      const now = await explained();
+      return now.entries > 0 && now;
     });
-    expect(await explained()).toMatchObject({ key: "cache:users:list", type: "zset", state: expect.any(String) });
+    expect(told).toMatchObject({ key: "cache:users:list", type: "zset", state: expect.any(String) });
     const { status, body } = await post("cache/flush", { name: "users" });
     expect([status, body]).toEqual([200, { keys: expect.any(Number), epoch: expect.any(Number) }]);
     expect(body.keys).toBeGreaterThan(0);
@@ -227,7 +229,7 @@ describe("the console of a server", () => {
   const production = { ...redisless, ...secrets, NODE_ENV: "production", PASSWORD_COST: "10" };
   afterAll(() => dropDatabase(mongo));
 
-  it("goes on telling what it knows while MongoDB gives no answer", async () => {
+  it("goes on telling what it knows while MongoDB gives no answer", { timeout: 60_000 }, async () => {
     const own = await startMongod();
     const chat = await startChat({ env: { ...redisless, ...secrets, MONGODB_URL: own.url, OPS_TOKEN: full } });
     try {

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 import { type Instance, startInstance } from "./instance.ts";
 
@@ -9,19 +10,31 @@ import { type Instance, startInstance } from "./instance.ts";
 async function usual(instance: Instance, path: string, times = 21): Promise<number> {
   const took: number[] = [];
   for (let round = 0; round < times; round++) {
-    const began = performance.now();
+    const elapsed = stopwatch();
     await (await instance.get(path)).arrayBuffer();
-    took.push(performance.now() - began);
+    took.push(elapsed());
   }
   return took.sort((a, b) => a - b)[(times - 1) / 2] ?? Number.NaN;
+}
+
+/** The answer once it is this one: between two looks a busy machine may hold up what is looked at. */
+function once(instance: Instance, path: string, code: number, status: string, words = /^/) {
+  return until(
+    async () => {
+      const answer = await instance.health(path);
+      const { body } = answer;
+      return answer.code === code && body.status === status && words.test(body.output ?? "") ? answer : undefined;
+    },
+    { timeoutMs: 15_000, describe: `${code} ${status} ${words} from ${path}` },
+  );
 }
 
 describe("the health of an instance", () => {
   let mongod: OwnMongod;
   let redis: RedisServer;
   let instance: Instance;
-  const redisIs = (status: string) =>
-    until(async () => (await instance.health("/health/redis")).body.status === status);
+  const redisIs = (status: "pass" | "warn" | "fail") =>
+    once(instance, "/health/redis", status === "fail" ? 503 : 200, status);
 
   beforeAll(async () => {
     [mongod, redis] = await Promise.all([startMongod(), startRedisServer()]);
@@ -60,10 +73,8 @@ describe("the health of an instance", () => {
   });
 
   it("shows the figures of Redis and MongoDB, for programs and without caching", async () => {
-    await redisIs("pass");
     for (const path of ["/health/redis", "/api/health/redis", "/health/ready", "/health/redis/"]) {
-      const { code, headers, body } = await instance.health(path);
-      expect([path, code]).toEqual([path, 200]);
+      const { headers, body } = await once(instance, path, 200, "pass");
       expect(headers.get("content-type")).toMatch(/^application\/health\+json/);
       expect(headers.get("cache-control")).toBe("no-store");
       expect(body).toMatchObject({ status: "pass", serviceId: "one", releaseId: "1.2.3" });
@@ -101,12 +112,12 @@ describe("the health of an instance", () => {
     const stats = async () => String(await redis.ask("INFO", "commandstats"));
     const pings = async () => Number(/cmdstat_ping:calls=(\d+)/.exec(await stats())?.[1] ?? 0);
     const asked = async () => Number((await instance.db.admin().serverStatus()).metrics.commands.ping.total);
-    const before = [await pings(), await asked()];
     const began = performance.now();
+    const before = [await pings(), await asked()];
     for (let round = 0; round < 10; round++)
       await Promise.all(Array.from({ length: 100 }, async () => (await instance.get("/health/ready")).arrayBuffer()));
-    const seconds = (performance.now() - began) / 1_000;
     const after = [await pings(), await asked()];
+    const seconds = (performance.now() - began) / 1_000;
     for (const [index, count] of after.entries())
       expect(count - (before[index] ?? 0)).toBeLessThanOrEqual(Math.ceil(seconds) + 2);
   });
@@ -118,9 +129,7 @@ describe("the health of an instance", () => {
         timeoutMs: 20_000,
         describe: () => `${words} among: ${instance.ops.amiss()}`,
       });
-      const { code, body } = await instance.health("/health/redis");
-      expect([code, body.status]).toEqual([200, "pass"]);
-      expect(JSON.stringify(body.checks)).toMatch(words);
+      await until(async () => words.test(JSON.stringify((await redisIs("pass")).body.checks)), { timeoutMs: 20_000 });
     };
     await redis.ask("CONFIG", "SET", "maxmemory-policy", "volatile-ttl");
     await redis.ask("CONFIG", "SET", "maxmemory", Math.round(Number(await redis.info("used_memory")) * 1.1));
@@ -146,35 +155,33 @@ describe("the health of an instance", () => {
   it("warns within a second or so when Redis freezes, answers fast meanwhile, and is strict on demand", async () => {
     await redisIs("pass");
     redis.freeze();
-    const frozenAt = performance.now();
+    const elapsed = stopwatch();
     try {
       await redisIs("warn");
-      expect(performance.now() - frozenAt).toBeLessThan(2_500);
-      const { code, body } = await instance.health("/health/redis");
-      expect([code, body.status]).toEqual([200, "warn"]);
-      expect(body.output).toMatch(/^Redis is (down|recovering) \(.+\); MongoDB serves$/);
-      expect((await instance.health("/health/redis?strict=1")).code).toBe(503);
-      expect((await instance.health("/health/redis?strict=0")).code).toBe(200);
-      expect(await instance.health("/health/ready")).toMatchObject({ code: 200, body: { status: "warn" } });
+      expect(elapsed()).toBeLessThan(2_500);
+      const words = /^Redis is (down|recovering) \(.+\); MongoDB serves$/;
+      await once(instance, "/health/redis", 200, "warn", words);
+      await once(instance, "/health/redis?strict=1", 503, "warn", words);
+      await once(instance, "/health/redis?strict=0", 200, "warn", words);
+      await once(instance, "/health/ready", 200, "warn");
       expect(await usual(instance, "/health/redis")).toBeLessThan(50);
     } finally {
       redis.thaw();
     }
-    await redisIs("pass");
-    expect((await instance.health("/health/redis?strict=1")).code).toBe(200);
+    await once(instance, "/health/redis?strict=1", 200, "pass");
   });
 
   it("is not ready within two seconds or so of a freeze of MongoDB, and answers fast meanwhile", async () => {
     mongod.freeze();
-    const frozenAt = performance.now();
+    const elapsed = stopwatch();
     try {
       await until(async () => (await instance.health("/health/ready")).code === 503);
-      expect(performance.now() - frozenAt).toBeLessThan(3_000);
+      expect(elapsed()).toBeLessThan(3_000);
       const { body } = await instance.health("/health/ready");
       expect(body.output).toBe("MongoDB does not answer");
       expect(body.checks["mongo:responseTime"][0].status).toBe("fail");
       expect((await instance.health("/health/live")).code).toBe(200);
-      expect((await instance.health("/health/redis")).body.status).toBe("pass");
+      await redisIs("pass");
       expect(await usual(instance, "/health/ready")).toBeLessThan(50);
     } finally {
       mongod.thaw();
@@ -220,10 +227,9 @@ describe("the health of an instance", () => {
       expect(seen.checks["bus:lag"][0]).toMatchObject({ status: "fail", output: "the check failed" });
       expect(seen.checks["voice:lag"][0]).toMatchObject({ output: "no answer in time" });
       expect(JSON.stringify(seen)).not.toContain("secret");
-      expect((await instance.health("/health/ready")).code).toBe(200);
+      await once(instance, "/health/ready", 200, "pass");
       well = false;
-      await until(async () => (await instance.health("/health/ready")).code === 503);
-      expect((await instance.health("/health/ready")).body.output).toBe("Not well: sessions:fallback");
+      await once(instance, "/health/ready", 503, "fail", /^Not well: sessions:fallback$/);
     } finally {
       for (const end of remove) end();
     }
@@ -237,8 +243,7 @@ describe("an instance without any Redis", () => {
     const instance = await startInstance({ MONGODB_URL: mongod.url });
     try {
       await until(async () => (await instance.health("/health/ready")).code === 200);
-      const { code, body } = await instance.health("/health/redis");
-      expect([code, body.status, body.output]).toEqual([200, "warn", "No Redis is configured; MongoDB serves"]);
+      await once(instance, "/health/redis", 200, "warn", /^No Redis is configured; MongoDB serves$/);
       expect(await instance.metric("chat_redis_disabled")).toBe(0);
       expect(await instance.metric("chat_redis_up")).toBe(0);
     } finally {

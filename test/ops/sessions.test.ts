@@ -8,6 +8,7 @@ import { sessionMetrics } from "../../src/ops/metrics/sessions.ts";
 import { createMetrics, type Metrics } from "../../src/ops/metrics.ts";
 import type { DialEvents } from "../../src/sessions/dial/control.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { patient } from "../support/door.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { type Instance, startInstance } from "../support/session-store.ts";
@@ -32,7 +33,7 @@ describe("the metrics of the sessions", () => {
 
   beforeAll(async () => {
     redis = await startRedisServer();
-    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 100 } });
+    server = await startInstance({ mongoUrl: mongo, redisUrl: redis.url, dial: { percent: 100 }, env: patient });
     metrics = createMetrics();
     metrics.add(sessionMetrics({ events: server.store.events, stats: () => server.store.stats(), steps }));
   });
