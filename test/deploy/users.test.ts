@@ -3,6 +3,7 @@ import { type Chat, startChat } from "../support/chat.ts";
 import { redisInEveryRequest } from "../support/contract-redis.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type Deployed, type DeployedSecrets, deploy, makeSecrets } from "../support/deployment.ts";
+import { patient } from "../support/door.ts";
 import { createBrowser } from "../support/http.ts";
 import { cachedRedisServers, redisBinary } from "../support/redis-binary.ts";
 import { ask } from "../support/resp.ts";
@@ -64,6 +65,7 @@ describe.each(binaries)("the users of the deployment: %s", (binary) => {
     chat = await startChat({
       env: {
         ...redisInEveryRequest,
+        ...patient,
         MONGODB_URL: url,
         REDIS_HOST: "127.0.0.1",
         REDIS_PORT: String(redis.port),
@@ -109,12 +111,12 @@ describe.each(binaries)("the users of the deployment: %s", (binary) => {
     const keys = (await redis.ask("KEYS", "*")) as string[];
     expect(keys.filter((key) => key.startsWith("session:")).length).toBeGreaterThan(0);
     expect(keys.filter((key) => key.startsWith("cache:limit:")).length).toBeGreaterThan(0);
-    // Warnings and errors are lines of JSON.
+    // Warnings and errors are lines of JSON; that of a machine too busy to connect at once says nothing of rights.
     expect(
       chat
         .output()
         .split("\n")
-        .filter((line) => line.startsWith("{")),
+        .filter((line) => line.startsWith("{") && !line.includes("no server has answered yet")),
     ).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
+import { long } from "../support/long.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { until } from "../support/until.ts";
 
@@ -19,7 +20,10 @@ afterAll(async () => {
   await mongo?.remove();
 });
 
-/** Every kind of request at once; each must be told within 5 s that it cannot be served, and none that its token is dead. */
+/** The promise is 5 s; the rest is for a busy machine. */
+const TOLD_WITHIN_MS = 5_000 + (long ? 0 : 5_000);
+
+/** Every kind of request at once; each must be told in time that it cannot be served, and none that its token is dead. */
 async function everythingAnswers503(): Promise<void> {
   const started = Date.now();
   const answers = await Promise.all([
@@ -30,7 +34,7 @@ async function everythingAnswers503(): Promise<void> {
     createBrowser(chat.url).register("newcomer"),
     createBrowser(chat.url).login("patient"),
   ]);
-  expect(Date.now() - started).toBeLessThan(5_000);
+  expect(Date.now() - started).toBeLessThan(TOLD_WITHIN_MS);
   for (const answer of answers) {
     expect(answer.status, chat.output()).toBe(503);
     expect(answer.body).toMatchObject({ code: "UNAVAILABLE", message: answer.body.error });
@@ -38,22 +42,23 @@ async function everythingAnswers503(): Promise<void> {
 }
 
 describe("a MongoDB that does not serve", () => {
-  it("frozen: 503 within 5 s, health at once, and all is well when it thaws", async () => {
+  it("frozen: 503 within 5 s, health at once, and all is well when it thaws", { timeout: 60_000 }, async () => {
     mongo.freeze();
     try {
       await everythingAnswers503();
-      const asked = Date.now();
-      expect((await browser.get("/health")).status).toBe(200);
-      expect(Date.now() - asked).toBeLessThan(1_000);
+      const [channels, health] = [browser.get("/api/channels"), browser.get("/health")];
+      expect((await Promise.race([channels, health])).status).toBe(200);
+      expect((await channels).status).toBe(503);
     } finally {
       mongo.thaw();
     }
     await until(async () => (await browser.get("/api/channels")).status === 200, {
+      timeoutMs: 15_000,
       describe: "channels after the thaw",
     });
   });
 
-  it("gone: 503 within 5 s, and the same process serves again when it is back", async () => {
+  it("gone: 503 within 5 s, and the same process serves again when it is back", { timeout: 60_000 }, async () => {
     await mongo.kill();
     await everythingAnswers503();
     await mongo.start();
