@@ -24,6 +24,7 @@ describe("sessions on their way to Redis and back", () => {
       // Other tests use the same processors: an answer may take a while, and is an answer all the same.
       env: {
         ...drillEnvironment,
+        INSTANCE_REPORT: "1s",
         REDIS_DEADLINE: "400ms",
         REDIS_REQUEST_BUDGET: "800ms",
         REDIS_WATCHDOG: "600ms",
