@@ -9,7 +9,7 @@ import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { root } from "../support/files.ts";
 import { type Group, startGroup } from "../support/group.ts";
 import { createBrowser } from "../support/http.ts";
-import { freePort } from "../support/redis-process.ts";
+import { onFreePort } from "../support/redis-process.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { createEar, credentialsOf, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
@@ -40,16 +40,20 @@ describe.skipIf(!installed)("behind haproxy, as it is configured here", () => {
     redis = await startRedisServer();
     const env = { MONGODB_URL: mongo, REDIS_URL: redis.url, TRUST_PROXY: "1", METRICS_PUBLIC: "true" };
     group = await startGroup({ count: 2, env });
-    const port = await freePort();
-    const file = join(dir, "haproxy.cfg");
-    writeFileSync(file, configuration(port));
-    balancer = spawn(haproxy, ["-db", "-f", file], { stdio: ["ignore", "ignore", "pipe"] });
-    balancer.stderr?.on("data", (chunk: Buffer) => {
-      complaints += chunk.toString();
+    url = await onFreePort(async (port) => {
+      const file = join(dir, "haproxy.cfg");
+      writeFileSync(file, configuration(port));
+      const started = spawn(haproxy, ["-db", "-f", file], { stdio: ["ignore", "ignore", "pipe"] });
+      started.stderr.on("data", (chunk: Buffer) => {
+        complaints += chunk.toString();
+      });
+      balancer = started;
+      const at = `http://127.0.0.1:${port}`;
+      const ended = () => started.exitCode !== null;
+      const ready = async () => ended() || (await fetch(`${at}/health/ready`)).status === 200;
+      await until(ready, { timeoutMs: 20_000, describe: () => complaints });
+      return ended() ? undefined : at;
     });
-    url = `http://127.0.0.1:${port}`;
-    const ready = async () => (await fetch(`${url}/health/ready`)).status === 200;
-    await until(ready, { timeoutMs: 20_000, describe: () => complaints });
   }, 120_000);
 
   afterAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
-import { type OpenedDoor, openDoor } from "../support/door.ts";
+import { type OpenedDoor, openDoor, patient } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import type { Ear } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
@@ -13,7 +13,7 @@ let two: Assembly;
 const doors: OpenedDoor[] = [];
 
 async function instance(): Promise<Assembly> {
-  const opened = openDoor({ REDIS_URL: redis.url });
+  const opened = openDoor({ REDIS_URL: redis.url, ...patient });
   doors.push(opened);
   await opened.is("up");
   return assemble({ mongoUrl: url, door: opened.door });
@@ -62,18 +62,25 @@ it("delivers a message once on every instance, whoever stored it and however oft
 });
 
 it("counts and cuts a user's sockets on every instance", async () => {
-  const { ann, a, b } = await pair("cut");
-  const elsewhere = await two.tab(await two.session(ann));
+  const { ann, b } = await pair("cut");
   const notice = { name: "banned" as const, payload: { reason: "rude" } };
-  expect(await one.realtime.links.disconnectUser(ann.id, notice)).toBe(2);
-  for (const ear of [a, elsewhere]) {
-    expect(await ear.hears("banned")).toEqual({ reason: "rude" });
-    await ear.hears("disconnect");
-  }
+  // Those of an instance that a busy machine keeps from answering in time are cut, and not counted.
+  await until(async () => {
+    const tabs = [await one.tab(await one.session(ann)), await two.tab(await two.session(ann))];
+    const count = await one.realtime.links.disconnectUser(ann.id, notice);
+    for (const ear of tabs) {
+      expect(await ear.hears("banned")).toEqual({ reason: "rude" });
+      await ear.hears("disconnect");
+    }
+    return count === 2;
+  });
   const session = await one.session(ann);
-  await one.tab(session);
-  await two.tab(session);
-  expect(await two.realtime.links.disconnectSession(session.handle ?? "")).toBe(2);
+  await until(async () => {
+    const tabs = [await one.tab(session), await two.tab(session)];
+    const count = await two.realtime.links.disconnectSession(session.handle ?? "");
+    for (const ear of tabs) await ear.hears("disconnect");
+    return count === 2;
+  });
   expect(b.socket.connected).toBe(true);
 });
 

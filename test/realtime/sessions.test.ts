@@ -10,6 +10,7 @@ const url = mongoUrl("socket-sessions");
 let chat: Assembly;
 /** While set, a handshake waits for it between reading the session and letting the socket in. */
 let gate: Promise<void> | undefined;
+let waiting = 0;
 
 function held(services: ChatServices): ChatServices {
   return {
@@ -18,6 +19,7 @@ function held(services: ChatServices): ChatServices {
       ...services.users,
       async standing(id) {
         const standing = await services.users.standing(id);
+        waiting += gate ? 1 : 0;
         await gate;
         return standing;
       },
@@ -70,8 +72,9 @@ describe("a logout while a socket is on its way in", () => {
     gate = new Promise((resolve) => {
       letGo = resolve;
     });
+    const before = waiting;
     const answer = tryOut(session);
-    await pause(100);
+    await until(() => waiting > before);
     // As the routes do: the session ends first, then its sockets are cut.
     await chat.db.collection<{ _id: string }>("sessions").deleteOne({ _id: session.sid });
     const { links } = chat.realtime;
@@ -88,8 +91,9 @@ describe("a logout while a socket is on its way in", () => {
     gate = new Promise((resolve) => {
       letGo = resolve;
     });
+    const before = waiting;
     const answer = tryOut(await chat.session(user));
-    await pause(100);
+    await until(() => waiting > before);
     await chat.realtime.links.disconnectUser(user.id);
     gate = undefined;
     letGo();
@@ -120,11 +124,10 @@ it("keeps nothing of a socket that goes in the middle of a join", async () => {
   }
   await until(() => chat.realtime.stats().users === 2 || chat.realtime.stats().users === 3);
   await until(async () => (await chat.services.users.byNickname("hasty"))?.status === "offline");
-  const names = watcher
-    .all("online_users")
-    .at(-1)
-    ?.map(({ nickname }: { nickname: string }) => nickname);
-  expect(names).not.toContain("hasty");
+  await until(() => {
+    const list = watcher.all("online_users").at(-1) as { nickname: string }[];
+    return list.every(({ nickname }) => nickname !== "hasty");
+  });
   const lines = (text: string) => chat.db.collection("messages").countDocuments({ text });
   await until(async () => (await lines("hasty joined the channel.")) === (await lines("hasty left the channel.")));
 });
