@@ -79,8 +79,16 @@ describe("an app with connect-mongo that takes the store instead", () => {
   const sluice = (...args: string[]) => atDesk([...args, "--json"], { MONGODB_URL: mongo, REDIS_URL: redis.url });
 
   async function dialTo(percent: number): Promise<void> {
-    const { code, text } = await sluice("dial", "set", String(percent), "--reason", "a test");
-    expect(code, text).toBe(0);
+    // On a busy machine something may stand in the way for a moment.
+    let last = "";
+    await until(
+      async () => {
+        const { code, text } = await sluice("dial", "set", String(percent), "--reason", "a test");
+        last = text;
+        return code === 0;
+      },
+      { timeoutMs: 20_000, describe: () => last },
+    );
     await until(async () => (await sluice("status")).code === 0);
   }
 
@@ -121,10 +129,15 @@ describe("an app with connect-mongo that takes the store instead", () => {
     }
     // The copies are there now, and answer.
     await until(async () => (await sluice("status")).json.instances[0].reading === "redis");
-    const known = await hits();
-    visits += 1;
-    expect(await all(after)).toEqual(new Set([visits]));
-    expect((await hits()) - known).toBeGreaterThanOrEqual(30);
+    const wrong: unknown[] = [];
+    await until(async () => {
+      const known = await hits();
+      visits += 1;
+      const seen = [...(await all(after))];
+      if (seen.join() !== `${visits}`) wrong.push(seen);
+      return (await hits()) - known >= 30;
+    });
+    expect(wrong).toEqual([]);
 
     const [leaving, ...staying] = visitors;
     const cookie = leaving?.cookie ?? "";

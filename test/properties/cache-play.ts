@@ -304,7 +304,7 @@ export async function perform(world: World, play: Play, scheduler: fc.Scheduler,
     if (followed) {
       await one.trusting();
       await until(async () => JSON.stringify(sorted(await shownBy(one))) === JSON.stringify(sorted(is)), {
-        timeoutMs: 4_000,
+        timeoutMs: 15_000,
         describe: async () => "what MongoDB has",
       }).catch(() => undefined);
     }

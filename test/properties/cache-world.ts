@@ -76,6 +76,8 @@ export async function startWorld({ mongoUrl, followed, sentinels }: WorldOptions
       mongoUrl,
       env: {
         ...place.env,
+        // Where no fault befalls Redis, a busy machine must not be one.
+        ...(followed ? {} : { REDIS_DEADLINE: "5s", REDIS_WATCHDOG: "8s" }),
         HISTORY_LIMIT: `${limit}`,
         CACHE_AUDIT: "0",
         CACHE_WAIT: "100ms",

