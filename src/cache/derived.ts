@@ -54,6 +54,8 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
   const bounded = freshness.class === "bounded";
   const trustMs = bounded ? freshness.ms : Number.POSITIVE_INFINITY;
   const kept = freshness.class !== "strict";
+  /** In the last part of its time it is made anew aside, so that nobody who could have it has to wait for the next. */
+  const aheadMs = bounded ? trustMs / 4 : 0;
 
   /** Of a bounded one much is changed that nobody needs to be told of; what is told comes as a drop. */
   function watch(key: string): () => boolean {
@@ -100,12 +102,16 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
       const now = performance.now();
       const full = cache.redisKey(key);
       const before = space.get(full);
+      const load = () => {
+        const until = now + trustMs;
+        return space.load(full, async () => (await renewed(key, before, until)) ?? remade(key, until));
+      };
       if (before && now < before.until && cache.doubt === undefined) {
+        if (now >= before.until - aheadMs) load().catch(() => undefined);
         events?.emit("request", { cache: cache.name, key, result: "l1", seconds: 0 });
         return { value: before.value, from: "l1" };
       }
-      const until = now + trustMs;
-      return space.load(full, async () => (await renewed(key, before, until)) ?? remade(key, until));
+      return load();
     },
   };
 }

@@ -1,5 +1,7 @@
 import mongoose, { Types } from "mongoose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createDerived } from "../../src/cache/derived.ts";
+import { createL1 } from "../../src/cache/l1.ts";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
 import { type ChatInstance, holdLoads, startChatInstance } from "../support/chat-instance.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
@@ -294,6 +296,37 @@ describe("the list of users", () => {
     for (const by of [one, two]) await until(async () => (await zoe(by))?.role === "moderator");
     await users.deleteOne({ _id: insertedId });
     for (const by of [one, two]) await until(async () => (await zoe(by)) === undefined);
+  });
+
+  it("are made anew in time for who reads all the while: nobody waits, and nobody is shown what is over a second old", async () => {
+    const { insertedId } = await one.mongo.db.collection("users").insertOne(person("yara"));
+    const id = insertedId.toHexString();
+    const l1 = createL1({ limitBytes: 1_000_000, believed: () => true });
+    const seen = createDerived({
+      ...{ cache: one.caches.users, l1, name: "seen" },
+      make: ({ entries }) => ({
+        value: { at: entries.find(({ card }) => card.id === id)?.card.lastActive.getTime() ?? 0 },
+        bytes: 100,
+      }),
+    });
+    const written: { seen: number; at: number }[] = [];
+    let since = performance.now();
+    let oldest = 0;
+    await until(
+      async () => {
+        const lastActive = new Date(1_700_000_000_000 + written.length);
+        await two.services.users.setStatus([{ id, status: "online", lastActive }]);
+        written.push({ seen: lastActive.getTime(), at: performance.now() });
+        const asked = performance.now();
+        const answer = seen.read("");
+        if (answer instanceof Promise) since = asked;
+        const shown = (await answer).value.at;
+        oldest = Math.max(oldest, asked - (written.find(({ seen }) => seen > shown)?.at ?? asked));
+        return asked - since > 3_000;
+      },
+      { timeoutMs: 15_000, describe: "three seconds in which nobody waits" },
+    );
+    expect(oldest).toBeLessThanOrEqual(1_000);
   });
 });
 
