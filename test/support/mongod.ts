@@ -1,12 +1,11 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mongoose from "mongoose";
 import { inject } from "vitest";
 import { type Guarded, spawnGuarded } from "../../src/embedded/guardian.ts";
+import { onFreePort } from "./redis-process.ts";
 import { until } from "./until.ts";
 
 /** A mongod of a test's own, for what the one that all share must not suffer. */
@@ -49,33 +48,32 @@ async function serves(port: number, replicaSet: boolean): Promise<boolean> {
   });
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 export async function startMongod({ replicaSet = true } = {}): Promise<OwnMongod> {
   const program = await programOfTheRun();
   const dir = mkdtempSync(join(tmpdir(), "sluice-mongod-"));
-  const port = await freePort();
   let running: Guarded | undefined;
   let pid = 0;
 
-  async function start(): Promise<void> {
+  /** Undefined when somebody else had the port. */
+  async function start(port: number): Promise<number | undefined> {
+    let ended = false;
     const output = await open(join(dir, "output.log"), "a");
     const set = replicaSet ? ["--replSet", replicaSetName] : [];
     const limits = ["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"];
     const where = ["--dbpath", dir, "--port", String(port), "--bind_ip", "127.0.0.1", "--nounixsocket"];
     running = await spawnGuarded({ command: program, args: [...where, ...set, ...limits], output: output.fd });
     await output.close();
+    void running.exited.then(() => {
+      ended = true;
+    });
     pid = (await running.programPid) ?? 0;
-    await until(() => serves(port, replicaSet), { timeoutMs: 30_000, describe: `mongod on port ${port}` });
+    await until(async () => ended || (await serves(port, replicaSet)), {
+      timeoutMs: 30_000,
+      describe: `mongod on port ${port}`,
+    });
+    return ended ? undefined : port;
   }
-  await start();
+  const port = await onFreePort(start);
   const signal = (name: NodeJS.Signals) => void process.kill(pid, name);
   const url = `mongodb://127.0.0.1:${port}/own${replicaSet ? `?replicaSet=${replicaSetName}` : ""}`;
   return {
@@ -87,7 +85,8 @@ export async function startMongod({ replicaSet = true } = {}): Promise<OwnMongod
       await running?.exited;
       running = undefined;
     },
-    start,
+    start: () =>
+      until(() => start(port), { timeoutMs: 30_000, describe: `mongod on port ${port} again` }).then(() => undefined),
     async remove() {
       if (running) {
         signal("SIGCONT");
