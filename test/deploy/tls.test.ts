@@ -16,7 +16,7 @@ import { until } from "../support/until.ts";
 
 const run = promisify(execFile);
 
-describe("the deployment with certificates", () => {
+describe("the deployment with certificates", { timeout: 60_000 }, () => {
   const url = mongoUrl("deploy-tls");
   let secrets: DeployedSecrets;
   let folder = "";
