@@ -1,5 +1,6 @@
 import { type Model, type QueryFilter, Types } from "mongoose";
 import type { Declaration } from "../../cache/declaration.ts";
+import { parsedOnce } from "../../cache/parsed.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, ByScore, Cache } from "../../cache/types.ts";
 import { type SeenUser, shownFields, touchedBy, userChanges } from "../changes.ts";
@@ -20,6 +21,7 @@ export type UserCache = Cache<ListedUser, UserSlice>;
 
 export const cardFields = { nickname: 1, role: 1, status: 1, createdAt: 1, lastActive: 1, rev: 1 } as const;
 const mostIds = 400;
+const mostParsed = 5_000;
 
 export function toListed(record: UserRecord): ListedUser {
   return { card: toCard(record), active: record.lastActive?.getTime() ?? 0, rev: record.rev ?? 0 };
@@ -102,7 +104,7 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
     fits: (slice) => !("ids" in slice) || slice.ids.length <= mostIds,
     id: ({ card }) => card.id,
     element,
-    entry,
+    entry: parsedOnce(entry, mostParsed),
     version: ({ rev }) => rev,
     compare: (a, b) => byText(a.card.nickname, b.card.nickname) || byText(a.card.id, b.card.id),
     follow: {

@@ -3,6 +3,7 @@ import type { DerivedCache } from "../../cache/derived.ts";
 import type { CacheMemory } from "../../cache/memory.ts";
 import { type Answer, makeAnswer } from "../../cache/wire.ts";
 import type { ChatCaches } from "../caches/index.ts";
+import type { ListedUser } from "../caches/users.ts";
 import type { ChatServices, UserCard } from "../services/types.ts";
 import { createHistories, type Histories, noHistories } from "./histories.ts";
 
@@ -22,6 +23,18 @@ interface Options {
 
 /** Where instances tell each other what has changed. */
 export const updates = ["updates:users", "updates:channels", "updates:messages"] as const satisfies Topic[];
+
+/** What is made of an entry that stays the same from one list to the next, once. */
+function writtenOnce<Entry extends object>(write: (entry: Entry) => string): (entry: Entry) => string {
+  const known = new WeakMap<Entry, string>();
+  return (entry) => {
+    const before = known.get(entry);
+    if (before !== undefined) return before;
+    const text = write(entry);
+    known.set(entry, text);
+    return text;
+  };
+}
 
 export const shownUser = ({ id, ...card }: UserCard) => ({ _id: id, ...card });
 
@@ -45,8 +58,9 @@ export function createChatAnswers({ services, caches, memory, config }: Options)
   memory.share(caches.users, "updates:users");
   memory.share(caches.channels, "updates:channels");
   memory.share(caches.messages, "updates:messages");
+  const written = writtenOnce(({ card }: ListedUser) => JSON.stringify(shownUser(card)));
   return {
-    users: memory.answers(caches.users, (all) => JSON.stringify(all.map(({ card }) => shownUser(card)))),
+    users: memory.answers(caches.users, (all) => `[${all.map(written).join()}]`),
     channels: memory.answers(caches.channels, (all) =>
       JSON.stringify(all.map(({ channel: { adminsOnly: _, ...channel } }) => channel)),
     ),
