@@ -1,7 +1,7 @@
 import { brotliDecompressSync } from "node:zlib";
-import mongoose from "mongoose";
+import { quantile } from "../support/sums.ts";
 import { createConnection, type Reply } from "./connection.ts";
-import { createOracle, type Listing } from "./oracle.ts";
+import { isJudged, openJudge } from "./judge.ts";
 
 /** One round of requests; the process that makes them does nothing else. */
 export interface Order {
@@ -26,16 +26,19 @@ export interface Result {
   megabytes: number;
   p50: number;
   p99: number;
+  /** Answers that were compared with MongoDB, and what was wrong with some. */
   checked: number;
   wrong: string[];
 }
 
-const quantile = (sorted: number[], part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
 const checkEveryMs = 250;
 
+/** From the first order that is to be checked until this process ends, so that it knows what was before a round began. */
+let judging: ReturnType<typeof openJudge> | undefined;
+
 async function perform(order: Order): Promise<Result> {
-  const client = await mongoose.mongo.MongoClient.connect(order.mongoUrl);
-  const oracle = createOracle(client.db());
+  if (order.check) judging ??= openJudge(order.mongoUrl);
+  const judge = await judging;
   const statuses: Record<string, number> = {};
   const sources: Record<string, number> = {};
   const latencies: number[] = [];
@@ -52,9 +55,10 @@ async function perform(order: Order): Promise<Result> {
 
   async function verify(path: string, reply: Reply, asked: number): Promise<void> {
     const body = reply.body && String(reply.packed ? brotliDecompressSync(reply.body) : reply.body);
-    const why = body && (await oracle.check(path.slice(5) as Listing, body, asked));
+    const verdict = body && (await judge?.look(path, body, asked));
+    if (!verdict || verdict === "unknown") return;
     checked += 1;
-    if (why) wrong.push(`${path}: ${why}`);
+    if (verdict !== "right") wrong.push(`${path}: ${verdict.fault}`);
   }
 
   const plain = Object.entries(order.headers ?? {})
@@ -80,7 +84,7 @@ async function perform(order: Order): Promise<Result> {
       const request = (!order.conditional && made.get(name)) || requestOf(path, token);
       if (!order.conditional) made.set(name, request);
       const now = performance.now();
-      const sample = order.check && now > nextCheck && /^\/api\/(users|channels)$/.test(path);
+      const sample = order.check && now > nextCheck && isJudged(path);
       if (sample) nextCheck = now + checkEveryMs;
       const asked = Date.now();
       const reply = await connection.ask(request, sample);
@@ -94,18 +98,12 @@ async function perform(order: Order): Promise<Result> {
     }
     connection.close();
   }
-  try {
-    await Promise.all(Array.from({ length: order.connections }, (_, n) => visit(n)));
-    const seconds = (performance.now() - begun) / 1_000;
-    await Promise.all(checks);
-    latencies.sort((a, b) => a - b);
-    const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
-    const perSecond = requests / seconds;
-    return { perSecond, requests, statuses, sources, megabytes: bytes / 1e6, p50, p99, checked, wrong };
-  } finally {
-    oracle.close();
-    await client.close();
-  }
+  await Promise.all(Array.from({ length: order.connections }, (_, n) => visit(n)));
+  const seconds = (performance.now() - begun) / 1_000;
+  await Promise.all(checks);
+  const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
+  const perSecond = requests / seconds;
+  return { perSecond, requests, statuses, sources, megabytes: bytes / 1e6, p50, p99, checked, wrong };
 }
 
 process.on("message", (order: Order) => {

@@ -16,7 +16,9 @@ interface Told {
 export type Listing = "users" | "channels";
 
 export interface Oracle {
-  /** What is wrong with an answer that came now; undefined when nothing is. */
+  /** Whether it has looked for long enough to judge what was asked for then. */
+  knows(asked: number): boolean;
+  /** What is wrong with an answer that came now; undefined when nothing is, or when it does not know. */
   check(listing: Listing, body: string, asked: number): Promise<string | undefined>;
   close(): void;
 }
@@ -79,11 +81,13 @@ export function createOracle(db: Db, { everyMs = 400, boundMs = 1_200 } = {}): O
   };
   const timer = setInterval(look, everyMs);
   void look();
+  const lastBefore = (asked: number) => snapshots.filter(({ at }) => at <= asked - boundMs).at(-1);
 
   return {
+    knows: (asked) => lastBefore(asked) !== undefined,
     async check(listing, body, asked) {
       await look();
-      const from = snapshots.filter(({ at }) => at <= asked - boundMs).at(-1);
+      const from = lastBefore(asked);
       if (!from) return undefined;
       const window = snapshots.filter(({ at }) => at >= from.at).map((one) => one[listing]);
       const told = entriesOf(listing, body);

@@ -1,0 +1,117 @@
+import { brotliCompressSync, constants } from "node:zlib";
+import type { Db } from "mongodb";
+import type { Figure, Healthy, Table } from "../support/report.ts";
+import { ratioOf } from "../support/sums.ts";
+import { startBare } from "./processes.ts";
+import { hardlyCompared, type Round, type Rounds, roundsHead, rowOf, shareOf, speedsOf } from "./rounds.ts";
+import type { Visitor } from "./seed.ts";
+import type { Side } from "./sides.ts";
+import { beginWrites } from "./writes.ts";
+
+/** What has been found out so far. */
+export interface Findings {
+  tables: Table[];
+  figures: Figure[];
+  healthy: Healthy[];
+  failures: string[];
+}
+
+export interface Measure {
+  sides: Side[];
+  rounds: Rounds;
+  visitors: Visitor[];
+  db: Db;
+  found: Findings;
+  times: number;
+  ms: number;
+}
+
+/** How many times more of each a second: from memory, from Redis alone, and from memory beside bare Express. */
+const targets: Record<string, { near: number; far?: number; beside?: number }> = {
+  "/api/users": { near: 30, far: 10, beside: 1.5 },
+  "/api/channels": { near: 20, far: 5, beside: 1.5 },
+  // The one that is written to.
+  "/api/channels/channel-0/messages": { near: 20 },
+};
+
+const names = ["caches off", "Redis only (L1 off)", "L1", "304", "bare Express"];
+const inTurns = <T>(list: readonly T[], at: number) => (at % 2 === 0 ? list : [...list].reverse());
+
+async function bodyOf(port: number, path: string, token: string): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { Authorization: `Bearer ${token}` } });
+  const body = Buffer.from(await response.arrayBuffer());
+  return brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } }).toString("base64");
+}
+
+/** Each list and a history by itself, while there are writes. */
+export async function measureLists({ sides, rounds, visitors, db, found, times, ms }: Measure): Promise<void> {
+  const paths = Object.keys(targets);
+  const bodies: Record<string, string> = {};
+  for (const path of paths) bodies[path] = await bodyOf(sides[0]?.port ?? 0, path, visitors[0]?.token ?? "");
+  const bare = await startBare(bodies);
+  const results = new Map<string, Round[]>();
+  let written = 0;
+  let seconds = 0;
+
+  async function measure(side: Side, path: string, at: number): Promise<void> {
+    const run = async (name: string, server: typeof bare, more: { check?: boolean; conditional?: boolean } = {}) => {
+      const one = await rounds.run({ name: `${path}, ${name}`, server, paths: [path], ms, ...more });
+      const key = `${path} ${name}`;
+      if (at >= 0) results.set(key, [...(results.get(key) ?? []), one]);
+    };
+    await side.forgive();
+    const writes = beginWrites(side.url, db, visitors);
+    await writes.ready;
+    // Whoever has not been seen for long is looked up again, which on any day is not all of them at once.
+    await rounds.run({ name: `${path}, ${side.name}, warm-up`, server: side, paths: [path], ms });
+    const [begun, before] = [performance.now(), writes.count];
+    const others = [
+      () => run("L1", side),
+      () => run("304", side, { conditional: true }),
+      // With the same going on beside it.
+      () => run("bare Express", bare, { check: false }),
+    ];
+    if (side.name !== "L1") await run(side.name, side);
+    else for (const other of inTurns(others, at)) await other();
+    written += writes.count - before;
+    seconds += (performance.now() - begun) / 1_000;
+    await writes.close();
+  }
+
+  try {
+    for (let at = -1; at < times; at += 1)
+      for (const path of paths) for (const side of inTurns(sides, at)) await measure(side, path, at);
+  } finally {
+    await bare.close();
+  }
+
+  const of = (path: string, name: string) => results.get(`${path} ${name}`) ?? [];
+  for (const path of paths) {
+    const bytes = Buffer.byteLength(bodies[path] ?? "", "base64");
+    const beside = (one: string, other: string) => ratioOf(speedsOf(of(path, one)), speedsOf(of(path, other)));
+    const rows = names.map((name) => [
+      name,
+      `${beside(name, "caches off").value.toFixed(1)}×`,
+      ...rowOf(of(path, name)),
+    ]);
+    found.tables.push({
+      title: `GET ${path}, ${bytes} bytes packed`,
+      head: ["side", "× off", ...roundsHead],
+      rows,
+    });
+    const { near, far, beside: bareTarget } = targets[path] ?? {};
+    const figure = (name: string, one: string, other: string, target?: number) =>
+      found.figures.push({ name, ...beside(one, other), unit: "×", ...(target && { target }) });
+    figure(`${path} from L1`, "L1", "caches off", near);
+    figure(`${path} with L1 off`, "Redis only (L1 off)", "caches off", far);
+    figure(`${path} from L1 beside bare Express`, "L1", "bare Express", bareTarget);
+    figure(`${path} 304 beside L1`, "304", "L1", 1);
+    for (const [name, sources] of [
+      ["L1", ["l1", "redis"]],
+      ["Redis only (L1 off)", ["redis"]],
+    ] as const)
+      found.healthy.push({ phase: `${path}, ${name}`, share: shareOf(of(path, name), sources), least: 0.9 });
+    for (const { name } of sides) found.failures.push(...hardlyCompared(`${path}, ${name}`, of(path, name)));
+  }
+  found.figures.push({ name: "writes a second meanwhile", value: written / seconds, unit: "", target: 5 });
+}

@@ -1,0 +1,84 @@
+import { median } from "../support/sums.ts";
+import type { Result } from "./load.ts";
+import { cpuOf, createLoader } from "./processes.ts";
+
+export interface Round extends Result {
+  /** Microseconds of the server's processor per request. */
+  cpu: number;
+}
+
+interface Asked {
+  name: string;
+  server: { readonly port: number; readonly pid: number };
+  paths: string[];
+  ms: number;
+  check?: boolean;
+  conditional?: boolean;
+}
+
+/** Each round as it ends, for whoever watches. */
+const watched = process.env.BENCH_WATCH !== undefined;
+const encodings = "gzip, deflate, br";
+
+/** Rounds of requests from one process, and whatever was wrong with any answer. */
+export function createRounds(options: { mongoUrl: string; tokens: string[]; connections: number }) {
+  const loader = createLoader();
+  const wrong: string[] = [];
+  const failures = new Set<string>();
+  let checked = 0;
+  return {
+    /** Answers that MongoDB could not have given. */
+    wrong,
+    failures,
+    get checked() {
+      return checked;
+    },
+    async run({ name, server, paths, ms, check = true, conditional = false }: Asked): Promise<Round> {
+      const before = cpuOf(server.pid);
+      const headers = { "Accept-Encoding": encodings };
+      const order = { ...options, port: server.port, paths, ms, headers, check, conditional };
+      const result = await loader.run(order);
+      const cpu = ((cpuOf(server.pid) - before) / result.requests) * 1e6;
+      if (watched) console.error(name, result.perSecond.toFixed(0), JSON.stringify(result.sources), cpu.toFixed(0));
+      checked += result.checked;
+      wrong.push(...result.wrong.map((fault) => `${name}: ${fault}`));
+      const expected = conditional ? ["200", "304"] : ["200"];
+      for (const [status, times] of Object.entries(result.statuses))
+        if (!expected.includes(status)) failures.add(`${name}: answered ${status} (${times} times in a round)`);
+      return { ...result, cpu };
+    },
+    close: () => loader.close(),
+  };
+}
+
+export type Rounds = ReturnType<typeof createRounds>;
+
+/** Nothing is shown by answers that nobody compared: one a round at least. */
+export function hardlyCompared(name: string, rounds: readonly Round[]): string[] {
+  const checked = rounds.reduce((sum, one) => sum + one.checked, 0);
+  if (rounds.length > 0 && checked >= rounds.length) return [];
+  return [`${name}: ${checked} answers were compared with MongoDB in ${rounds.length} rounds`];
+}
+
+/** Of the requests, how many one of `sources` answered. */
+export function shareOf(rounds: readonly Round[], sources: readonly string[]): number {
+  const answered = rounds.flatMap((one) => sources.map((source) => one.sources[source] ?? 0));
+  const requests = rounds.reduce((sum, one) => sum + one.requests, 0);
+  return answered.reduce((sum, one) => sum + one, 0) / requests;
+}
+
+export const speedsOf = (rounds: readonly Round[]): number[] => rounds.map(({ perSecond }) => perSecond);
+
+export const roundsHead = ["requests/s", "min … max", "p50", "p99", "CPU each"];
+
+export function rowOf(rounds: readonly Round[]): string[] {
+  const speeds = speedsOf(rounds);
+  const middle = (of: (round: Round) => number) => median(rounds.map(of));
+  return [
+    Math.round(median(speeds)).toLocaleString("en"),
+    `${Math.round(Math.min(...speeds))} … ${Math.round(Math.max(...speeds))}`,
+    `${middle(({ p50 }) => p50).toFixed(2)} ms`,
+    `${middle(({ p99 }) => p99).toFixed(2)} ms`,
+    `${middle(({ cpu }) => cpu).toFixed(0)} µs`,
+  ];
+}
