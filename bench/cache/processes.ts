@@ -5,8 +5,12 @@ import { join, resolve } from "node:path";
 import { until } from "../../test/support/until.ts";
 import type { Order, Result } from "./load.ts";
 
+/** As it would be deployed: Express and others are slower when they are not told that. */
 const child = (name: string) =>
-  fork(join(import.meta.dirname, `${name}.js`), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  fork(join(import.meta.dirname, `${name}.js`), {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, NODE_ENV: "production" },
+  });
 
 function answerOf(process: ChildProcess): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
@@ -102,4 +106,10 @@ const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
 export function cpuOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** What a process holds of the machine's memory. */
+export function megabytesOf(pid: number): number {
+  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kilobytes ?? 0) / 1_024;
 }

@@ -23,13 +23,17 @@ const encodings = "gzip, deflate, br";
 /** Rounds of requests from one process, and whatever was wrong with any answer. */
 export function createRounds(options: { mongoUrl: string; tokens: string[]; connections: number }) {
   const loader = createLoader();
-  const wrong: string[] = [];
-  const failures = new Set<string>();
+  const failures = new Map<string, string>();
+  const fail = (name: string, why: string) => failures.set(name, failures.get(name) ?? why);
   let checked = 0;
+  let wrong = 0;
   return {
     /** Answers that MongoDB could not have given. */
-    wrong,
-    failures,
+    get wrong() {
+      return wrong;
+    },
+    /** The first of each kind. */
+    failures: () => [...failures].map(([name, why]) => `${name}: ${why}`),
     get checked() {
       return checked;
     },
@@ -41,10 +45,11 @@ export function createRounds(options: { mongoUrl: string; tokens: string[]; conn
       const cpu = ((cpuOf(server.pid) - before) / result.requests) * 1e6;
       if (watched) console.error(name, result.perSecond.toFixed(0), JSON.stringify(result.sources), cpu.toFixed(0));
       checked += result.checked;
-      wrong.push(...result.wrong.map((fault) => `${name}: ${fault}`));
+      wrong += result.wrong.length;
+      for (const fault of result.wrong) fail(`${name} (wrong)`, fault);
       const expected = conditional ? ["200", "304"] : ["200"];
       for (const [status, times] of Object.entries(result.statuses))
-        if (!expected.includes(status)) failures.add(`${name}: answered ${status} (${times} times in a round)`);
+        if (!expected.includes(status)) fail(`${name} (${status})`, `${times} times in a round`);
       return { ...result, cpu };
     },
     close: () => loader.close(),

@@ -16,7 +16,8 @@ export interface ClientOptions {
   cookie?: string;
   auth: object;
   room: string;
-  onMessage: () => void;
+  /** The frame as it came, of which hardly anybody reads more. */
+  onMessage: (frame: Buffer) => void;
   onEnd: () => void;
 }
 
@@ -48,7 +49,7 @@ export function openClient({ url, cookie, auth, room, onMessage, onEnd }: Client
   function hear(body: Buffer): void {
     if (body.subarray(0, isMessage.length).equals(isMessage)) {
       counts.message = (counts.message ?? 0) + 1;
-      return void onMessage();
+      return void onMessage(body);
     }
     const text = body.toString();
     if (text === "2") return void send("3");
