@@ -17,7 +17,9 @@ export async function run({ short }: RunOptions): Promise<Report> {
   const talk = short
     ? { clients: 60, rooms: 3, messages: 1_500, rate: 120 }
     : { clients: 150, rooms: 6, messages: 8_000, rate: 200 };
-  const talked = await withMongo((mongoUrl) => performRealtime({ mongoUrl, plan: rollingInstances, ...talk, say }));
+  const talked = await withMongo((mongoUrl) =>
+    performRealtime({ mongoUrl, plan: rollingInstances([0, 1, 2]), ...talk, say }),
+  );
   const browsed = await withMongo((mongoUrl) =>
     performSessions({
       mongoUrl,
@@ -32,7 +34,10 @@ export async function run({ short }: RunOptions): Promise<Report> {
       say,
     }),
   );
-  const [people, sessions] = [realtimeReport(talked), sessionsReport(browsed)];
+  const [people, sessions] = [
+    realtimeReport(talked, "each instance was drained, and another one took its place"),
+    sessionsReport(browsed, "while each server is restarted in turn, half of the sessions in Redis"),
+  ];
   const { missing, lost, twice, unsaid, refused } = talked.audit.counts;
   const { tally } = browsed;
   const none = (name: string, value: number) => ({ name, value, unit: "", target: 0, atMost: true });

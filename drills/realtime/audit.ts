@@ -1,4 +1,4 @@
-import type { Stretch, Visitor } from "./visitor.ts";
+import type { Refused, Stretch, Visitor } from "./visitor.ts";
 
 /** A message as MongoDB holds it. */
 export interface Stored {
@@ -27,24 +27,45 @@ export interface Audit {
   readonly counts: Record<Wrong, number>;
   readonly examples: string[];
   readonly shown: number;
-  /** Words that a client was told could not be taken: an overloaded machine may do so. */
-  readonly told: number;
+  /** When each word was said that somebody was not shown, or that is not stored. */
+  readonly losses: readonly number[];
+  /** Words under way when a connection broke, that are not stored: nobody was promised them. */
+  readonly doubted: number;
 }
 
 /** What is under way when a connection ends may be missing on it; it must be there after the return. */
 const tailMs = 3_000;
+/** A server that cannot take a word says so within this. */
+const refusedWithinMs = 10_000;
+
+/** Each client is answered in the order in which it spoke. */
+const mayBeOf = (error: Refused, word: { way: string; at: number }) =>
+  (error.way ?? word.way) === word.way && error.at >= word.at && error.at - word.at < refusedWithinMs;
 
 const order = (a: { timestamp: string; id: string }, b: { timestamp: string; id: string }) =>
   Date.parse(a.timestamp) - Date.parse(b.timestamp) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
-/** What every client was shown, against what MongoDB holds. `rooms`: ascending by (timestamp, id). */
-export function audit(visitors: readonly Visitor[], rooms: ReadonlyMap<string, readonly Stored[]>): Audit {
+/**
+ * What every client was shown, against what MongoDB holds. `rooms`: ascending by (timestamp, id). `mayBreak`: whether
+ * something ended at that moment that takes connections with it.
+ */
+export function audit(
+  visitors: readonly Visitor[],
+  rooms: ReadonlyMap<string, readonly Stored[]>,
+  mayBreak: (at: number) => boolean = () => false,
+): Audit {
   const counts = Object.fromEntries(Object.keys(wrongs).map((wrong) => [wrong, 0])) as Record<Wrong, number>;
   const examples: string[] = [];
+  const losses: number[] = [];
   let shown = 0;
+  let doubted = 0;
   const note = (wrong: Wrong, words: string) => {
     counts[wrong] += 1;
     if (examples.length < 20) examples.push(`${wrong}: ${words}`);
+  };
+  const noteLoss = (wrong: Wrong, at: number, words: string) => {
+    losses.push(at);
+    note(wrong, words);
   };
 
   for (const visitor of visitors) {
@@ -71,9 +92,10 @@ export function audit(visitors: readonly Visitor[], rooms: ReadonlyMap<string, r
       for (const { id, text, at } of visible.slice(oldest)) {
         if (endedAt !== undefined && at > endedAt) break;
         if (set.has(id)) continue;
-        if (endedAt === undefined || at < endedAt - tailMs) note("missing", `${name} ${id} "${text}" of stretch ${i}`);
+        if (endedAt === undefined || at < endedAt - tailMs)
+          noteLoss("missing", at, `${name} ${id} "${text}" of stretch ${i}`);
         else if (next && (places.get(id) ?? 0) >= oldestOf(next) && !sets.slice(i + 1).some((later) => later.has(id)))
-          note("lost", `${name} ${id} "${text}"`);
+          noteLoss("lost", at, `${name} ${id} "${text}"`);
       }
     }
     if (!visitor.settled) note("outside", name);
@@ -83,11 +105,16 @@ export function audit(visitors: readonly Visitor[], rooms: ReadonlyMap<string, r
   const stored = new Map<string, number>();
   for (const messages of rooms.values()) for (const { text } of messages) stored.set(text, (stored.get(text) ?? 0) + 1);
   for (const { name, said, errors } of visitors) {
-    const timesOf = ({ text }: { text: string }) => stored.get(text) ?? 0;
-    for (const word of said) if (timesOf(word) > 1) note("unsaid", `${name} "${word.text}", ${timesOf(word)} times`);
-    const absent = said.filter((word) => !word.inDoubt && timesOf(word) === 0);
-    for (const { text } of absent.slice(errors.length)) note("unsaid", `${name} "${text}"`);
+    const unused = [...errors];
+    for (const word of said) {
+      const times = stored.get(word.text) ?? 0;
+      if (times > 1) note("unsaid", `${name} "${word.text}", ${times} times`);
+      if (times > 0) continue;
+      const refused = unused.findIndex((error) => mayBeOf(error, word));
+      if (refused >= 0) unused.splice(refused, 1);
+      else if (word.inDoubt && mayBreak(word.at)) doubted += 1;
+      else noteLoss("unsaid", word.at, `${name} "${word.text}"`);
+    }
   }
-  const told = visitors.reduce((sum, { errors }) => sum + errors.length, 0);
-  return { counts, examples, shown, told };
+  return { counts, examples, shown, losses, doubted };
 }

@@ -7,15 +7,18 @@ import { type RedisServer, startRedisServer } from "../../test/support/redis-ser
 import { credentialsOf } from "../../test/support/sockets.ts";
 import { until } from "../../test/support/until.ts";
 import { watchRedis } from "../support/watch.ts";
+import { arrivals, since } from "./arrivals.ts";
 import { type Audit, audit, type Stored, type Wrong, wrongs } from "./audit.ts";
 import type { Phase, Scene } from "./plan.ts";
-import { createVisitor, type Visitor } from "./visitor.ts";
+import { startTalk } from "./talk.ts";
+import { createVisitor, doubtMs, type Visitor } from "./visitor.ts";
 
 export interface DrillOptions {
   mongoUrl: string;
   plan: readonly Phase[];
   clients: number;
   rooms: number;
+  /** Said in the midst of the phases, all together; people go on talking while a fault begins and ends. */
   messages: number;
   /** Messages a second, of all clients together, as long as the machine keeps up. */
   rate: number;
@@ -32,9 +35,18 @@ interface PhaseReport {
   readonly slowestMs: number;
   readonly seconds: number;
   readonly said: number;
+  /** Words that were said while the fault began, and while it was undone; undefined where there is none. */
+  readonly saidAtBegin: number | undefined;
+  readonly saidAtEnd: number | undefined;
+  /** Words that were refused, and whose speakers were told so. */
+  readonly errors: number;
+  /** Words of this phase that are not stored, or that somebody was not shown. */
+  readonly lost: number;
   /** Between instances, of all of them. */
   readonly overRedis: number;
   readonly overMongo: number;
+  /** Instances to which messages came over Redis. */
+  readonly reached: number;
   readonly p50: number;
   readonly p99: number;
 }
@@ -55,21 +67,8 @@ export const instances = 3;
 const touchesRedis = (phase: string) => phase.startsWith("Redis");
 const registrationsAtOnce = 10;
 const settleMs = 30_000;
-/** Words that are said and not shown to who said them: more are not said meanwhile. */
-const mostWaiting = 60;
-/** One word of so many is for one person only. */
-const whisperEvery = 20;
-
-/** How many messages have come to each instance that runs, by its address. */
-async function arrivals(group: Group, way: "redis" | "mongodb"): Promise<Map<string, number>> {
-  const series = `chat_message_arrivals_total{way="${way}"}`;
-  const ask = async ({ url }: { url: string }) => [url, await figureOf(url, series).catch(() => 0)] as const;
-  return new Map(await Promise.all(group.instances.map(ask)));
-}
-
-function since(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): number {
-  return [...now].reduce((sum, [url, count]) => sum + Math.max(0, count - (before.get(url) ?? 0)), 0);
-}
+/** Of the words of a phase; while all is well, none. */
+const mostRefused = 0.01;
 
 async function redisIsUsed(group: Group): Promise<boolean> {
   const up = await Promise.all(group.instances.map(({ url }) => figureOf(url, "chat_redis_up")));
@@ -140,74 +139,69 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   const visitors = await gather(options, group, pick, (ms) => void latencies.push(ms));
   say(`${visitors.length} people are in ${options.rooms} rooms on ${instances} instances.`);
 
-  let said = 0;
-  let limit = 0;
-  let talking = true;
-  const anybody = () => visitors[Math.floor(Math.random() * visitors.length)];
-  function speak(): void {
-    const speaker = anybody();
-    const listener = visitors.find(({ room, name }) => room === speaker?.room && name !== speaker.name);
-    if (listener && said % whisperEvery === 0) speaker?.whisper(listener.name, `whisper ${said}`);
-    else speaker?.say(`word ${said}`);
-    said += 1;
-  }
-  const talk = (async () => {
-    for (let last = performance.now(), due = 0; talking; await pause(5)) {
-      const now = performance.now();
-      due = Math.min(due + ((now - last) / 1_000) * rate, 20);
-      last = now;
-      const waiting = visitors.reduce((sum, visitor) => sum + visitor.waiting, 0);
-      for (let room = mostWaiting - waiting; due >= 1 && room > 0 && said < limit; room--, due--) speak();
-    }
-  })();
+  const talk = startTalk(visitors, rate);
 
-  const phases: PhaseReport[] = [];
+  const phases: (Omit<PhaseReport, "errors" | "lost"> & { from: number; breaks: boolean })[] = [];
   const failures: string[] = [];
-  for (const [i, { name, healthy, begin, end }] of plan.entries()) {
-    if (healthy) await until(() => redisIsUsed(group), { timeoutMs: 30_000, describe: "Redis to be used everywhere" });
-    const before = { at: performance.now(), said };
+  for (const { name, healthy = false, breaks = false, drains, begin, end } of plan) {
+    if (healthy) {
+      await talk.silence();
+      await until(() => redisIsUsed(group), { timeoutMs: 30_000, describe: "Redis to be used everywhere" });
+    }
+    const before = { at: performance.now(), said: talk.said };
     const [redisBefore, mongoBefore] = [await arrivals(group, "redis"), await arrivals(group, "mongodb")];
+    const from = Date.now();
     latencies = [];
+    talk.goOn();
     const watch = watchRedis(group.instances.map(({ url }) => url));
-    if (begin) await begin(scene);
-    limit = Math.round((messages * (i + 1)) / plan.length);
-    await until(() => said >= limit, { timeoutMs: 600_000 });
+    const drained = drains === undefined ? undefined : group.at(drains).url;
+    const saidAtBegin = begin && (await talk.during(() => begin(scene), drained));
+    const enough = talk.said + messages / plan.length;
+    await until(() => talk.said >= enough, { timeoutMs: 600_000 });
+    if (healthy) await talk.silence();
     const carried = async () => since(redisBefore, await arrivals(group, "redis"));
-    const most = said - before.said;
-    if (healthy) await until(async () => (await carried()) > most / 2, { timeoutMs: 15_000 }).catch(() => undefined);
+    const complete = async () => (await carried()).sum >= (talk.said - before.said) * (instances - 1);
+    if (healthy) await until(complete, { timeoutMs: 5_000 }).catch(() => undefined);
+    const saidAtEnd =
+      end &&
+      (await talk.during(async () => {
+        await end(scene);
+        watch.mended();
+      }));
+    // An instance that is gone says nothing, and the one in its place is no more asked.
+    const { detectMs, recoverMs } = await watch.end(touchesRedis(name) ? 15_000 : 0);
     const overRedis = await carried();
     const overMongo = since(mongoBefore, await arrivals(group, "mongodb"));
     const sorted = [...latencies].sort((a, b) => a - b);
-    if (end) await end(scene);
-    watch.mended();
-    // An instance that is gone says nothing, and the one in its place is no more asked.
-    const { detectMs, recoverMs } = await watch.end(touchesRedis(name) ? 15_000 : 0);
-    const seconds = (performance.now() - before.at) / 1_000;
-    const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
+    const most = talk.said - before.said;
     const watched = touchesRedis(name) ? { detectMs, recoverMs } : { detectMs: undefined, recoverMs: undefined };
-    const slowestMs = sorted.at(-1) ?? 0;
     phases.push({
       name,
-      healthy: healthy === true,
-      seconds,
+      healthy,
+      breaks,
+      from,
+      seconds: (performance.now() - before.at) / 1_000,
       said: most,
-      overRedis,
-      overMongo,
-      p50,
-      p99,
-      slowestMs,
+      saidAtBegin,
+      saidAtEnd,
+      overRedis: overRedis.sum,
+      overMongo: overMongo.sum,
+      reached: overRedis.instances,
+      p50: quantile(sorted, 0.5),
+      p99: quantile(sorted, 0.99),
+      slowestMs: sorted.at(-1) ?? 0,
       ...watched,
     });
-    say(`${name}: ${said} of ${messages} said, ${overRedis} arrivals over Redis.`);
-    if (healthy && overRedis <= most / 2)
-      failures.push(`Redis carried only ${overRedis} of ${most} messages while it was well`);
+    if (saidAtBegin === 0 || saidAtEnd === 0) failures.push(`${name}: nobody spoke while it began, or while it ended`);
+    say(`${name}: ${most} said, ${talk.said} in all, ${overRedis.sum} arrivals over Redis.`);
   }
-  talking = false;
-  await talk;
+  await talk.stop();
 
+  const over = (i: number) => phases[i + 1]?.from ?? Number.POSITIVE_INFINITY;
+  const mayBreak = (at: number) => phases.some(({ breaks, from }, i) => breaks && at > from - doubtMs && at < over(i));
   const examine = async () => {
     const rooms = await storedOf(mongoUrl);
-    const result = audit(visitors, rooms);
+    const result = audit(visitors, rooms, mayBreak);
     return { rooms, result, good: Object.values(result.counts).every((count) => count === 0) };
   };
   const deadline = Date.now() + settleMs;
@@ -216,6 +210,13 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     await pause(1_000);
     last = await examine();
   }
+  const refusedAt = visitors.flatMap(({ errors }) => errors.map(({ at }) => at));
+  const reports = phases.map((phase, i): PhaseReport => {
+    const ofPhase = (times: readonly number[]) => times.filter((at) => at >= phase.from && at < over(i)).length;
+    return { ...phase, errors: ofPhase(refusedAt), lost: ofPhase(last.result.losses) };
+  });
+  for (const { name, healthy, errors, said: most } of reports)
+    if (errors > (healthy ? 0 : most * mostRefused)) failures.push(`${name}: ${errors} of ${most} words were refused`);
   const { counts } = last.result;
   for (const [wrong, words] of Object.entries(wrongs))
     if (counts[wrong as Wrong] > 0) failures.push(`${counts[wrong as Wrong]} ${words}`);
@@ -226,7 +227,16 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   const stored = [...last.rooms.values()].reduce((sum, list) => sum + list.length, 0);
   const done = visitors.reduce((sum, visitor) => sum + visitor.said.length, 0);
   const clients = visitors.length;
-  return { ok: failures.length === 0, failures, phases, audit: last.result, clients, said: done, stored, ends };
+  return {
+    ok: failures.length === 0,
+    failures,
+    phases: reports,
+    audit: last.result,
+    clients,
+    said: done,
+    stored,
+    ends,
+  };
 }
 
 /** Three instances, many clients, numbered messages, and faults one after the other. */

@@ -13,11 +13,15 @@ export interface Phase {
   readonly name: string;
   /** Messages between instances must come over Redis. */
   readonly healthy?: true;
+  /** Connections break, and what was under way on them is in doubt. */
+  readonly breaks?: true;
+  /** The instance whose people are sent away in good order: whatever they said until then is heard. */
+  readonly drains?: number;
   begin?(scene: Scene): unknown;
   end?(scene: Scene): unknown;
 }
 
-const healthy: Phase = { name: "well", healthy: true };
+export const healthy: Phase = { name: "well", healthy: true };
 const killed: Phase = { name: "Redis killed", begin: ({ redis }) => redis.kill(), end: ({ redis }) => redis.start() };
 const frozen: Phase = {
   name: "Redis frozen",
@@ -32,6 +36,7 @@ async function back({ group, open }: Scene, index: number): Promise<void> {
 
 const crashed: Phase = {
   name: "an instance killed -9",
+  breaks: true,
   async begin({ group, open }) {
     await group.at(1).kill();
     open(1, false);
@@ -39,8 +44,9 @@ const crashed: Phase = {
   end: (scene) => back(scene, 1),
 };
 
-const drained = (index: number, name: string): Phase => ({
+export const drained = (index: number, name: string): Phase => ({
   name,
+  drains: index,
   async begin({ group, open }) {
     open(index, false);
     await group.at(index).stop();
@@ -61,9 +67,9 @@ export const wholePlan: readonly Phase[] = [
   healthy,
 ];
 
-/** A rolling restart. */
-export const rollingPlan: readonly Phase[] = [
+/** A rolling restart of these. */
+export const rollingPlan = (instances: readonly number[]): readonly Phase[] => [
   healthy,
-  ...[0, 1, 2].map((index) => drained(index, `instance ${index + 1} restarted`)),
+  ...instances.map((index) => drained(index, `instance ${index + 1} restarted`)),
   healthy,
 ];

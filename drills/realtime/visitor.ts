@@ -14,30 +14,44 @@ export interface Stretch {
   endedAt?: number;
 }
 
+type Way = "message" | "private_message";
+
 interface Said {
+  readonly way: Way;
   readonly text: string;
   readonly at: number;
   /** The connection ended within the moment after it was said, and not by the server's own word. */
   inDoubt: boolean;
 }
 
+/** What a client was told instead of having its word taken. */
+export interface Refused {
+  /** Undefined: it was not told which. */
+  readonly way: Way | undefined;
+  readonly words: string;
+  readonly at: number;
+}
+
 /** A person with one tab of the shipped client, who is never asked to log in again. */
 export interface Visitor {
   readonly name: string;
   readonly room: string;
+  /** The server that it came to last. */
+  readonly url: string;
   readonly stretches: readonly Stretch[];
   readonly said: readonly Said[];
   readonly reasons: Record<string, number>;
   /** What a client was told instead of being let in, but for a server that is going. */
   readonly refusals: string[];
-  readonly errors: string[];
+  readonly errors: readonly Refused[];
   /** In the room, with a history. */
   readonly settled: boolean;
   /** Words that this client has not been shown yet. */
   readonly waiting: number;
-  say(text: string): void;
-  /** To somebody in the same room; whether they were there is not known. */
-  whisper(to: string, text: string): void;
+  /** Whether it was sent: somebody who is not in the room says nothing. */
+  say(text: string): boolean;
+  /** To somebody in the same room. */
+  whisper(to: string, text: string): boolean;
   close(): void;
 }
 
@@ -51,9 +65,14 @@ export interface VisitorOptions {
   onArrival: (ms: number) => void;
 }
 
-const doubtMs = 1_000;
+export const doubtMs = 1_000;
 const reloadMs = 300;
 const retryMs = 100;
+const failures: Readonly<Record<string, Way | undefined>> = {
+  "Failed to send message": "message",
+  PRIVATE_MESSAGE_FAILED: "private_message",
+  TARGET_USER_NOT_IN_ROOM: "private_message",
+};
 
 /** As the shipped client does: comes back at once when it is sent away, and after a reload when the connection is lost. */
 export function createVisitor({ name, room, credentials, pick, onArrival }: VisitorOptions): Visitor {
@@ -62,8 +81,9 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
   const said: Said[] = [];
   const reasons: Record<string, number> = {};
   const refusals: string[] = [];
-  const errors: string[] = [];
-  const waiting = new Set<string>();
+  const errors: Refused[] = [];
+  const waiting = new Map<string, Way>();
+  let url = "";
   let socket: Socket | undefined;
   let open: Stretch | undefined;
   let closed = false;
@@ -91,7 +111,8 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
   }
 
   function connect(mustJoin: boolean): void {
-    const made = io(pick(), {
+    url = pick();
+    const made = io(url, {
       auth,
       transports: ["websocket"],
       reconnection: false,
@@ -118,11 +139,23 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     });
     made.on("message", hear);
     made.on("private_message", hear);
-    made.on("error", ({ message, code }: { message: string; code?: string }) => {
-      if (message === "Failed to send message" || code === "RATE_LIMITED") errors.push(message);
+    made.on("error", ({ message, code = "" }: { message: string; code?: string }) => {
+      const way = failures[message] ?? failures[code];
+      if (!way && code !== "RATE_LIMITED") return;
+      errors.push({ way, words: message, at: Date.now() });
+      const [refused] = [...waiting].find(([, one]) => one === (way ?? one)) ?? [];
+      if (refused) waiting.delete(refused);
     });
   }
   connect(true);
+
+  function send(way: Way, text: string, payload: object): boolean {
+    if (!open || !socket?.connected) return false;
+    waiting.set(text, way);
+    said.push({ way, text, at: Date.now(), inDoubt: false });
+    socket.emit(way, payload);
+    return true;
+  }
 
   return {
     name,
@@ -132,21 +165,17 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     reasons,
     refusals,
     errors,
+    get url() {
+      return url;
+    },
     get settled() {
       return open !== undefined && socket?.connected === true;
     },
     get waiting() {
       return waiting.size;
     },
-    whisper(to, text) {
-      if (open && socket?.connected) socket.emit("private_message", { to, text });
-    },
-    say(text) {
-      if (!open || !socket?.connected) return;
-      waiting.add(text);
-      said.push({ text, at: Date.now(), inDoubt: false });
-      socket.emit("message", { text });
-    },
+    say: (text) => send("message", text, { text }),
+    whisper: (to, text) => send("private_message", text, { to, text }),
     close() {
       closed = true;
       clearTimeout(timer);

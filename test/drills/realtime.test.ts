@@ -14,13 +14,16 @@ it("every client is shown every message of its room once while Redis and instanc
     plan: wholePlan,
     clients: 24,
     rooms: 3,
-    messages: 1_200,
+    messages: 800,
     rate: 120,
     say: () => {},
   });
-  const lines = printed(reportOf(report)).join("\n");
+  const told = reportOf(report);
+  const lines = printed(told).join("\n");
   console.log(lines);
   expect(report.failures, lines).toEqual([]);
+  // Other tests use the same processors: some of it may come over MongoDB only.
+  expect(Math.min(...told.healthy.map(({ share }) => share)), lines).toBeGreaterThan(0.5);
   expect(report.ends["io server disconnect"]).toBeGreaterThan(0);
   expect(report.ends["transport close"]).toBeGreaterThan(0);
   expect(report.audit.shown).toBeGreaterThan(report.said);
