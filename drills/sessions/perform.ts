@@ -6,7 +6,7 @@ import { watchRedis } from "../support/watch.ts";
 import { createClient } from "./client.ts";
 import { mint } from "./people.ts";
 import type { Healthy, Phase } from "./plan.ts";
-import { between, countReads, type Reads, shareOfRedis } from "./reads.ts";
+import { between, countReads, inBucket, type Reads, shareOfRedis } from "./reads.ts";
 import { type Stage, setStage } from "./stage.ts";
 import { createTally, faults, type Tally } from "./tally.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
@@ -69,6 +69,7 @@ export interface DrillReport {
 const rechecked = 150;
 // A share of fewer reads says nothing.
 const fewestReads = 50;
+const fewestInBucket = 20;
 const why = ["--reason", "a drill", "--who", "drill"];
 
 /** All servers agree, and read the bucket from Redis as far as they have one. */
@@ -109,16 +110,21 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
 
   let restore: (() => Promise<void>) | undefined;
 
-  async function look(length: number): Promise<Reads> {
+  async function look(length: number, percent: number): Promise<Reads> {
     await settled(stage);
     const before = await countReads(stage.servers);
     await pause(length * 1_000);
     return until(
       async () => {
         const reads = between(before, await countReads(stage.servers));
-        return reads.found >= fewestReads ? reads : undefined;
+        const enough = reads.found >= fewestReads && (percent === 0 || inBucket(reads) >= fewestInBucket);
+        return enough ? reads : undefined;
       },
-      { timeoutMs: 60_000, everyMs: 250, describe: `${fewestReads} reads of sessions` },
+      {
+        timeoutMs: 60_000,
+        everyMs: 250,
+        describe: `${fewestReads} reads of sessions, ${fewestInBucket} of them in the bucket of ${percent} %`,
+      },
     );
   }
 
@@ -128,9 +134,10 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
     const filled = await stage.sluice("sessions", "backfill", "--rate", "4000");
     if (filled.code !== 0) throw new Error(`the backfill failed: ${filled.aside || JSON.stringify(filled.json)}`);
     if (remember) restore = await stage.redis.snapshot();
-    let reads = await look(length);
+    const isShort = (reads: Reads) => percent > 0 && shareOfRedis(reads) < leastFromRedis;
+    let reads = await look(length, percent);
     let again = 0;
-    for (; again < looksAgain && shareOfRedis(reads) < leastFromRedis; again += 1) reads = await look(length);
+    for (; again < looksAgain && isShort(reads); again += 1) reads = await look(length, percent);
     return { reads, again };
   }
 
@@ -159,8 +166,8 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
     if (phase.kind === "fault") {
       const turnIt = () => turn(stage, phase.to, true);
       const watch = watchRedis(stage.servers.map(({ url }) => url));
-      await phase.act({ redis: stage.redis, turn: turnIt, restore: async () => restore?.() });
-      watch.mended();
+      const acted = { redis: stage.redis, turn: turnIt, restore: async () => restore?.(), mended: watch.mended };
+      await phase.act(acted);
       const watched = await watch.end(30_000);
       await settled(stage);
       await pause(graceMs);
@@ -177,15 +184,15 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
     const { reads, again } = await healthy(phase);
     close(again > 0 ? `healthy (${again} looks before were not)` : "healthy", reads);
     const share = shareOfRedis(reads);
-    const bucket = reads.redis + reads.bucketByMongo;
-    if (share < leastFromRedis)
+    const bucket = inBucket(reads);
+    if (phase.percent > 0 && share < leastFromRedis)
       failures.push(
         `only ${(share * 100).toFixed(1)} % of the bucket's ${bucket} reads at ${phase.percent} % were answered by Redis (the others: ${JSON.stringify(reads.why)})`,
       );
-    const inBucket = (bucket / reads.found) * 100;
+    const percentInBucket = (bucket / reads.found) * 100;
     // Of few reads, more of either kind are a matter of chance.
-    if (Math.abs(inBucket - phase.percent) > Math.max(15, 200 / Math.sqrt(reads.found)))
-      failures.push(`${inBucket.toFixed(1)} % of the sessions read were in the bucket of ${phase.percent} %`);
+    if (Math.abs(percentInBucket - phase.percent) > Math.max(15, 200 / Math.sqrt(reads.found)))
+      failures.push(`${percentInBucket.toFixed(1)} % of the sessions read were in the bucket of ${phase.percent} %`);
   }
 
   try {

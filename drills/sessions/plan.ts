@@ -32,6 +32,8 @@ interface FaultStage {
   turn(): Promise<void>;
   /** Restarts Redis with what was remembered. */
   restore(): Promise<void>;
+  /** From now on Redis could be used again. */
+  mended(): void;
 }
 
 export interface Durations {
@@ -48,32 +50,35 @@ function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
       kind: "fault",
       name: "killed, and started anew",
       to,
-      async act({ redis, turn }) {
+      async act({ redis, turn, mended }) {
         await redis.kill();
         await wait();
         await turn();
         await wait();
         await redis.start();
+        mended();
       },
     }),
     frozen: (to: number): Fault => ({
       kind: "fault",
       name: "frozen, and thawed",
       to,
-      async act({ redis, turn }) {
+      async act({ redis, turn, mended }) {
         redis.freeze();
         await wait();
         await turn();
         await wait();
         redis.thaw();
+        mended();
       },
     }),
     flushed: (to: number): Fault => ({
       kind: "fault",
       name: "flushed",
       to,
-      async act({ redis, turn }) {
+      async act({ redis, turn, mended }) {
         await redis.ask("FLUSHALL");
+        mended();
         await turn();
         await wait();
       },
@@ -82,8 +87,8 @@ function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
       kind: "fault",
       name: "restarted with an old state",
       to,
-      async act({ restore, turn }) {
-        await Promise.all([restore(), turn()]);
+      async act({ restore, turn, mended }) {
+        await Promise.all([restore().then(mended), turn()]);
         await wait();
       },
     }),
@@ -91,12 +96,13 @@ function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
       kind: "fault",
       name: "frozen, and killed",
       to,
-      async act({ redis, turn }) {
+      async act({ redis, turn, mended }) {
         redis.freeze();
         await wait();
         await turn();
         await redis.kill();
         await redis.start();
+        mended();
       },
     }),
   };

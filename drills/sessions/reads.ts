@@ -47,6 +47,7 @@ export async function countReads(servers: readonly Pick<Chat, "url">[]): Promise
   return { redis: sum(({ redis }) => redis), found: sum(({ found }) => found), why };
 }
 
-/** Of the reads in the bucket, those that Redis answered; 1 when there were none. */
-export const shareOfRedis = ({ redis, bucketByMongo }: Reads): number =>
-  redis + bucketByMongo === 0 ? 1 : redis / (redis + bucketByMongo);
+export const inBucket = ({ redis, bucketByMongo }: Reads): number => redis + bucketByMongo;
+
+/** Of the reads in the bucket, those that Redis answered; nothing when there were none. */
+export const shareOfRedis = (reads: Reads): number => (inBucket(reads) === 0 ? 0 : reads.redis / inBucket(reads));

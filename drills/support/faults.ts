@@ -1,6 +1,6 @@
 import type { Table } from "../../bench/support/report.ts";
 
-/** One fault, and what those who used the chat saw of it. What a drill cannot tell is left out. */
+/** One fault, and what those who used the chat saw of it. What means nothing for a drill is a dash. */
 export interface FaultRow {
   readonly fault: string;
   readonly seconds?: number;
@@ -17,12 +17,15 @@ export interface FaultRow {
   readonly recoverMs?: number | undefined;
 }
 
-const count = (value: number | undefined) => (value === undefined ? "" : value.toLocaleString("en"));
-const ms = (value: number | undefined) => (value === undefined ? "" : `${value.toFixed(0)} ms`);
+const nothing = "–";
+const count = (value: number | undefined) => (value === undefined ? nothing : value.toLocaleString("en"));
+const inUnit = (value: number | undefined, digits: number, unit: string) =>
+  value === undefined ? nothing : `${value.toFixed(digits)} ${unit}`;
+const ms = (value: number | undefined) => inUnit(value, 0, "ms");
 
 const columns: readonly [head: string, cell: (row: FaultRow) => string][] = [
   ["fault", ({ fault }) => fault],
-  ["duration", ({ seconds }) => (seconds === undefined ? "" : `${seconds.toFixed(1)} s`)],
+  ["duration", ({ seconds }) => inUnit(seconds, 1, "s")],
   ["requests", ({ requests }) => count(requests)],
   ["errors", ({ errors }) => count(errors)],
   ["slowest", ({ slowestMs }) => ms(slowestMs)],
@@ -33,12 +36,12 @@ const columns: readonly [head: string, cell: (row: FaultRow) => string][] = [
   ["time to recover", ({ recoverMs }) => ms(recoverMs)],
 ];
 
-/** The columns that every drill has, without those that mean nothing for this one; and further ones of its own. */
+/** The columns that every drill has, and further ones of its own. */
 export function faultTable<Row extends FaultRow>(
   rows: readonly Row[],
   more: readonly [head: string, cell: (row: Row) => string][] = [],
 ): Table {
   const all: readonly [head: string, cell: (row: Row) => string][] = [...columns, ...more];
-  const told = all.filter(([, cell]) => rows.some((row) => cell(row) !== ""));
-  return { title: "", head: told.map(([head]) => head), rows: rows.map((row) => told.map(([, cell]) => cell(row))) };
+  const cells = (row: Row) => all.map(([, cell]) => cell(row) || nothing);
+  return { title: "", head: all.map(([head]) => head), rows: rows.map(cells) };
 }
