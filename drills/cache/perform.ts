@@ -7,28 +7,54 @@ import { until } from "../../test/support/until.ts";
 import { mint } from "../sessions/people.ts";
 import type { FaultRow } from "../support/faults.ts";
 import { stateAt, watchRedis } from "../support/watch.ts";
-import { type Seen, startReaders } from "./readers.ts";
+import { nothingSeen, type Seen, startReaders } from "./readers.ts";
 import { startWriters } from "./writers.ts";
+
+interface Scene {
+  readonly redis: RedisServer;
+  /** As long as a fault lasts. */
+  wait(): Promise<void>;
+  /** Redis anew, with what it held a while ago. */
+  restore(): Promise<void>;
+}
 
 interface Fault {
   readonly name: string;
-  begin(redis: RedisServer): unknown;
-  end(redis: RedisServer, restore: () => Promise<void>): unknown;
+  /** Ends when Redis could be used again. */
+  act(scene: Scene): Promise<unknown>;
 }
 
 const noop = () => {};
-/** Most of the keys do not fit any more. */
-const evict = async (redis: RedisServer) => {
-  await redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
-  await redis.ask("CONFIG", "SET", "maxmemory", Number(await redis.info("used_memory")) - 50_000);
-};
 
 export const faults: readonly Fault[] = [
-  { name: "Redis killed, and started anew", begin: (redis) => redis.kill(), end: (redis) => redis.start() },
-  { name: "Redis frozen, and thawed", begin: (redis) => redis.freeze(), end: (redis) => redis.thaw() },
-  { name: "Redis flushed", begin: (redis) => redis.ask("FLUSHALL"), end: noop },
-  { name: "Redis restarted with an old state", begin: noop, end: (_, restore) => restore() },
-  { name: "Redis evicts", begin: evict, end: (redis) => redis.relieve() },
+  {
+    name: "Redis killed, and started anew",
+    async act({ redis, wait }) {
+      await redis.kill();
+      await wait();
+      await redis.start();
+    },
+  },
+  {
+    name: "Redis frozen, and thawed",
+    async act({ redis, wait }) {
+      redis.freeze();
+      await wait();
+      redis.thaw();
+    },
+  },
+  { name: "Redis flushed", act: ({ redis }) => redis.ask("FLUSHALL") },
+  { name: "Redis restarted with an old state", act: ({ restore }) => restore() },
+  {
+    name: "Redis evicts",
+    async act({ redis, wait }) {
+      await redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+      // Most of the keys do not fit any more.
+      await redis.ask("CONFIG", "SET", "maxmemory", Number(await redis.info("used_memory")) - 50_000);
+      await wait();
+      await redis.relieve();
+    },
+  },
 ];
 
 export interface CacheDrillOptions {
@@ -54,6 +80,8 @@ export interface CacheDrillReport {
 
 const rooms = ["general", "hall-1", "hall-2"];
 const writersShare = 0.5;
+/** Of each phase. */
+const fewestChecked = 20;
 const quiet = { debug: noop, info: noop, warn: noop, error: console.error };
 
 async function furnish(db: mongoose.mongo.Db): Promise<void> {
@@ -92,36 +120,35 @@ async function perform(options: CacheDrillOptions, redis: RedisServer, group: Gr
   await well();
   const writers = startWriters({ urls, db, rooms, people: people.slice(0, people.length * writersShare) });
   const readers = startReaders({ urls, db, rooms, people, boundMs });
-  const rows: (FaultRow & Seen & { healthy: boolean })[] = [];
-  let restore = async () => {};
+  const between = { fault: "in between", healthy: false, seen: readers.look(nothingSeen()), more: {} };
+  const phases: { fault: string; healthy: boolean; seen: Seen; more: Partial<FaultRow> }[] = [];
 
   async function phase(name: string, healthy: boolean, work: () => Promise<Partial<FaultRow>>): Promise<void> {
-    readers.look();
+    const seen = readers.look(nothingSeen());
     const since = performance.now();
     const more = await work();
-    const row = { fault: name, healthy, seconds: (performance.now() - since) / 1_000, ...readers.look(), ...more };
-    rows.push(row);
-    const share = ((100 * row.hits) / row.requests).toFixed(1);
+    readers.look(between.seen);
+    phases.push({ fault: name, healthy, seen, more: { seconds: (performance.now() - since) / 1_000, ...more } });
+    const share = ((100 * seen.hits) / seen.requests).toFixed(1);
     say(
-      `${name}: ${row.requests} requests, ${row.errors} errors, ${row.stale} stale, ${share} % from the caches, else ${JSON.stringify(row.misses)}`,
+      `${name}: ${seen.requests} requests, ${seen.errors} errors, ${seen.stale} stale, ${share} % from the caches, else ${JSON.stringify(seen.misses)}`,
     );
   }
   try {
     await pause(healthySeconds * 1_000);
-    for (const { name, begin, end } of faults) {
+    for (const { name, act } of faults) {
       await well();
       await served();
       await phase("none", true, async () => {
         await pause(healthySeconds * 1_000);
         return {};
       });
-      restore = await redis.snapshot();
-      await pause(1_000);
+      const restore = await redis.snapshot();
+      const wait = () => pause(faultSeconds * 1_000);
+      await wait();
       await phase(name, false, async () => {
         const watch = watchRedis(urls);
-        await begin(redis);
-        await pause(faultSeconds * 1_000);
-        await end(redis, restore);
+        await act({ redis, wait, restore });
         watch.mended();
         const since = performance.now();
         const { detectMs } = await watch.end(30_000);
@@ -132,12 +159,16 @@ async function perform(options: CacheDrillOptions, redis: RedisServer, group: Gr
       });
     }
     await readers.stop();
+    const rows = [...phases, between].map(({ seen, more, ...row }) => ({ ...row, ...seen, ...more }));
     const { through, past, failed } = writers.counts;
     const sum = (of: "errors" | "stale" | "lost" | "checked") => rows.reduce((total, row) => total + row[of], 0);
     const failures = [
       ...(["errors", "stale", "lost"] as const).flatMap((name) => (sum(name) > 0 ? [`${name}: ${sum(name)}`] : [])),
       ...(failed > 0 ? [`${failed} writes failed`] : []),
-      ...(sum("checked") === 0 || past === 0 ? ["nothing was compared with MongoDB"] : []),
+      ...(past === 0 ? ["nothing was written past the servers"] : []),
+      ...phases
+        .filter(({ seen }) => seen.checked < fewestChecked)
+        .map(({ fault, seen }) => `${fault}: only ${seen.checked} answers were compared with MongoDB`),
       ...readers.examples,
     ];
     return { rows, through, past, leastFromCache, failures };

@@ -5,7 +5,7 @@ import { createClient } from "../sessions/client.ts";
 import type { Person } from "../sessions/people.ts";
 import { historyFault } from "./history.ts";
 
-/** What the readers saw since the last look. */
+/** What the readers saw for a while. */
 export interface Seen {
   requests: number;
   /** Answers of 500 and above, and none at all. */
@@ -33,7 +33,7 @@ interface Options {
 
 const workers = 8;
 const restMs = 5;
-const nothing = (): Seen => ({
+export const nothingSeen = (): Seen => ({
   requests: 0,
   errors: 0,
   lost: 0,
@@ -49,7 +49,7 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
   const client = createClient();
   const oracle = createOracle(db, { everyMs: 200, boundMs });
   const examples: string[] = [];
-  let seen = nothing();
+  let seen = nothingSeen();
   let stopped = false;
   let turn = 0;
 
@@ -59,6 +59,8 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
   }
 
   async function read(): Promise<void> {
+    // What is asked for in one phase and answered in the next one is told of with the first.
+    const mine = seen;
     turn += 1;
     const url = urls[turn % urls.length] ?? "";
     const person = people[turn % people.length];
@@ -66,22 +68,22 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
     const path = ["/api/users", "/api/channels", room][Math.floor(Math.random() * 3)] ?? "";
     const [asked, since] = [Date.now(), performance.now()];
     const { status, body, source } = await client.ask(url + path, { token: person?.token ?? "" });
-    seen.requests += 1;
-    seen.slowestMs = Math.max(seen.slowestMs, performance.now() - since);
+    mine.requests += 1;
+    mine.slowestMs = Math.max(mine.slowestMs, performance.now() - since);
     const kind = `${path.split("/").at(-1)} ${source}`;
-    if (source === "l1" || source === "redis") seen.hits += 1;
-    else seen.misses[kind] = (seen.misses[kind] ?? 0) + 1;
+    if (source === "l1" || source === "redis") mine.hits += 1;
+    else mine.misses[kind] = (mine.misses[kind] ?? 0) + 1;
     if (status === 0 || status >= 500) {
-      seen.errors += 1;
+      mine.errors += 1;
       if (examples.length < 10) examples.push(`${path}: ${status} ${JSON.stringify(body).slice(0, 200)}`);
       return;
     }
-    if (status === 401) seen.lost += 1;
+    if (status === 401) mine.lost += 1;
     if (status !== 200) return;
     const why = await faultOf(path, JSON.stringify(body), asked);
-    seen.checked += 1;
+    mine.checked += 1;
     if (!why) return;
-    seen.stale += 1;
+    mine.stale += 1;
     if (examples.length < 10) examples.push(`${path} from ${source} at server ${urls.indexOf(url) + 1}: ${why}`);
   }
   async function work(): Promise<void> {
@@ -107,10 +109,10 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
       const asked = urls.flatMap((url) => paths.map((path) => missed(url, path)));
       return (await Promise.all(asked)).filter((one) => one !== undefined);
     },
-    look(): Seen {
-      const before = seen;
-      seen = nothing();
-      return before;
+    /** What is asked for from now on is told of there. */
+    look(into: Seen): Seen {
+      seen = into;
+      return seen;
     },
     async stop(): Promise<void> {
       stopped = true;

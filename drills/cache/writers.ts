@@ -27,6 +27,7 @@ export function startWriters({ urls, db, people, rooms }: Options): Writers {
   const counts = { through: 0, past: 0, failed: 0 };
   const client = createClient();
   const timers: NodeJS.Timeout[] = [];
+  const statuses = new Map<string, string>();
   const passing: { id: string; at: number }[] = [];
   let turn = 0;
   const of = <T>(list: readonly T[]) => list[turn % list.length] as T;
@@ -57,7 +58,11 @@ export function startWriters({ urls, db, people, rooms }: Options): Writers {
   every(changeMs, async () => {
     const { userId } = of(changed);
     const _id = new mongoose.mongo.ObjectId(userId);
-    await db.collection("users").updateOne({ _id }, { $set: { lastActive: new Date() } });
+    // Either of what others are shown, by itself.
+    const status = statuses.get(userId) === "online" ? "offline" : "online";
+    const $set = turn % 2 === 0 ? { lastActive: new Date() } : { status };
+    if ($set.status) statuses.set(userId, status);
+    await db.collection("users").updateOne({ _id }, { $set });
     counts.past += 1;
   });
   every(makeMs, async () => {

@@ -36,7 +36,7 @@ export function reportOf(report: DrillReport, meanwhile = "while the dial turns 
       ...faults.map((name) => ({ name, value: tally[name], unit: "", target: 0, atMost: true })),
       {
         name: "of the bucket's reads from Redis",
-        value: 100 * Math.min(...shares.map(({ share }) => share), 1),
+        value: shares.length === 0 ? 0 : 100 * Math.min(...shares.map(({ share }) => share)),
         unit: " %",
         target: 100 * leastFromRedis,
       },
