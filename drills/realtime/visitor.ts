@@ -46,7 +46,7 @@ export interface Visitor {
   readonly errors: readonly Refused[];
   /** In the room, with a history. */
   readonly settled: boolean;
-  /** Words that this client has not been shown yet. */
+  /** Words that this client has not been shown yet; one that is lost is not waited for all the time. */
   readonly waiting: number;
   /** Whether it was sent: somebody who is not in the room says nothing. */
   say(text: string): boolean;
@@ -66,6 +66,7 @@ export interface VisitorOptions {
 }
 
 export const doubtMs = 1_000;
+const waitMs = 5_000;
 const reloadMs = 300;
 const retryMs = 100;
 const failures: Readonly<Record<string, Way | undefined>> = {
@@ -82,7 +83,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
   const reasons: Record<string, number> = {};
   const refusals: string[] = [];
   const errors: Refused[] = [];
-  const waiting = new Map<string, Way>();
+  const waiting = new Map<string, { way: Way; at: number }>();
   let url = "";
   let socket: Socket | undefined;
   let open: Stretch | undefined;
@@ -143,7 +144,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
       const way = failures[message] ?? failures[code];
       if (!way && code !== "RATE_LIMITED") return;
       errors.push({ way, words: message, at: Date.now() });
-      const [refused] = [...waiting].find(([, one]) => one === (way ?? one)) ?? [];
+      const [refused] = [...waiting].find(([, one]) => one.way === (way ?? one.way)) ?? [];
       if (refused) waiting.delete(refused);
     });
   }
@@ -151,8 +152,9 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
 
   function send(way: Way, text: string, payload: object): boolean {
     if (!open || !socket?.connected) return false;
-    waiting.set(text, way);
-    said.push({ way, text, at: Date.now(), inDoubt: false });
+    const at = Date.now();
+    waiting.set(text, { way, at });
+    said.push({ way, text, at, inDoubt: false });
     socket.emit(way, payload);
     return true;
   }
@@ -172,7 +174,8 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
       return open !== undefined && socket?.connected === true;
     },
     get waiting() {
-      return waiting.size;
+      const since = Date.now() - waitMs;
+      return [...waiting.values()].filter(({ at }) => at > since).length;
     },
     say: (text) => send("message", text, { text }),
     whisper: (to, text) => send("private_message", text, { to, text }),
