@@ -35,7 +35,7 @@ function section(report: Stored): string[] {
   return [
     `### ${report.kind} ${report.name}`,
     "",
-    `${report.what}. \`${commandOf(report)}\`, ${report.date}, ${report.seconds} s: ${failures.length === 0 ? "passed" : `**FAILED**: ${failures.join("; ")}`}.`,
+    `${report.what}. \`${commandOf(report)}\`, ${report.date}${report.code ? `, commit ${report.code}` : ""}, ${report.seconds} s: ${failures.length === 0 ? "passed" : `**FAILED**: ${failures.join("; ")}`}.`,
     ...report.tables.flatMap(({ title, head, rows }) => [
       "",
       ...(title ? [`${title}:`, ""] : []),
@@ -63,7 +63,8 @@ export function measurementsPage(reports: readonly Stored[]): string {
     "",
     "What was promised, what is reached, and the command that shows it. `npm run bench` and `npm run drill` make this page from",
     "the results in [measurements/](measurements/); no number is written by hand. A ratio is taken in one run, in turns, with what",
-    "it is compared with. *One run*: not repeated yet on that machine; *unsteady*: the run before differs by more than a quarter.",
+    "it is compared with. *One run*: not repeated yet on that machine; *unsteady*: another run of the same code differs by more",
+    "than a quarter.",
     "",
     reports.length === 0
       ? "Nothing has been measured yet."

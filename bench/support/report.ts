@@ -55,10 +55,10 @@ export interface Stored extends Omit<Report, "figures"> {
   readonly form: "whole" | "short";
   readonly date: string;
   readonly machine: string;
+  /** The last commit that changed what is measured; a `+` after it: with changes that are in none. */
+  readonly code?: string;
   readonly seconds: number;
 }
-
-const within = 0.25;
 
 export const commandOf = ({ kind, name, form }: Pick<Stored, "kind" | "name" | "form">) =>
   `npm run ${kind} -- ${name}${form === "short" ? " --short" : ""}`;
@@ -66,14 +66,17 @@ export const commandOf = ({ kind, name, form }: Pick<Stored, "kind" | "name" | "
 export const reached = ({ value, target, atMost }: Figure): boolean =>
   target === undefined || (atMost ? value <= target : value >= target);
 
+const within = 0.25;
+
 /** Another run did not come within a quarter of it; undefined when there was no other. */
 export const unsteady = ({ value, former }: Judged): boolean | undefined =>
-  former === undefined ? undefined : Math.abs(value - former) > within * Math.abs(former);
+  former === undefined ? undefined : !(Math.abs(value - former) <= within * Math.abs(former));
 
 /** Failures, and phases in which Redis answered too little. */
 export function failuresOf({ failures, healthy }: Pick<Report, "failures" | "healthy">): string[] {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  const short = healthy.filter(({ share, least }) => share < least);
+  // A share of nothing is none.
+  const short = healthy.filter(({ share, least }) => !(share >= least));
   return [
     ...failures,
     ...short.map(

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { store, storedReports } from "../../bench/support/conduct.ts";
 import { measurementsPage } from "../../bench/support/page.ts";
 import { printed, reached, type Stored, unsteady } from "../../bench/support/report.ts";
+import { median } from "../../bench/support/sums.ts";
 import { targets } from "../../bench/support/targets.ts";
 import { filesBelow, root } from "../support/files.ts";
 
@@ -65,8 +66,15 @@ describe("the page of measurements", () => {
   it("compares a run with the one before it, if that was as long, and keeps a whole one when a short one comes", () => {
     const folder = mkdtempSync(join(tmpdir(), "sluice-measurements-"));
     try {
-      const run = (value: number, form: Stored["form"]) =>
-        store({ ...example, figures: [{ name: "a ratio", unit: "×", value }] }, form, 1, folder).figures[0]?.former;
+      const run = (
+        value: number,
+        form: Stored["form"],
+        more: { code?: string; whole?: boolean; failures?: string[] } = {},
+      ) => {
+        const { failures = [], ...how } = more;
+        const report = { ...example, figures: [{ name: "a ratio", unit: "×", value }], failures };
+        return store(report, { form, seconds: 1, code: "a", ...how }, folder).figures[0]?.former;
+      };
       expect([run(3, "short"), run(4, "short"), run(2, "whole"), run(1, "whole"), run(5, "short")]).toEqual([
         undefined,
         3,
@@ -74,18 +82,32 @@ describe("the page of measurements", () => {
         2,
         undefined,
       ]);
-      expect(storedReports(folder).map(({ name, form, figures }) => [name, form, figures[0]?.value])).toEqual([
-        ["example", "whole", 1],
-      ]);
+      const kept = () => storedReports(folder).map(({ form, figures }) => [form, figures[0]?.value]);
+      expect(kept()).toEqual([["whole", 1]]);
+      // Of other code, or of code that is in no commit, only what is confirmed.
+      expect([
+        run(3, "whole", { code: "b" }),
+        run(3.1, "whole", { code: "c" }),
+        run(9, "whole", { code: "c+" }),
+      ]).toEqual([undefined, 3, undefined]);
+      expect(run(10, "whole", { code: "c+", whole: false })).toBe(9);
+      expect(kept()).toEqual([["whole", 9]]);
+      run(0, "short", { failures: ["it broke"] });
+      expect(kept()).toEqual([["short", 0]]);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it("takes the middle of the rounds, between two where they are even", () => {
+    expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([5])]).toEqual([2, 2.5, 5]);
   });
 
   it("tells at least from at most, and a failure from a figure", () => {
     expect(reached({ name: "", unit: "", value: 2, target: 1 })).toBe(true);
     expect(reached({ name: "", unit: "", value: 2, target: 1, atMost: true })).toBe(false);
     expect(printed(example).at(-1)).toBe("Passed.");
+    expect(printed({ ...example, healthy: [{ phase: "cold", share: 0 / 0, least: 0.9 }] }).at(-1)).toContain("FAILED");
     const hardly = { phase: "warm", share: 0.5, least: 0.9 };
     expect(printed({ ...example, healthy: [hardly] }).at(-1)).toContain("FAILED: warm: Redis answered 50.0 %");
   });
