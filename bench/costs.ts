@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { seed } from "./cache/seed.ts";
+import { listingCost } from "./costs/listing.ts";
 import { type Cost, costsIn } from "./costs/profile.ts";
 import { sendingCost } from "./costs/sending.ts";
 import { tokenCost } from "./costs/tokens.ts";
@@ -56,7 +57,7 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
       healthy: [{ phase: "while it was looked at", share, least: 0.8 }],
       failures: [],
     };
-    const figures = [tokenCost(rounds), await sendingCost(rounds)];
+    const figures = [tokenCost(rounds), await sendingCost(rounds), listingCost(rounds)];
     if (!other) return { ...report, figures };
 
     const [here, there] = [

@@ -27,12 +27,12 @@ export function toListed(record: UserRecord): ListedUser {
   return { card: toCard(record), active: record.lastActive?.getTime() ?? 0, rev: record.rev ?? 0 };
 }
 
-function element({ card, active, rev }: ListedUser): Element {
+export function userElement({ card, active, rev }: ListedUser): Element {
   const lastActive = active === 0 ? null : card.lastActive;
   return { id: card.id, text: JSON.stringify({ ...card, lastActive, rev }), rank: active };
 }
 
-function entry({ text }: Element): ListedUser {
+export function listedUser({ text }: Element): ListedUser {
   const { rev, createdAt, lastActive, ...rest } = JSON.parse(text);
   const made = new Date(createdAt);
   const seen = lastActive === null ? made : new Date(lastActive);
@@ -103,8 +103,8 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
     byIds: (ids) => ({ ids }),
     fits: (slice) => !("ids" in slice) || slice.ids.length <= mostIds,
     id: ({ card }) => card.id,
-    element,
-    entry: parsedOnce(entry, mostParsed),
+    element: userElement,
+    entry: parsedOnce(listedUser, mostParsed),
     version: ({ rev }) => rev,
     compare: (a, b) => byText(a.card.nickname, b.card.nickname) || byText(a.card.id, b.card.id),
     follow: {

@@ -24,19 +24,18 @@ interface Options {
 /** Where instances tell each other what has changed. */
 export const updates = ["updates:users", "updates:channels", "updates:messages"] as const satisfies Topic[];
 
-/** What is made of an entry that stays the same from one list to the next, once. */
-function writtenOnce<Entry extends object>(write: (entry: Entry) => string): (entry: Entry) => string {
-  const known = new WeakMap<Entry, string>();
-  return (entry) => {
-    const before = known.get(entry);
-    if (before !== undefined) return before;
-    const text = write(entry);
-    known.set(entry, text);
-    return text;
-  };
-}
-
 export const shownUser = ({ id, ...card }: UserCard) => ({ _id: id, ...card });
+
+/** The body of a list of users; who is the same as in the list before is not written again. */
+export function userLists(): (all: readonly ListedUser[]) => string {
+  const known = new WeakMap<ListedUser, string>();
+  function written(user: ListedUser): string {
+    const text = known.get(user) ?? JSON.stringify(shownUser(user.card));
+    known.set(user, text);
+    return text;
+  }
+  return (all) => `[${all.map(written).join()}]`;
+}
 
 /** Made anew for each request. */
 function plain(list: () => Promise<unknown[]>): DerivedCache<Answer> {
@@ -58,9 +57,8 @@ export function createChatAnswers({ services, caches, memory, config }: Options)
   memory.share(caches.users, "updates:users");
   memory.share(caches.channels, "updates:channels");
   memory.share(caches.messages, "updates:messages");
-  const written = writtenOnce(({ card }: ListedUser) => JSON.stringify(shownUser(card)));
   return {
-    users: memory.answers(caches.users, (all) => `[${all.map(written).join()}]`),
+    users: memory.answers(caches.users, userLists()),
     channels: memory.answers(caches.channels, (all) =>
       JSON.stringify(all.map(({ channel: { adminsOnly: _, ...channel } }) => channel)),
     ),
