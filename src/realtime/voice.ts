@@ -75,7 +75,9 @@ export function createVoice({ io, channels, guests, orders, members, amongOthers
       if (guest.voice !== channelId) {
         leave(guest);
         guest.voice = channelId;
-        members.joined(channelId, voicePeer(guest.socket.id, guest.member.nickname));
+        // First of all: should this process die now, nobody else could tell that who was told of is gone.
+        await members.joined(channelId, voicePeer(guest.socket.id, guest.member.nickname));
+        if (guest.voice !== channelId) return;
         tellOthers(guest, channelId, "user_joined_voice");
         await guest.socket.join(voiceRoom(channelId));
       }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type Group, startGroup } from "../support/group.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
+import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { createEar, credentialsOf, type Ear, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
@@ -11,21 +12,28 @@ const url = mongoUrl("presence-processes");
 const patience = { timeoutMs: 20_000 };
 const ears: Ear[] = [];
 let redis: RedisServer;
+let proxy: TcpProxy;
 let group: Group;
 let client: mongoose.mongo.MongoClient;
 let serial = 0;
 
 beforeAll(async () => {
   redis = await startRedisServer();
+  proxy = await startProxy(redis.port);
   client = await mongoose.mongo.MongoClient.connect(url);
   const slow = { REDIS_DEADLINE: "400ms", REDIS_WATCHDOG: "600ms", REDIS_BACKOFF_MAX: "200ms" };
   // A busy server must not be taken for a dead one.
   const unhurried = { PRESENCE_LEASE: "3500ms" };
-  group = await startGroup({ count: 2, env: { MONGODB_URL: url, REDIS_URL: redis.url, ...slow, ...unhurried } });
+  group = await startGroup({
+    count: 2,
+    env: { MONGODB_URL: url, REDIS_URL: redis.url, ...slow, ...unhurried },
+    own: (index): Record<string, string> => (index === 1 ? { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } : {}),
+  });
 }, 120_000);
 afterAll(async () => {
   for (const ear of ears) ear.close();
   await group?.close();
+  await proxy?.close();
   await redis?.close();
   await client?.close();
   await dropDatabase(url);
@@ -103,6 +111,39 @@ it("knows who is online and in a room on both servers, also when one of them is 
 
   expect(await lines(`${bob.nickname} left the channel.`)).toBe(0);
   await group.replace(1);
+});
+
+it("tells of nobody in a voice channel who would stay there for ever if their server died now", {
+  timeout: 60_000,
+}, async () => {
+  for (const ear of ears.splice(0)) ear.close();
+  const people = [await person(0), await person(1), await person(1)];
+  const [a, b, c] = [
+    await tab(people[0] as Person, 0),
+    await tab(people[1] as Person, 1),
+    await tab(people[2] as Person, 1),
+  ];
+  for (const ear of [a, b, c]) await ear.join("general");
+  a.emit("join_voice_channel", { channelId: "voice-chat" });
+  await a.hears("voice_joined");
+  // To their own server alone Redis answers late, and the second one waits until it has answered for the first.
+  proxy.set({ kind: "latency", ms: 250 });
+  try {
+    const inVoice = () => redis.ask("SMEMBERS", "cache:channel:voice:voice-chat") as Promise<string[]>;
+    b.emit("join_voice_channel", { channelId: "voice-chat" });
+    await until(async () => (await inVoice()).includes(b.socket.id ?? ""), { ...patience, everyMs: 5 });
+    c.emit("join_voice_channel", { channelId: "voice-chat" });
+    await until(
+      () => a.all("user_joined_voice").some((peer) => (peer as { socketId: string }).socketId === c.socket.id),
+      {
+        ...patience,
+        everyMs: 5,
+      },
+    );
+    expect(await inVoice()).toContain(c.socket.id);
+  } finally {
+    proxy.set({ kind: "none" });
+  }
 });
 
 it("forgets nobody while Redis is frozen or comes back empty, and tells of nobody", { timeout: 90_000 }, async () => {

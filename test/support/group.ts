@@ -13,13 +13,15 @@ export interface Group {
 export interface GroupOptions {
   count: number;
   env: Record<string, string>;
+  /** What one of them alone has otherwise. */
+  own?: (index: number) => Record<string, string>;
 }
 
-export async function startGroup({ count, env }: GroupOptions): Promise<Group> {
+export async function startGroup({ count, env, own = () => ({}) }: GroupOptions): Promise<Group> {
   const secret = () => randomBytes(24).toString("hex");
   const common = { JWT_SECRET: secret(), SESSION_SECRET: secret(), ...env };
   const start = (index: number, more: Record<string, string> = {}) =>
-    startChat({ env: { ...common, SERVER_ID: `instance-${index}`, ...more }, readyMs: 60_000 });
+    startChat({ env: { ...common, SERVER_ID: `instance-${index}`, ...own(index), ...more }, readyMs: 60_000 });
   // The first one brings the database up to date.
   const instances = [await start(0)];
   const rest = await Promise.allSettled(

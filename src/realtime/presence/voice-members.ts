@@ -17,7 +17,8 @@ type VoiceEvents = {
 /** The sockets in each voice channel, over all instances. */
 export interface VoiceMembers {
   readonly events: Events<VoiceEvents>;
-  joined(channel: string, peer: VoicePeer): void;
+  /** Resolves when all instances can know of it, or as far as that may be while Redis is out. */
+  joined(channel: string, peer: VoicePeer): Promise<unknown>;
   left(channel: string, socketId: string): void;
 }
 
@@ -53,7 +54,7 @@ export function createVoiceMembers(sets: Sets): VoiceMembers {
     joined(channel, peer) {
       const { set, peers } = open(channel);
       peers.set(peer.socketId, peer);
-      void set.add(peer.socketId, peer.nickname);
+      return set.add(peer.socketId, peer.nickname);
     },
     left(channel, socketId) {
       const known = channels.get(channel);
