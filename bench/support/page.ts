@@ -11,7 +11,7 @@ function rangeOf({ min, max, unit }: Figure): string {
   return min === undefined || max === undefined ? "" : `${inUnit(min, unit)} … ${inUnit(max, unit)}`;
 }
 
-function targetRow(reports: readonly Stored[], { says, of, figure: name, target, atMost }: Target): string[] {
+function targetRow(reports: readonly Stored[], { says, of, figure: name, target, atMost, why }: Target): string[] {
   const report = reports.find(({ kind, name }) => `${kind} ${name}` === of);
   const found = report?.figures.find((one) => one.name === name);
   const command = `\`npm run ${of.replace(" ", " -- ")}\``;
@@ -24,7 +24,7 @@ function targetRow(reports: readonly Stored[], { says, of, figure: name, target,
     says,
     inUnit(found.value, found.unit),
     rangeOf(found),
-    `${good ? "reached" : "**MISSED**"}${doubt}${short}`,
+    `${good ? "reached" : "**MISSED**"}${doubt}${short}${!good && why ? `: ${why}` : ""}`,
     command,
   ];
 }
