@@ -1,6 +1,7 @@
 import type { RunOptions } from "../bench/support/conduct.ts";
 import type { Report } from "../bench/support/report.ts";
-import { performRestore, reportOf } from "./restore/perform.ts";
+import { performRestore } from "./restore/perform.ts";
+import { reportOf } from "./restore/report.ts";
 import { withMongo } from "./support/mongo.ts";
 
 /** Backup and restore of Redis and MongoDB under a chat in use: `npm run drill -- restore`. */

@@ -175,11 +175,8 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
   const scene: Scene = {};
   const up = async () => (await Promise.all(stage.servers.map(({ url }) => stateAt(url)))).every((one) => one === "up");
   await until(up, { timeoutMs: 30_000, describe: "Redis to be up at all servers" });
-  const traffic = await startTraffic(
-    stage.servers.map(({ url }) => url),
-    people,
-    rate,
-  );
+  const urls = stage.servers.map(({ url }) => url);
+  const traffic = await startTraffic({ urls, people, rate, logins: 0.1, logouts: 0.03 });
   try {
     // Sessions that were begun while Redis was not in use yet have their copies from now on.
     await traffic.audit();
