@@ -189,7 +189,7 @@ function reportOf({ size, sides, of, off, on, steady, hits, connections }: Outco
       { name: "actions per CPU second, L2 beside Redis off", ...ratioOf(per(l2), per(off)), unit: "×" },
       { name: "a hit, p99", value: lived.hitP99, unit: " ms", target: 10, atMost: true },
       { name: "an answer, mean", value: lived.mean, unit: " ms", target: 100, atMost: true },
-      { name: "people connected at once", value: size.people, unit: "", target: 1_000 },
+      { name: "people connected at once", value: lived.inside, unit: "", target: 1_000 },
       { name: "connections to Redis", value: connections, unit: "", target: 1_000, atMost: true },
       {
         name: "memory of Redis, of 256 MB",
@@ -213,9 +213,14 @@ function reportOf({ size, sides, of, off, on, steady, hits, connections }: Outco
       share: median(of(side).map((one) => one.hits / one.requests)),
       least: 0.8,
     })),
-    failures: bad.flatMap(({ name, bad: words }) =>
-      Object.keys(words).length > 0 ? [`${name}: ${JSON.stringify(words)}`] : [],
-    ),
+    failures: [
+      ...bad.flatMap(({ name, bad: words }) =>
+        Object.keys(words).length > 0 ? [`${name}: ${JSON.stringify(words)}`] : [],
+      ),
+      ...sides
+        .filter((side) => of(side).some(({ delivered }) => delivered === 0))
+        .map(({ name }) => `${name}: what was said reached nobody`),
+    ],
   };
 }
 

@@ -29,7 +29,10 @@ export interface Lived {
   hitP99: number;
   /** Answers that were not 200, and connections that ended by themselves. */
   bad: Record<string, number>;
+  /** Messages that reached somebody. */
   delivered: number;
+  /** In their rooms at the end. */
+  inside: number;
 }
 
 /** Of a hundred actions. */
@@ -126,6 +129,10 @@ async function live({ ms, rate }: Live): Promise<Lived> {
     connection.close();
   }
   await Promise.all(Array.from({ length: workers }, work));
+  const inside = () => clients.filter(({ joined }) => joined).length;
+  // Some have only just been told to come back.
+  for (const since = performance.now(); inside() < clients.length && performance.now() - since < 5_000; )
+    await pause(10);
   const mean = latencies.reduce((sum, one) => sum + one, 0) / latencies.length;
   for (const list of [latencies, hits]) list.sort((a, b) => a - b);
   return {
@@ -138,6 +145,7 @@ async function live({ ms, rate }: Live): Promise<Lived> {
     hitP99: quantile(hits, 0.99),
     bad,
     delivered,
+    inside: inside(),
   };
 }
 
