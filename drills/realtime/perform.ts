@@ -67,6 +67,8 @@ export const instances = 3;
 const touchesRedis = (phase: string) => phase.startsWith("Redis");
 const registrationsAtOnce = 10;
 const settleMs = 30_000;
+/** Servers that have just begun are slow, and do without Redis for some of it. */
+const warmingWords = 100;
 /** Of the words of a phase; while all is well, none. */
 const mostRefused = 0.01;
 
@@ -140,6 +142,8 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   say(`${visitors.length} people are in ${options.rooms} rooms on ${instances} instances.`);
 
   const talk = startTalk(visitors, rate);
+  talk.goOn();
+  await until(() => talk.said >= warmingWords, { timeoutMs: 60_000 });
 
   const phases: (Omit<PhaseReport, "errors" | "lost"> & { from: number; breaks: boolean })[] = [];
   const failures: string[] = [];

@@ -12,7 +12,7 @@ it("an instance is drained while its people talk: no word is lost, and no connec
   // Without another one in its place, which takes seconds.
   const { begin = () => {} } = drained(0, "");
   const plan = [healthy, { name: "an instance drained", drains: 0, begin }];
-  const size = { clients: 24, rooms: 3, messages: 200, rate: 120 };
+  const size = { clients: 24, rooms: 3, messages: 100, rate: 120 };
   const report = await performDrill({ mongoUrl: url, plan, ...size, say: () => {} });
   const lines = printed(reportOf(report, "an instance was drained")).join("\n");
   console.log(lines);
