@@ -37,7 +37,7 @@ const reading = new Set(["find", "aggregate", "count", "distinct"]);
 const settledMs = 1_500;
 
 /** Nothing in Redis is believed while a process begins, and its epoch is raised twice: that is no load. */
-async function begun(url: string): Promise<void> {
+export async function begun(url: string): Promise<void> {
   let epoch = 0;
   let since = performance.now();
   await until(async () => {

@@ -1,0 +1,147 @@
+import { hash } from "@node-rs/bcrypt";
+import mongoose from "mongoose";
+import { withMongo } from "../drills/support/mongo.ts";
+import { figuresOf } from "../test/support/metrics.ts";
+import { startRedisServer } from "../test/support/redis-server.ts";
+import { cpuOf, startPeer, startServer } from "./cache/processes.ts";
+import { secret, seed } from "./cache/seed.ts";
+import { begun } from "./mixed/side.ts";
+import type { RunOptions } from "./support/conduct.ts";
+import type { Report } from "./support/report.ts";
+import { median, quantile, ratioOf } from "./support/sums.ts";
+
+const CALLERS = 4;
+const COST = 10;
+const USERS = 200;
+const password = "of everybody in this bench";
+
+interface Side {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+}
+
+interface Round {
+  perSecond: number;
+  p50: number;
+  p99: number;
+  /** Milliseconds of the server's processor for each, most of it bcrypt's. */
+  cpu: number;
+}
+
+let turn = 0;
+
+/** Somebody logs in who has no session yet; answers the token. */
+async function login(url: string): Promise<string> {
+  turn += 1;
+  const response = await fetch(`${url}/api/login`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ identifier: `Visitor number ${turn % USERS}`, password }),
+  });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`a login was answered ${response.status}: ${text}`);
+  return (JSON.parse(text) as { token: string }).token;
+}
+
+async function round({ url, pid }: Side, ms: number): Promise<Round> {
+  const latencies: number[] = [];
+  const [before, begun] = [cpuOf(pid), performance.now()];
+  const caller = async () => {
+    while (performance.now() < begun + ms) {
+      const asked = performance.now();
+      await login(url);
+      latencies.push(performance.now() - asked);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+  const perSecond = latencies.length / ((performance.now() - begun) / 1_000);
+  const cpu = ((cpuOf(pid) - before) / latencies.length) * 1_000;
+  return { perSecond, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), cpu };
+}
+
+/** Of the sessions that were just begun, how many Redis answers for. */
+async function shareOf(url: string): Promise<number> {
+  const reads = async (more = "") => {
+    const samples = (await figuresOf(url)).all("chat_session_operations_total");
+    return samples
+      .filter(({ labels: { op, store } }) => op === "get" && (more === "" || store === more))
+      .reduce((sum, { value }) => sum + value, 0);
+  };
+  const [byRedis, all] = [await reads("redis"), await reads()];
+  for (let n = 0; n < 20; n += 1) {
+    const headers = { Authorization: `Bearer ${await login(url)}` };
+    const { status } = await fetch(`${url}/api/channels`, { headers });
+    if (status !== 200) throw new Error(`a fresh token was answered ${status}`);
+  }
+  return ((await reads("redis")) - byRedis) / ((await reads()) - all);
+}
+
+async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Report> {
+  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
+  const ends: (() => Promise<unknown>)[] = [() => client.close()];
+  try {
+    await seed(client.db(), { users: USERS, channels: 10, messages: 10_000 });
+    await client
+      .db()
+      .collection("users")
+      .updateMany({}, { $set: { password: await hash(password, { cost: COST }) } });
+    const redis = await startRedisServer();
+    ends.push(() => redis.close());
+    const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
+    // Everybody comes from one address here.
+    const shared = { JWT_SECRET: secret, SESSION_SECRET: secret, PASSWORD_COST: String(COST), RATE_LIMITS: "off" };
+    const on = await startServer({ ...where, ...shared, SESSION_REDIS_PERCENT: "100" });
+    ends.push(() => on.close());
+    const off = await startServer({ ...where, ...shared, DISABLE_REDIS: "true" });
+    ends.push(() => off.close());
+    const bare = await startPeer("../login/bare", { mongoUrl, secret });
+    ends.push(() => bare.close());
+    await begun(on.url);
+    const sides: Side[] = [
+      { name: "sluice", url: on.url, pid: on.pid },
+      { name: "sluice, Redis off", url: off.url, pid: off.pid },
+      { name: "Express, connect-mongo", url: `http://127.0.0.1:${bare.port}`, pid: bare.pid },
+    ];
+    const results = new Map<string, Round[]>(sides.map(({ name }) => [name, []]));
+    for (let at = -1; at < rounds; at += 1)
+      for (const side of at % 2 === 0 ? sides : [...sides].reverse()) {
+        const one = await round(side, at < 0 ? ms / 2 : ms);
+        if (at >= 0) results.get(side.name)?.push(one);
+      }
+    const of = (name: string, figure: (one: Round) => number) => (results.get(name) ?? []).map(figure);
+    const middle = (name: string, figure: (one: Round) => number) => median(of(name, figure));
+    const [ours, without, stock] = sides.map(({ name }) => of(name, ({ perSecond }) => perSecond));
+    return {
+      kind: "bench",
+      name: "login",
+      what: `logins with a password of bcrypt cost ${COST} beside Express with the stock connect-mongo that does the same, ${CALLERS} at a time, ${rounds} rounds in turns`,
+      tables: [
+        {
+          title: "",
+          head: ["side", "logins/s", "p50", "p99", "CPU each"],
+          rows: sides.map(({ name }) => [
+            name,
+            middle(name, ({ perSecond }) => perSecond).toFixed(1),
+            `${middle(name, ({ p50 }) => p50).toFixed(0)} ms`,
+            `${middle(name, ({ p99 }) => p99).toFixed(0)} ms`,
+            `${middle(name, ({ cpu }) => cpu).toFixed(1)} ms`,
+          ]),
+        },
+      ],
+      figures: [
+        { name: "logins beside the stock store", ...ratioOf(ours ?? [], stock ?? []), unit: "×" },
+        { name: "logins with Redis off beside the stock store", ...ratioOf(without ?? [], stock ?? []), unit: "×" },
+      ],
+      healthy: [{ phase: "sessions just begun", share: await shareOf(on.url), least: 0.9 }],
+      failures: [],
+    };
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+export async function run({ short }: RunOptions): Promise<Report> {
+  const [rounds, ms] = short ? [2, 700] : [5, 1_000];
+  return withMongo((mongoUrl) => measure(mongoUrl, rounds, ms));
+}
