@@ -95,6 +95,18 @@ async function saving(store: Store, sids: string[]): Promise<Call> {
   };
 }
 
+/** As express-session does at the end of every request that changed nothing. */
+async function touching(store: Store, sids: string[]): Promise<Call> {
+  const calls = callsOf(store);
+  const sessions = new Map<string, SessionData>();
+  for (const sid of sids) sessions.set(sid, (await calls.get(sid)) as SessionData);
+  return async (sid) => {
+    const session = sessions.get(sid) as SessionData;
+    session.cookie.expires = new Date(Date.now() + 86_400_000);
+    await calls.touch(sid, session);
+  };
+}
+
 interface Measured {
   figures: Record<string, Duel>;
   /** Of the reads at 100 %. */
@@ -138,8 +150,20 @@ async function measureStores(mongoUrl: string, rounds: number, ms: number): Prom
       await saving(connectMongo, sids),
       await saving(ours, sids),
     );
+    for (const [name, stock] of [
+      ["touch at 100 % / connect-redis", connectRedis],
+      ["touch at 100 % / connect-mongo", connectMongo],
+    ] as const)
+      figures[name] = await duel(sids, rounds, ms, await touching(stock, sids), await touching(ours, sids));
     dial.set({ percent: 0 });
     figures["get at 0 % / connect-mongo"] = await duel(sids, rounds, ms, reading(connectMongo), reading(ours));
+    figures["touch at 0 % / connect-mongo"] = await duel(
+      sids,
+      rounds,
+      ms,
+      await touching(connectMongo, sids),
+      await touching(ours, sids),
+    );
     return { figures, share: byRedis / (byRedis + byMongo) };
   } finally {
     await ours.close();
@@ -172,7 +196,10 @@ export async function run({ short }: RunOptions): Promise<Report> {
         rows: Object.entries(figures).map(([name, { ours, other }]) => [name, perSecond(other), perSecond(ours)]),
       },
     ],
-    figures: Object.entries(figures).map(([name, duel]) => ({ name, ...duel, unit: "×", target: targets[name] ?? 0 })),
+    figures: Object.entries(figures).map(([name, duel]) => {
+      const target = targets[name];
+      return { name, ...duel, unit: "×", ...(target && { target }) };
+    }),
     healthy: [{ phase: "reads at 100 %", share, least: 0.99 }],
     failures: [],
   };
