@@ -3,9 +3,9 @@ import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { figuresOf, type Figures as Page } from "../test/support/metrics.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
-import { until } from "../test/support/until.ts";
 import { cpuOf, megabytesOf, startPeer, startServer } from "./cache/processes.ts";
 import { secret, seed } from "./cache/seed.ts";
+import { begun } from "./mixed/side.ts";
 import { type Crowd, createCrowd, type Guest } from "./sockets/crowd.ts";
 import { type Weathered, weather } from "./sockets/storm.ts";
 import type { RunOptions } from "./support/conduct.ts";
@@ -134,7 +134,7 @@ async function compare(mongoUrl: string, size: Size): Promise<Outcome> {
     ends.push(() => server.close());
     const peer = await startPeer("../sockets/bare", { redisUrl: redis.url });
     ends.push(() => peer.close());
-    await until(async () => (await figuresOf(server.url)).of("chat_session_read_from_redis") === 1);
+    await begun(server.url);
     const [crowd, others] = [server, peer].map(({ port }) => createCrowd(`http://127.0.0.1:${port}`)) as [Crowd, Crowd];
     ends.push(
       () => crowd.close(),
