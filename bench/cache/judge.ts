@@ -8,6 +8,7 @@ export type Verdict = "right" | "unknown" | { fault: string };
 export interface Judge {
   /** At an answer that came now. */
   look(path: string, body: string, asked: number): Promise<Verdict>;
+  close(): Promise<void>;
 }
 
 /** How old an answer may be. */
@@ -31,6 +32,10 @@ export async function openJudge(mongoUrl: string): Promise<Judge> {
       const listing = list.exec(path)?.[1] as Listing | undefined;
       if (!listing || !oracle.knows(asked)) return "unknown";
       return verdictOf(await oracle.check(listing, body, asked));
+    },
+    async close() {
+      oracle.close();
+      await client.close();
     },
   };
 }

@@ -1,0 +1,61 @@
+import mongoose from "mongoose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Judge, openJudge } from "../../bench/cache/judge.ts";
+import { hardlyCompared, type Round } from "../../bench/cache/rounds.ts";
+import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { until } from "../support/until.ts";
+
+const url = mongoUrl("bench-judge");
+const channel = { id: "hall", name: "Hall", type: "text", description: "here", createdBy: "system", position: 0 };
+const told = (more = {}) => JSON.stringify([{ ...channel, ...more }]);
+
+describe("the judge of a bench", () => {
+  let client: mongoose.mongo.MongoClient;
+  let judge: Judge;
+
+  beforeAll(async () => {
+    client = await mongoose.mongo.MongoClient.connect(url);
+    await client
+      .db()
+      .collection("channels")
+      .insertOne({ ...channel });
+    const timestamp = new Date(Date.now() - 60_000);
+    await client.db().collection("messages").insertOne({ channel: "hall", type: "public", text: "hello", timestamp });
+    judge = await openJudge(url);
+  });
+  afterAll(async () => {
+    await judge.close();
+    await client.close();
+    await dropDatabase(url);
+  });
+
+  it("gives no verdict on a list before it has looked for long enough, and then tells right from wrong", async () => {
+    const look = (body: string) => judge.look("/api/channels", body, Date.now());
+    expect(await look(told({ name: "Another" }))).toBe("unknown");
+    await until(async () => (await look(told())) !== "unknown");
+    expect(await look(told())).toBe("right");
+    expect(await look(told({ name: "Another" }))).toEqual({ fault: expect.stringContaining("hall was never") });
+    expect(await look("[]")).toEqual({ fault: "hall is missing" });
+  });
+
+  it("compares histories", async () => {
+    const path = "/api/channels/hall/messages";
+    const message = await client.db().collection("messages").findOne({});
+    const look = (messages: object[]) => judge.look(path, JSON.stringify({ messages }), Date.now());
+    const one = { id: String(message?._id), text: "hello" };
+    expect(await look([one])).toBe("right");
+    expect(await look([{ ...one, text: "bye" }])).toEqual({ fault: expect.stringContaining("was never") });
+    expect(await look([])).toEqual({ fault: "hall: nothing was told of its messages" });
+  });
+});
+
+describe("a bench", () => {
+  it("fails when hardly an answer was compared", () => {
+    const round = (checked: number) => ({ checked }) as Round;
+    expect(hardlyCompared("lists", [round(1), round(3)])).toEqual([]);
+    expect(hardlyCompared("lists", [])).toHaveLength(1);
+    expect(hardlyCompared("lists", [round(0), round(1)])).toEqual([
+      "lists: 1 answers were compared with MongoDB in 2 rounds",
+    ]);
+  });
+});
