@@ -4,7 +4,7 @@ import { atDesk } from "../../test/support/desk.ts";
 import { root } from "../../test/support/files.ts";
 
 /** The commands of docs/backup.md for after a restoration of MongoDB, word by word. */
-export function commandsOfThePage(): string[][] {
+function commandsOfThePage(): string[][] {
   const text = readFileSync(join(root, "docs/backup.md"), "utf8");
   const lines = text.split("\n").filter((line) => line.startsWith("sluice "));
   if (lines.length === 0) throw new Error("docs/backup.md names no command for after a restoration");

@@ -1,7 +1,9 @@
 import type { RunOptions } from "../../bench/support/conduct.ts";
 import type { Report } from "../../bench/support/report.ts";
 import { withMongo } from "../support/mongo.ts";
-import { performTopology, reportOf, shortPlan, wholePlan } from "./perform.ts";
+import { shortPlan, wholePlan } from "./faults.ts";
+import { performTopology } from "./perform.ts";
+import { reportOf } from "./report.ts";
 import { setStage } from "./stage.ts";
 
 export async function drillTopology(

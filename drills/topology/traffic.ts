@@ -48,6 +48,10 @@ const workers = 16;
 /** A list may be a second old, and a busy machine takes its time. */
 const boundMs = 2_500;
 const mostFormers = 100;
+/** A token that was looked up a moment ago is known; with a query the session itself is read. */
+const withSession = "/api/users?of=drill";
+/** A logout at one server is known at the others after so long. */
+const graceMs = 1_500;
 const nothing = (): Seen => ({ requests: 0, errors: 0, lost: 0, revived: 0, stale: 0, slowestMs: 0 });
 const cookieOf = (cookies: readonly string[]) => cookies[0]?.split(";", 1)[0] ?? "";
 
@@ -72,7 +76,8 @@ export async function startTraffic({ urls, people: count, rate, logins = 0, logo
   const client = createClient();
   let seen = nothing();
   const examples: string[] = [];
-  const formers: Papers[] = [];
+  const formers: (Papers & { readonly at: number })[] = [];
+  const out = () => formers.filter(({ at }) => performance.now() > at + graceMs);
   /** When a channel was made or removed last. */
   const channels = new Map<string, { there: boolean; at: number }>();
   let [stopped, held, underWay] = [false, false, 0];
@@ -100,9 +105,9 @@ export async function startTraffic({ urls, people: count, rate, logins = 0, logo
     return { nickname, cookie: cookieOf(reply.cookies), token: reply.body.token, busy: false };
   }
 
-  async function reads(url: string, person: Papers): Promise<void> {
+  async function reads(url: string, person: Papers, path = "/api/users"): Promise<void> {
     const { nickname, cookie, token } = person;
-    const { status, body } = await ask(url, "/api/users", { cookie, token });
+    const { status, body } = await ask(url, path, { cookie, token });
     if (status === 401) note("lost", `${nickname} is logged out: ${JSON.stringify(body)}`);
   }
 
@@ -137,7 +142,7 @@ export async function startTraffic({ urls, people: count, rate, logins = 0, logo
     const { nickname, cookie, token } = person;
     const { status } = await ask(url, "/api/logout", { method: "POST", cookie, token });
     if (status === 401) note("lost", `${nickname} was logged out before`);
-    if (status === 200) formers.unshift({ nickname, cookie, token });
+    if (status === 200) formers.unshift({ nickname, cookie, token, at: performance.now() });
     formers.splice(mostFormers);
     Object.assign(person, { cookie: "", token: "" });
     await writes(url, person);
@@ -152,7 +157,8 @@ export async function startTraffic({ urls, people: count, rate, logins = 0, logo
 
   async function acts(person: Person): Promise<void> {
     const dice = Math.random();
-    const former = formers[Math.floor(Math.random() * formers.length)];
+    const known = out();
+    const former = known[Math.floor(Math.random() * known.length)];
     if (person.token === "" || dice < logins) await writes(oneOf(), person);
     else if (dice < logins + logouts) await leaves(oneOf(), person);
     else if (dice > 0.8 && former) await knocks(oneOf(), former);
@@ -232,11 +238,11 @@ export async function startTraffic({ urls, people: count, rate, logins = 0, logo
     /** Everybody, at every server; answers how many. */
     async audit(): Promise<number> {
       const all = [...people, ...writers, ...talkers].filter(({ token }) => token !== "");
-      for (const person of all) for (const url of urls) await reads(url, person);
+      for (const person of all) for (const url of urls) await reads(url, person, withSession);
       return all.length;
     },
     async auditFormers(): Promise<void> {
-      for (const former of formers) for (const url of urls) await knocks(url, former);
+      for (const former of out()) for (const url of urls) await knocks(url, former);
     },
     status: async (url: string, { cookie, token }: Papers) => (await ask(url, "/api/users", { cookie, token })).status,
     list: async (url: string, path: string) => {

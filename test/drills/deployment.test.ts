@@ -2,7 +2,9 @@ import { describe, expect, inject, it } from "vitest";
 import { failuresOf, printed } from "../../bench/support/report.ts";
 import { performRestore } from "../../drills/restore/perform.ts";
 import { reportOf as restoreReport } from "../../drills/restore/report.ts";
-import { performTopology, reportOf, shortPlan } from "../../drills/topology/perform.ts";
+import { shortPlan } from "../../drills/topology/faults.ts";
+import { performTopology } from "../../drills/topology/perform.ts";
+import { reportOf } from "../../drills/topology/report.ts";
 import { cluster, sentinels, setStage } from "../../drills/topology/stage.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { long } from "../support/long.ts";
@@ -19,8 +21,8 @@ describe.runIf(long)("the deployment's drills", () => {
     const stage = await setStage(url, begin, patient);
     try {
       const options = { plan: shortPlan, people: 20, rate: 30, mostMs: 30_000, say: () => {} };
-      const report = await performTopology(stage, options);
-      expect(report.failures, printed(reportOf(name, name, report)).join("\n")).toEqual([]);
+      const report = reportOf(name, name, await performTopology(stage, options));
+      expect(failuresOf(report), printed(report).join("\n")).toEqual([]);
     } finally {
       await stage.close();
       await dropDatabase(url);

@@ -1,0 +1,54 @@
+import type { Deployed } from "../../test/support/deployment.ts";
+import type { Stage } from "./stage.ts";
+
+export interface Fault {
+  readonly name: string;
+  /** There is another master afterwards. */
+  readonly interrupts: boolean;
+  begin(stage: Stage, scene: Scene): Promise<void>;
+}
+
+/** Whom the last fault befell. */
+export interface Scene {
+  victim?: Deployed;
+}
+
+const killed: Fault = {
+  name: "master killed",
+  interrupts: true,
+  async begin(stage, scene) {
+    scene.victim = await stage.master();
+    await scene.victim.kill();
+  },
+};
+const restored: Fault = {
+  name: "it is started again",
+  interrupts: false,
+  async begin(stage, { victim }) {
+    await victim?.start();
+    await stage.settled();
+  },
+};
+const frozen: Fault = {
+  name: "master frozen",
+  interrupts: true,
+  async begin(stage, scene) {
+    scene.victim = await stage.master();
+    scene.victim.freeze();
+  },
+};
+const thawed: Fault = {
+  name: "it is thawed",
+  interrupts: false,
+  async begin(stage, { victim }) {
+    victim?.thaw();
+    await stage.settled();
+  },
+};
+const asked: Fault = { name: "failover by hand", interrupts: true, begin: (stage) => stage.failover() };
+
+/** How it is on this machine when nothing happens. */
+const calm: Fault = { name: "none", interrupts: false, begin: async () => {} };
+
+export const wholePlan = [calm, killed, restored, frozen, thawed, asked];
+export const shortPlan = [calm, killed, restored];
