@@ -139,21 +139,22 @@ async function whyNone(asked: Promise<unknown>[]): Promise<LinkError> {
 }
 
 const STRAGGLERS_MS = 100;
+const TURNS = 5;
 
 /** What has answered shortly after the first one did; a frozen sentinel must not hold up the others. */
 async function enough<T>(asked: Promise<T>[]): Promise<T[]> {
   const answers: T[] = [];
   const all = Promise.allSettled(asked.map((one) => one.then((answer) => answers.push(answer))));
-  let timer: NodeJS.Timeout | undefined;
+  const over = new AbortController();
+  // In turns: a process that stood still must let in what came meanwhile, or it would believe the first one alone.
   const shortly = Promise.any(asked).then(
-    () =>
-      new Promise((resolve) => {
-        timer = setTimeout(resolve, STRAGGLERS_MS);
-      }),
+    async () => {
+      for (let turn = 0; turn < TURNS; turn += 1) await pause(STRAGGLERS_MS / TURNS, over.signal);
+    },
     () => all,
   );
   await Promise.race([all, shortly]);
-  clearTimeout(timer);
+  over.abort();
   return answers;
 }
 
