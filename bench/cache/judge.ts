@@ -3,7 +3,7 @@ import { historyFault } from "../../drills/cache/history.ts";
 import { createOracle, type Listing } from "./oracle.ts";
 
 /** `unknown` is no verdict: too little was seen of MongoDB before the answer was asked for. */
-export type Verdict = "right" | "unknown" | { fault: string };
+type Verdict = "right" | "unknown" | { fault: string };
 
 export interface Judge {
   /** At an answer that came now. */

@@ -3,7 +3,7 @@ import { until } from "../../test/support/until.ts";
 import type { Client } from "./client.ts";
 import type { Crowd, Guest } from "./crowd.ts";
 
-export interface Storm {
+interface Storm {
   /** Of all guests, how many are lost, and are back within two seconds. */
   lost: number;
   /** Among whom the sockets are spread evenly. */
