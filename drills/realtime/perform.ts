@@ -22,6 +22,8 @@ export interface DrillOptions {
   messages: number;
   /** Messages a second, of all clients together, as long as the machine keeps up. */
   rate: number;
+  /** Of the words of a phase, 0.01 without it; while all is well, none. */
+  mostRefused?: number;
   env?: Record<string, string>;
   say: (line: string) => void;
 }
@@ -69,8 +71,6 @@ const registrationsAtOnce = 10;
 const settleMs = 30_000;
 /** Servers that have just begun are slow, and do without Redis for some of it. */
 const warmingWords = 100;
-/** Of the words of a phase; while all is well, none. */
-const mostRefused = 0.01;
 
 async function redisIsUsed(group: Group): Promise<boolean> {
   const up = await Promise.all(group.instances.map(({ url }) => figureOf(url, "chat_redis_up")));
@@ -128,7 +128,7 @@ async function gather(options: DrillOptions, group: Group, pick: () => string, o
 }
 
 async function perform(options: DrillOptions, redis: RedisServer, group: Group): Promise<DrillReport> {
-  const { plan, messages, rate, mongoUrl, say } = options;
+  const { plan, messages, rate, mongoUrl, mostRefused = 0.01, say } = options;
   const openTo = new Set(Array.from({ length: instances }, (_, i) => i));
   const scene: Scene = {
     redis,
