@@ -54,10 +54,10 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
   const isDue = ({ notBefore }: Op) => notBefore <= performance.now();
   const goingOf = (member: string) => going.find(([one]) => one === member)?.[1];
 
-  /** What was on its way waits again, unless something newer does. */
+  /** What was on its way waits again, unless something newer does, or did and was answered without Redis. */
   function giveBack(): void {
     for (const [member, op] of going) {
-      if (!ops.has(member)) ops.set(member, op);
+      if (!ops.has(member) && op.add === here.has(member)) ops.set(member, op);
       else op.first?.(false);
     }
     going = [];
