@@ -79,11 +79,16 @@ const reading =
       store.get(sid, (error, session) => (error || !session ? reject(error ?? new Error("lost")) : resolve(session))),
     );
 
-/** Saves what was read before, as a request does. */
-async function saving(store: Store, sids: string[]): Promise<Call> {
+async function sessionsOf(store: Store, sids: string[]): Promise<Map<string, SessionData>> {
   const calls = callsOf(store);
   const sessions = new Map<string, SessionData>();
   for (const sid of sids) sessions.set(sid, (await calls.get(sid)) as SessionData);
+  return sessions;
+}
+
+/** Saves what was read before, as a request does. */
+async function saving(store: Store, sids: string[]): Promise<Call> {
+  const sessions = await sessionsOf(store, sids);
   let n = 0;
   return (sid) => {
     const session = sessions.get(sid) as SessionData & { n?: number };
@@ -98,8 +103,7 @@ async function saving(store: Store, sids: string[]): Promise<Call> {
 /** As express-session does at the end of every request that changed nothing. */
 async function touching(store: Store, sids: string[]): Promise<Call> {
   const calls = callsOf(store);
-  const sessions = new Map<string, SessionData>();
-  for (const sid of sids) sessions.set(sid, (await calls.get(sid)) as SessionData);
+  const sessions = await sessionsOf(store, sids);
   return async (sid) => {
     const session = sessions.get(sid) as SessionData;
     session.cookie.expires = new Date(Date.now() + 86_400_000);
@@ -141,29 +145,16 @@ async function measureStores(mongoUrl: string, rounds: number, ms: number): Prom
 
     const figures: Record<string, Duel> = {};
     const before = { ...counts };
-    figures["get at 100 % / connect-redis"] = await duel(sids, rounds, ms, reading(connectRedis), reading(ours));
+    const beside = async (stock: Store, load: (store: Store, sids: string[]) => Call | Promise<Call>) =>
+      duel(sids, rounds, ms, await load(stock, sids), await load(ours, sids));
+    figures["get at 100 % / connect-redis"] = await beside(connectRedis, reading);
     const [byRedis, byMongo] = [counts.redis - before.redis, counts.mongo - before.mongo];
-    figures["set at 100 % / connect-mongo"] = await duel(
-      sids,
-      rounds,
-      ms,
-      await saving(connectMongo, sids),
-      await saving(ours, sids),
-    );
-    for (const [name, stock] of [
-      ["touch at 100 % / connect-redis", connectRedis],
-      ["touch at 100 % / connect-mongo", connectMongo],
-    ] as const)
-      figures[name] = await duel(sids, rounds, ms, await touching(stock, sids), await touching(ours, sids));
+    figures["set at 100 % / connect-mongo"] = await beside(connectMongo, saving);
+    figures["touch at 100 % / connect-redis"] = await beside(connectRedis, touching);
+    figures["touch at 100 % / connect-mongo"] = await beside(connectMongo, touching);
     dial.set({ percent: 0 });
-    figures["get at 0 % / connect-mongo"] = await duel(sids, rounds, ms, reading(connectMongo), reading(ours));
-    figures["touch at 0 % / connect-mongo"] = await duel(
-      sids,
-      rounds,
-      ms,
-      await touching(connectMongo, sids),
-      await touching(ours, sids),
-    );
+    figures["get at 0 % / connect-mongo"] = await beside(connectMongo, reading);
+    figures["touch at 0 % / connect-mongo"] = await beside(connectMongo, touching);
     return { figures, share: byRedis / (byRedis + byMongo) };
   } finally {
     await ours.close();

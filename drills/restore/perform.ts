@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
 import { startChat } from "../../test/support/chat.ts";
-import { deploy, makeSecrets } from "../../test/support/deployment.ts";
+import { deploy, deployedEnv, makeSecrets } from "../../test/support/deployment.ts";
 import { until } from "../../test/support/until.ts";
 import { stateAt } from "../support/watch.ts";
 import { openEar, type Papers, startTraffic, type Traffic } from "../topology/traffic.ts";
@@ -158,12 +158,7 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     const env = {
       MONGODB_URL: member.url,
       REDIS_URL: `redis://127.0.0.1:${redis.port}`,
-      REDIS_USERNAME: "sluice",
-      REDIS_PASSWORD_FILE: `${secrets.folder}/redis_password`,
-      SESSION_SECRET_FILE: `${secrets.folder}/session_secret`,
-      JWT_SECRET_FILE: `${secrets.folder}/jwt_secret`,
-      SESSION_REDIS_PERCENT: "100",
-      SESSION_STEP_DOWN: "off",
+      ...deployedEnv(secrets),
     };
     const chat = await startChat({ env });
     closing.push(() => chat.stop());

@@ -2,7 +2,13 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Chat, startChat } from "../../test/support/chat.ts";
-import { type Deployed, type DeployedSecrets, deploy, makeSecrets } from "../../test/support/deployment.ts";
+import {
+  type Deployed,
+  type DeployedSecrets,
+  deploy,
+  deployedEnv,
+  makeSecrets,
+} from "../../test/support/deployment.ts";
 import { root } from "../../test/support/files.ts";
 import { until } from "../../test/support/until.ts";
 
@@ -129,12 +135,7 @@ export async function setStage(
     const env = {
       MONGODB_URL: mongo,
       ...where,
-      REDIS_USERNAME: "sluice",
-      REDIS_PASSWORD_FILE: `${secrets.folder}/redis_password`,
-      SESSION_SECRET_FILE: `${secrets.folder}/session_secret`,
-      JWT_SECRET_FILE: `${secrets.folder}/jwt_secret`,
-      SESSION_REDIS_PERCENT: "100",
-      SESSION_STEP_DOWN: "off",
+      ...deployedEnv(secrets),
       ...more,
     };
     const servers: Chat[] = [];

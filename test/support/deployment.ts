@@ -136,3 +136,13 @@ export async function deploy(options: DeployOptions): Promise<Deployed> {
     },
   };
 }
+
+/** What a server is told there beside where its databases are: all sessions are read from Redis, and stay there. */
+export const deployedEnv = ({ folder }: Pick<DeployedSecrets, "folder">) => ({
+  REDIS_USERNAME: "sluice",
+  REDIS_PASSWORD_FILE: `${folder}/redis_password`,
+  SESSION_SECRET_FILE: `${folder}/session_secret`,
+  JWT_SECRET_FILE: `${folder}/jwt_secret`,
+  SESSION_REDIS_PERCENT: "100",
+  SESSION_STEP_DOWN: "off",
+});
