@@ -17,6 +17,8 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
   let rev = 0;
   /** Redis may not have what we have, and must be told all of it. */
   let stale = false;
+  /** How often Redis has been lost and come back. */
+  let returns = 0;
   let wasReaped = false;
   /** Found by an assertion, which may need several attempts, to have been in the set of nobody. */
   const first = new Set<string>();
@@ -63,6 +65,7 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
   /** What is here is there afterwards, and nothing else of ours. */
   async function assert(): Promise<boolean> {
     const nextEpoch = ++serial;
+    const since = returns;
     const before = await calls.comeBack(nextEpoch);
     if (!before) return false;
     epoch = nextEpoch;
@@ -83,7 +86,9 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
     rev += 1;
     const returned = pending.asserted(plan, first, wasReaped);
     const mended = [...first];
-    stale = wasReaped = false;
+    // Should Redis have been away meanwhile, whoever came then is not in the plan.
+    stale = returns !== since;
+    wasReaped = false;
     first.clear();
     beatDue = true;
     link.tally.asserted += 1;
@@ -167,6 +172,7 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
     },
     recover() {
       stale = true;
+      returns += 1;
       neighbours.wait();
       kick();
     },
