@@ -6,7 +6,7 @@ import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { seed } from "./cache/seed.ts";
 import { listingCost } from "./costs/listing.ts";
-import { type Cost, costsIn } from "./costs/profile.ts";
+import { type Cost, clock, costsIn } from "./costs/profile.ts";
 import { sendingCost } from "./costs/sending.ts";
 import { tokenCost } from "./costs/tokens.ts";
 import { startSide } from "./mixed/side.ts";
@@ -39,13 +39,17 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
     const nodeArgs = ["--cpu-prof", `--cpu-prof-dir=${folder}`];
     const profiled = await startSide({ ...options, name: "profiled", env, how: { nodeArgs } });
     let share = 0;
+    let [from, to] = [0, 0];
     try {
+      await profiled.live(ms, rate);
+      from = clock();
       const { hits, requests } = await profiled.live(ms * rounds, rate);
+      to = clock();
       share = hits / requests;
     } finally {
       await profiled.close();
     }
-    const costs = await costsIn(folder);
+    const costs = await costsIn(folder, from, to);
     const report = {
       kind: "bench" as const,
       name: "costs",

@@ -8,6 +8,8 @@ interface Frame {
 }
 
 interface Profile {
+  /** µs of the machine's clock. */
+  startTime: number;
   nodes: { id: number; callFrame: Frame; children?: number[] }[];
   samples: number[];
   timeDeltas: number[];
@@ -43,10 +45,14 @@ function largest(times: ReadonlyMap<string, number>, busy: number): Cost[] {
   return sorted.slice(0, most).map(([where, time]) => ({ where, part: time / busy }));
 }
 
-export async function costsIn(folder: string): Promise<Costs> {
+/** µs of the clock that profiles go by. */
+export const clock = () => Number(process.hrtime.bigint() / 1_000n);
+
+/** What was spent between two times of `clock`, so that neither the start nor the end of the process counts. */
+export async function costsIn(folder: string, from: number, to: number): Promise<Costs> {
   const [file] = (await readdir(folder)).filter((name) => name.endsWith(".cpuprofile"));
   if (!file) throw new Error(`${folder} has no profile: the server did not end by itself`);
-  const { nodes, samples, timeDeltas } = JSON.parse(await readFile(join(folder, file), "utf8")) as Profile;
+  const { startTime, nodes, samples, timeDeltas } = JSON.parse(await readFile(join(folder, file), "utf8")) as Profile;
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
 
@@ -63,14 +69,17 @@ export async function costsIn(folder: string): Promise<Costs> {
 
   const [inside, behalf] = [new Map<string, number>(), new Map<string, number>()];
   let busy = 0;
+  let at = startTime;
   const add = (to: Map<string, number>, name: string, time: number) => to.set(name, (to.get(name) ?? 0) + time);
   for (const [n, id] of samples.entries()) {
     const frame = frames.get(id);
-    if (!frame || idle.has(frame.functionName)) continue;
     const time = timeDeltas[n] ?? 0;
+    at += time;
+    if (!frame || idle.has(frame.functionName) || at < from || at > to) continue;
     busy += time;
     add(inside, nameOf(frame), time);
     add(behalf, ownerOf(id), time);
   }
+  if (busy === 0) throw new Error(`${join(folder, file)} has nothing of the time that was looked at`);
   return { inside: largest(inside, busy), behalf: largest(behalf, busy) };
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createConnection } from "../cache/connection.ts";
 import type { Visitor } from "../cache/seed.ts";
 import { type Client, openClient } from "../sockets/client.ts";
+import { quantile } from "../support/sums.ts";
 
 /** People of a chat, in a process of their own. They enter once, and then live for as long as they are told. */
 export interface Enter {
@@ -43,7 +44,6 @@ const workers = 24;
 const entering = 50;
 const actions = Object.entries(mix).flatMap(([name, share]) => Array<Action>(share).fill(name as Action));
 const any = <T>(list: readonly T[]) => list[Math.floor(Math.random() * list.length)] as T;
-const quantile = (sorted: number[], part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
 
 let place: Enter | undefined;
 const clients: Client[] = [];
@@ -134,7 +134,6 @@ async function live({ ms, rate }: Live): Promise<Lived> {
   for (const since = performance.now(); inside() < clients.length && performance.now() - since < 5_000; )
     await pause(10);
   const mean = latencies.reduce((sum, one) => sum + one, 0) / latencies.length;
-  for (const list of [latencies, hits]) list.sort((a, b) => a - b);
   return {
     actions: done,
     requests: latencies.length,

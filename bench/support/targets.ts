@@ -108,4 +108,19 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
     most("a rolling restart loses no message", "drill rolling", "messages lost", 0),
     most("and logs nobody out", "drill rolling", "logged out", 0),
   ],
+  "What is lost, and how soon all is back": [
+    ...["sentinel", "cluster"].flatMap((name) => [
+      most(`${name}: writes go on within 6 s of a lost master`, `drill ${name}`, "without an accepted write", 6),
+      most(`${name}: no session lost`, `drill ${name}`, "lost", 0),
+    ]),
+    most("a lost store is back within 5 minutes (RTO)", "drill restore", "back after", 300),
+    most(
+      "and loses what is younger than its copy, and no minute more (RPO)",
+      "drill restore",
+      "lost beyond the age of the backup",
+      60,
+    ),
+    most("no session lost by that", "drill restore", "lost sessions", 0),
+    most("no logout revived by it", "drill restore", "logouts that came back to life", 0),
+  ],
 };

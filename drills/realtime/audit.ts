@@ -1,4 +1,4 @@
-import type { Refused, Stretch, Visitor } from "./visitor.ts";
+import { doubtMs, type Refused, type Said, type Stretch, type Visitor } from "./visitor.ts";
 
 /** A message as MongoDB holds it. */
 export interface Stored {
@@ -41,8 +41,14 @@ const fullHistory = 50;
 const refusedWithinMs = 10_000;
 
 /** Each client is answered in the order in which it spoke. */
-const mayBeOf = (error: Refused, word: { way: string; at: number }) =>
-  (error.way ?? word.way) === word.way && error.at >= word.at && error.at - word.at < refusedWithinMs;
+const mayBeOf = (error: Refused, word: Said) =>
+  error.over === word.over &&
+  (error.way ?? word.way) === word.way &&
+  error.at >= word.at &&
+  error.at - word.at < refusedWithinMs;
+
+const how = ({ unshownFor }: Said) =>
+  unshownFor === undefined ? "its connection did not break" : `${unshownFor} ms before its connection broke`;
 
 const order = (a: { timestamp: string; id: string }, b: { timestamp: string; id: string }) =>
   Date.parse(a.timestamp) - Date.parse(b.timestamp) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
@@ -116,8 +122,8 @@ export function audit(
       if (times > 0) continue;
       const refused = unused.findIndex((error) => mayBeOf(error, word));
       if (refused >= 0) unused.splice(refused, 1);
-      else if (word.inDoubt && mayBreak(word.at)) doubted += 1;
-      else noteLoss("unsaid", word.at, `${name} "${word.text}"`);
+      else if ((word.unshownFor ?? Number.POSITIVE_INFINITY) < doubtMs && mayBreak(word.at)) doubted += 1;
+      else noteLoss("unsaid", word.at, `${name} "${word.text}", ${how(word)}`);
     }
   }
   return { counts, examples, shown, losses, doubted };

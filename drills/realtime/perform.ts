@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
+import { quantile } from "../../bench/support/sums.ts";
 import { type Group, startGroup } from "../../test/support/group.ts";
 import { createBrowser } from "../../test/support/http.ts";
 import { figureOf } from "../../test/support/metrics.ts";
@@ -42,6 +43,7 @@ interface PhaseReport {
   readonly saidAtEnd: number | undefined;
   /** Words that were refused, and whose speakers were told so. */
   readonly errors: number;
+  readonly why: readonly string[];
   /** Words of this phase that are not stored, or that somebody was not shown. */
   readonly lost: number;
   /** Between instances, of all of them. */
@@ -75,10 +77,6 @@ const warmingWords = 100;
 async function redisIsUsed(group: Group): Promise<boolean> {
   const up = await Promise.all(group.instances.map(({ url }) => figureOf(url, "chat_redis_up")));
   return up.every((one) => one === 1);
-}
-
-function quantile(sorted: number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
 async function storedOf(url: string): Promise<Map<string, Stored[]>> {
@@ -145,7 +143,7 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   talk.goOn();
   await until(() => talk.said >= warmingWords, { timeoutMs: 60_000 });
 
-  const phases: (Omit<PhaseReport, "errors" | "lost"> & { from: number; breaks: boolean })[] = [];
+  const phases: (Omit<PhaseReport, "errors" | "why" | "lost"> & { from: number; breaks: boolean })[] = [];
   const failures: string[] = [];
   for (const { name, healthy = false, breaks = false, drains, begin, end } of plan) {
     if (healthy) {
@@ -176,7 +174,6 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     const { detectMs, recoverMs } = await watch.end(touchesRedis(name) ? 15_000 : 0);
     const overRedis = await carried();
     const overMongo = since(mongoBefore, await arrivals(group, "mongodb"));
-    const sorted = [...latencies].sort((a, b) => a - b);
     const most = talk.said - before.said;
     const watched = touchesRedis(name) ? { detectMs, recoverMs } : { detectMs: undefined, recoverMs: undefined };
     phases.push({
@@ -191,9 +188,9 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
       overRedis: overRedis.sum,
       overMongo: overMongo.sum,
       reached: overRedis.instances,
-      p50: quantile(sorted, 0.5),
-      p99: quantile(sorted, 0.99),
-      slowestMs: sorted.at(-1) ?? 0,
+      p50: quantile(latencies, 0.5),
+      p99: quantile(latencies, 0.99),
+      slowestMs: quantile(latencies, 1),
       ...watched,
     });
     if (saidAtBegin === 0 || saidAtEnd === 0) failures.push(`${name}: nobody spoke while it began, or while it ended`);
@@ -214,13 +211,16 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     await pause(1_000);
     last = await examine();
   }
-  const refusedAt = visitors.flatMap(({ errors }) => errors.map(({ at }) => at));
+  const refusals = visitors.flatMap(({ errors }) => errors);
   const reports = phases.map((phase, i): PhaseReport => {
-    const ofPhase = (times: readonly number[]) => times.filter((at) => at >= phase.from && at < over(i)).length;
-    return { ...phase, errors: ofPhase(refusedAt), lost: ofPhase(last.result.losses) };
+    const inIt = (at: number) => at >= phase.from && at < over(i);
+    const refused = refusals.filter(({ at }) => inIt(at));
+    const why = [...new Set(refused.map(({ words }) => words))];
+    return { ...phase, errors: refused.length, why, lost: last.result.losses.filter(inIt).length };
   });
-  for (const { name, healthy, errors, said: most } of reports)
-    if (errors > (healthy ? 0 : most * mostRefused)) failures.push(`${name}: ${errors} of ${most} words were refused`);
+  for (const { name, healthy, errors, said: most, why } of reports)
+    if (errors > (healthy ? 0 : most * mostRefused))
+      failures.push(`${name}: ${errors} of ${most} words were refused: ${why.join(", ")}`);
   const { counts } = last.result;
   for (const [wrong, words] of Object.entries(wrongs))
     if (counts[wrong as Wrong] > 0) failures.push(`${counts[wrong as Wrong]} ${words}`);

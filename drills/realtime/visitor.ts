@@ -16,12 +16,14 @@ export interface Stretch {
 
 type Way = "message" | "private_message";
 
-interface Said {
+export interface Said {
   readonly way: Way;
   readonly text: string;
   readonly at: number;
-  /** The connection ended within the moment after it was said, and not by the server's own word. */
-  inDoubt: boolean;
+  /** Which of this client's connections it went over. */
+  readonly over: number;
+  /** How old it was when that connection broke before it was shown to who said it: nobody was promised anything. */
+  unshownFor?: number;
 }
 
 /** What a client was told instead of having its word taken. */
@@ -30,6 +32,7 @@ export interface Refused {
   readonly way: Way | undefined;
   readonly words: string;
   readonly at: number;
+  readonly over: number;
 }
 
 /** A person with one tab of the shipped client, who is never asked to log in again. */
@@ -85,6 +88,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
   const errors: Refused[] = [];
   const waiting = new Map<string, { way: Way; at: number }>();
   let url = "";
+  let over = 0;
   let socket: Socket | undefined;
   let open: Stretch | undefined;
   let closed = false;
@@ -99,9 +103,10 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     const now = Date.now();
     if (open) open.endedAt = now;
     open = undefined;
-    waiting.clear();
     const sentAway = reason === "io server disconnect";
-    if (!sentAway) for (const word of said) if (now - word.at < doubtMs) word.inDoubt = true;
+    if (!sentAway)
+      for (const word of said) if (word.over === over && waiting.has(word.text)) word.unshownFor = now - word.at;
+    waiting.clear();
     again(sentAway ? 0 : reloadMs, !sentAway);
   }
 
@@ -113,6 +118,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
 
   function connect(mustJoin: boolean): void {
     url = pick();
+    over += 1;
     const made = io(url, {
       auth,
       transports: ["websocket"],
@@ -143,7 +149,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     made.on("error", ({ message, code = "" }: { message: string; code?: string }) => {
       const way = failures[message] ?? failures[code];
       if (!way && code !== "RATE_LIMITED") return;
-      errors.push({ way, words: message, at: Date.now() });
+      errors.push({ way, words: code || message, at: Date.now(), over });
       const [refused] = [...waiting].find(([, one]) => one.way === (way ?? one.way)) ?? [];
       if (refused) waiting.delete(refused);
     });
@@ -154,7 +160,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     if (!open || !socket?.connected) return false;
     const at = Date.now();
     waiting.set(text, { way, at });
-    said.push({ way, text, at, inDoubt: false });
+    said.push({ way, text, at, over });
     socket.emit(way, payload);
     return true;
   }

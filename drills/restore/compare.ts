@@ -21,15 +21,27 @@ interface Line {
   readonly timestamp: Date;
 }
 
+interface Word {
+  readonly id: string;
+  readonly text: string;
+}
+
 const room = "general";
 const same = (one: readonly string[], other: readonly string[]) =>
   one.length === other.length && one.every((word, n) => word === other[n]);
+
+function difference(what: string, told: readonly string[], stored: readonly string[]): string | undefined {
+  if (same(told, stored)) return undefined;
+  const more = told.filter((one) => !stored.includes(one));
+  const less = stored.filter((one) => !told.includes(one));
+  return `${what}: MongoDB has not ${JSON.stringify(more)}, the answer has not ${JSON.stringify(less)}`;
+}
 
 /** One person's history of the room, against the newest messages of MongoDB that are no younger. */
 async function historyOf(url: string, papers: Papers, db: mongoose.mongo.Db): Promise<string | undefined> {
   const ear = await openEar(url, papers);
   try {
-    const shown = (await ear.join(room)) as { id: string; timestamp: string }[];
+    const shown = (await ear.join(room)) as (Word & { timestamp: string })[];
     const upTo = new Date(shown.at(-1)?.timestamp ?? 0);
     const stored = await db
       .collection<Line>("messages")
@@ -40,10 +52,10 @@ async function historyOf(url: string, papers: Papers, db: mongoose.mongo.Db): Pr
     const younger = await db
       .collection("messages")
       .countDocuments({ channel: room, type: "public", timestamp: { $gt: upTo } });
-    const expected = stored.reverse().map(({ _id }) => _id.toHexString());
+    const expected = stored.reverse().map(({ _id, text }) => ({ id: _id.toHexString(), text }));
     if (younger > 0) return `${younger} messages are missing at the end of the history`;
-    const shownIds = shown.map(({ id }) => id);
-    return same(shownIds, expected) ? undefined : `a history of ${shown.length} messages is not MongoDB's`;
+    const words = ({ id, text }: Word) => `${id} ${text}`;
+    return difference(`a history of ${shown.length} messages`, shown.map(words), expected.map(words));
   } finally {
     ear.close();
   }
@@ -83,11 +95,9 @@ export async function compare({ url, traffic, db, texts }: CompareOptions): Prom
   for (const [path, collection, field, of] of lists) {
     const told = ((await traffic.list(url, path)) as never[]).map(of).sort();
     const stored = (await db.collection(collection).find().toArray()).map((one) => String(one[field])).sort();
-    if (same(told, stored)) continue;
-    counts.stale += 1;
-    const more = told.filter((one) => !stored.includes(one));
-    const less = stored.filter((one) => !told.includes(one));
-    words.push(`${path}: MongoDB has not ${JSON.stringify(more)}, the answer has not ${JSON.stringify(less)}`);
+    const wrong = difference(path, told, stored);
+    if (wrong) counts.stale += 1;
+    if (wrong) words.push(wrong);
   }
   for (const papers of traffic.talkers) {
     const wrong = await historyOf(url, papers, db);

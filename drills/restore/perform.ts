@@ -19,6 +19,8 @@ const patience = { timeoutMs: 60_000, everyMs: 20 };
 const key = "cache:drill:clock";
 /** What a person's next answer may be older than MongoDB. */
 const boundMs = 1_500;
+/** Whoever joins is shown what their server has sent to others within this, which a restored MongoDB may not have. */
+const justSentMs = 10_000;
 
 const isUp = ({ chat }: Pick<Stage, "chat">) => stateAt(chat.url).then((state) => state === "up");
 const isReady = ({ chat }: Stage) =>
@@ -67,6 +69,7 @@ async function lose(stage: Stage, loss: Loss, failures: string[]): Promise<Row> 
   const savedAt = Date.now();
   await loss.backup?.(stage, copy);
   await live(stage, "after the backup");
+  const saidAt = performance.now();
   await pause(seconds * 1_000);
   const lostAt = performance.now();
   await (ofRedis ? redis.kill() : member.lose());
@@ -90,7 +93,7 @@ async function lose(stage: Stage, loss: Loss, failures: string[]): Promise<Row> 
   const rtoSeconds = (performance.now() - since) / 1_000;
   const found = await clock.found();
   // Whoever asks now is answered from what is there again.
-  await pause(boundMs);
+  await pause(ofRedis ? boundMs : Math.max(boundMs, saidAt + justSentMs - performance.now()));
   await traffic.hold();
   const { undone, words, ...wrong } = await compare({
     url: chat.url,

@@ -11,6 +11,7 @@ const afterMaster = ({ gap, promotedMs }: Row) =>
 export function reportOf(name: string, what: string, { rows, sessions, failures }: TopologyReport): Report {
   const told = rows.map((row) => ({ ...row, recoverMs: row.interrupts ? row.gap?.endedMs : undefined }));
   const after = rows.filter(({ interrupts }) => interrupts).flatMap(afterMaster);
+  const gaps = rows.filter(({ interrupts }) => interrupts).map(({ gap }) => (gap?.ms ?? 0) / 1_000);
   const sum = (of: "lost" | "revived" | "stale") => rows.reduce((total, row) => total + row[of], 0);
   const most = (figure: string, value: number, unit: string, target: number) =>
     ({ name: figure, value, unit, target, atMost: true }) as const;
@@ -26,6 +27,7 @@ export function reportOf(name: string, what: string, { rows, sessions, failures 
     ],
     figures: [
       ...(after.length === 0 ? [] : [most("writes again after a new master", Math.max(...after), " ms", 2_000)]),
+      ...(gaps.length === 0 ? [] : [most("without an accepted write", Math.max(...gaps), " s", 6)]),
       most("lost", sum("lost"), "", 0),
       most("revived", sum("revived"), "", 0),
       most("stale", sum("stale"), "", 0),

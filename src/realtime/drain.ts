@@ -13,7 +13,7 @@ const disconnectPacket = { type: 1 };
  * lost. It closes the connection itself then.
  */
 function dismiss(guest: Guest, memory: Memory): void {
-  if (guest.room) memory.note(guest.sessionKey, guest.room.id, true);
+  if (guest.room) memory.note(guest, guest.room.id, true);
   (guest.socket as unknown as { packet(packet: { type: number }): void }).packet(disconnectPacket);
 }
 
@@ -23,7 +23,7 @@ async function flush(memory: Memory): Promise<void> {
 
 /** Sends everybody away in waves over `ms`, so that they do not all come back to the others in the same moment. */
 export async function sendAway(guests: Guests, memory: Memory, ms: number): Promise<void> {
-  for (const guest of guests.all()) if (guest.room) memory.note(guest.sessionKey, guest.room.id, true);
+  for (const guest of guests.all()) if (guest.room) memory.note(guest, guest.room.id, true);
   await flush(memory);
   const told = new Set<Guest>();
   const waves = Math.max(1, Math.floor(ms / waveMs));

@@ -46,7 +46,7 @@ export interface Links extends SocketLinks {
 /** A client that is cut comes back at once if its session lives, and does not join by itself: its room is remembered. */
 function cut(guest: Guest, memory: Memory, notice?: Notice): void {
   if (notice) guest.socket.emit(notice.name, notice.payload);
-  if (guest.room) memory.note(guest.sessionKey, guest.room.id, true);
+  if (guest.room) memory.note(guest, guest.room.id, true);
   guest.work.clear();
   guest.socket.disconnect(true);
 }

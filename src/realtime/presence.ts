@@ -45,6 +45,8 @@ export interface Presence {
   online(): string[];
   /** Which of these users are online, as Redis knows it now; without Redis, as it was known last. */
   amongOnline(userIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Who is not known to be somewhere is not there. */
+  readonly complete: boolean;
   /** True for one of all instances that ask within one lease. */
   claim(name: string): Promise<boolean>;
   stats(): SharedStats & { online: number };

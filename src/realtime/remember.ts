@@ -2,6 +2,7 @@ import type { Db } from "mongodb";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createBatch } from "./batch.ts";
+import type { Guest } from "./types.ts";
 
 interface Remembered {
   room: string;
@@ -11,14 +12,17 @@ interface Remembered {
 
 interface RoomRecord extends Remembered {
   _id: string;
+  nickname: string;
   expires: Date;
 }
 
 /** Which room a session was in last, so that it can be re-joined on any instance; not in the session, which sockets never write. */
 export interface Memory {
   recall(sessionKey: string): Promise<Remembered | null>;
+  /** Whether somebody of this name was in the room last, on whichever instance. */
+  wasIn(room: string, nickname: string): Promise<boolean>;
   /** `sentAway`: and its socket is being sent away now. */
-  note(sessionKey: string, room: string, sentAway?: boolean): void;
+  note(guest: Pick<Guest, "sessionKey" | "member">, room: string, sentAway?: boolean): void;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -32,7 +36,7 @@ interface Options {
 
 export function createMemory({ db, ttlSeconds, clock, log }: Options): Memory {
   const records = db.collection<RoomRecord>("session_rooms");
-  const batch = createBatch<Remembered>({
+  const batch = createBatch<Omit<RoomRecord, "_id" | "expires">>({
     name: "Rooms of sessions",
     merge: (_older, newer) => newer,
     write: (entries) => {
@@ -55,8 +59,12 @@ export function createMemory({ db, ttlSeconds, clock, log }: Options): Memory {
       );
       return record && { room: record.room, sentAway: record.sentAway };
     },
-    note(sessionKey, room, sentAway = false) {
-      batch.put(sessionKey, { room, sentAway: sentAway ? new Date(clock.now()) : null });
+    async wasIn(room, nickname) {
+      const about = { nickname: { $eq: nickname }, room, expires: { $gt: new Date(clock.now()) } };
+      return (await records.findOne(about, { projection: { _id: 1 } })) !== null;
+    },
+    note({ sessionKey, member: { nickname } }, room, sentAway = false) {
+      batch.put(sessionKey, { nickname, room, sentAway: sentAway ? new Date(clock.now()) : null });
     },
     flush: batch.flush,
     close: batch.close,

@@ -66,7 +66,7 @@ export function createRooms(options: Options): Rooms {
     roomList.expect(guest);
     const joining = guest.socket.join(textRoom(id));
     const arriving = presence.joined(id, guest.member, guest.socket.id);
-    memory.note(guest.sessionKey, id);
+    memory.note(guest, id);
     const [arrived] = await Promise.all([arriving, joining]);
     return arrived;
   }

@@ -110,7 +110,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   });
   const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
-  const talk = createTalk({ messages, channels, standings, presence, delivery, statuses, clock, recognise });
+  const talk = createTalk({ messages, channels, standings, presence, memory, delivery, statuses, clock, recognise });
   const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
   const listen = createListeners({ rooms, talk, voice, messageLength, limiter, events, clock, log });
 

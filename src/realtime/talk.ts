@@ -6,6 +6,7 @@ import { textRoom } from "./channel-rooms.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Presence } from "./presence.ts";
 import { refusal } from "./refusal.ts";
+import type { Memory } from "./remember.ts";
 import type { Statuses } from "./statuses.ts";
 import type { Guest } from "./types.ts";
 
@@ -21,6 +22,7 @@ interface Options {
   channels: Pick<Channels, "byId">;
   standings: Standings;
   presence: Presence;
+  memory: Memory;
   delivery: Delivery;
   statuses: Statuses;
   clock: Clock;
@@ -29,7 +31,7 @@ interface Options {
 }
 
 export function createTalk(options: Options): Talk {
-  const { messages, channels, standings, presence, delivery, statuses, clock, recognise } = options;
+  const { messages, channels, standings, presence, memory, delivery, statuses, clock, recognise } = options;
 
   /** Throws unless the guest may write in that room now, whatever it was when they came. */
   async function judge(guest: Guest, room: string): Promise<void> {
@@ -40,6 +42,12 @@ export function createTalk(options: Options): Talk {
       throw refusal.muted();
     if (!channel) throw refusal.noChannel(room);
     if (!mayWrite(channel, standing.role)) throw refusal.adminsOnly();
+  }
+
+  /** Who came to another instance while Redis was out is not known here, and is found by where they were last. */
+  async function isIn(room: string, nickname: string): Promise<boolean> {
+    if (await presence.named(room, nickname)) return true;
+    return !presence.complete && (await memory.wasIn(room, nickname));
   }
 
   return {
@@ -57,9 +65,8 @@ export function createTalk(options: Options): Talk {
       if (text === "") return;
       const { id: room } = guest.room;
       await judge(guest, room);
-      const target = await presence.named(room, to);
-      if (!target) throw refusal.notInRoom(to);
-      const message = { author: nickname, room, text, type: "private" as const, target: target.nickname };
+      if (!(await isIn(room, to))) throw refusal.notInRoom(to);
+      const message = { author: nickname, room, text, type: "private" as const, target: to };
       delivery.publish(await messages.add(message), guest);
       statuses.active(userId);
     },

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { audit, type Stored, type Wrong } from "../../drills/realtime/audit.ts";
-import type { Refused, Visitor } from "../../drills/realtime/visitor.ts";
+import type { Refused, Said, Visitor } from "../../drills/realtime/visitor.ts";
 
 const began = Date.parse("2026-01-01T00:00:00Z");
 const stored = (id: string, text: string, author: string, target: string | null = null): Stored => ({
@@ -36,26 +36,23 @@ it("a whisper is for its two people, and for nobody else", () => {
   expect(wrongs([ann, visitor("eve", [word, whisper])])).toEqual({ strange: 1 });
 });
 
-it("an error excuses one word of its kind and its time, and no more", () => {
-  const said = (way: "message" | "private_message", text: string, inDoubt = false) => ({
-    way,
-    text,
-    at: began,
-    inDoubt,
-  });
-  const error = (after: number): Refused => ({ way: "message", words: "", at: began + after });
-  const one = [said("message", "gone")];
-  const of = (more: Partial<Visitor>) => wrongs([visitor("ann", [word, whisper], more)]);
+const said = (text: string, more: Partial<Said> = {}): Said => ({ way: "message", text, at: began, over: 1, ...more });
+const of = (more: Partial<Visitor>, mayBreak?: (at: number) => boolean) =>
+  wrongs([visitor("ann", [word, whisper], more)], mayBreak);
+
+it("an error excuses one word of its kind, its time and its connection, and no more", () => {
+  const error = (after: number, over = 1): Refused => ({ way: "message", words: "", at: began + after, over });
+  const one = [said("gone")];
   expect(of({ said: one })).toEqual({ unsaid: 1 });
   expect(of({ said: one, errors: [error(100)] })).toEqual({});
-  expect(of({ said: [...one, said("message", "gone too")], errors: [error(100)] })).toEqual({ unsaid: 1 });
-  expect(of({ said: [said("private_message", "gone")], errors: [error(100)] })).toEqual({ unsaid: 1 });
-  expect(of({ said: one, errors: [error(-1), error(60_000)] })).toEqual({ unsaid: 1 });
+  expect(of({ said: [...one, said("gone too")], errors: [error(100)] })).toEqual({ unsaid: 1 });
+  expect(of({ said: [said("gone", { way: "private_message" })], errors: [error(100)] })).toEqual({ unsaid: 1 });
+  expect(of({ said: one, errors: [error(-1), error(60_000), error(100, 2)] })).toEqual({ unsaid: 1 });
 });
 
-it("a word is in doubt only where connections break", () => {
-  const said = [{ way: "message" as const, text: "gone", at: began, inDoubt: true }];
-  const ann = visitor("ann", [word, whisper], { said });
-  expect(wrongs([ann])).toEqual({ unsaid: 1 });
-  expect(wrongs([ann], (at) => at === began)).toEqual({});
+it("a word is in doubt only where connections break before it was shown", () => {
+  const one = [said("gone", { unshownFor: 10 })];
+  expect(of({ said: one })).toEqual({ unsaid: 1 });
+  expect(of({ said: one }, (at) => at === began)).toEqual({});
+  expect(of({ said: [said("gone")] }, (at) => at === began)).toEqual({ unsaid: 1 });
 });

@@ -95,12 +95,24 @@ async function talk(name: string, { ann, bob, a, b }: Pair): Promise<void> {
   for (const [i, text] of words.entries()) (i % 2 ? a : b).emit("message", { text });
   for (const ear of [a, b]) for (const text of words) await says(ear, text);
   const newcomer = await register(1);
-  await (await tab(newcomer, 1)).join("general");
+  const c = await tab(newcomer, 1);
+  await c.join("general");
   await says(a, `${newcomer.nickname} joined the channel.`);
+  // Where somebody is is written down in batches.
+  await until(
+    () => {
+      a.emit("private_message", { to: newcomer.nickname, text: `${name}, welcome` });
+      return c.all("private_message").length > 0;
+    },
+    { everyMs: 100 },
+  );
+  const stranger = "nobody-of-here";
+  a.emit("private_message", { to: stranger, text: "are you there?" });
+  expect(await a.hears("error")).toMatchObject({ code: "TARGET_USER_NOT_IN_ROOM" });
   for (const ear of [a, b]) {
     const heard = ear.all("message").map(({ text }) => text);
     expect(heard.filter((text) => words.includes(text)).length).toBe(words.length);
-    expect(ear.all("private_message")).toHaveLength(1);
+    expect(ear.all("private_message").filter(({ text }) => text.endsWith("between us"))).toHaveLength(1);
   }
 }
 

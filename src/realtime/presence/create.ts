@@ -69,6 +69,9 @@ export function createPresence({ sets, graceMs, leaseMs, clock }: Options): Pres
       const known = elsewhere.length > 0 ? await sets.whoIsOnline(elsewhere) : undefined;
       return new Set(userIds.filter((id) => users.has(id) || (known ? known.has(id) : set.othersHave(id))));
     },
+    get complete() {
+      return sets.complete;
+    },
     claim: sets.claim,
     stats: () => ({ ...sets.stats(), online: online().length }),
     suspend() {

@@ -32,6 +32,8 @@ export interface Sets {
   whoIsOnline(ids: readonly string[]): Promise<Set<string> | undefined>;
   /** True for one of all instances, for one lease. */
   claim(name: string): Promise<boolean>;
+  /** What is known of the others is all there is to know. */
+  readonly complete: boolean;
   /** Calls it when what is known is complete: at once without others, else one lease after Redis has come. */
   onComplete(listener: () => void): void;
   stats(): SharedStats;
@@ -57,7 +59,8 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
   let online: LeasedSet | undefined;
   let upSince = 0;
   let said: boolean | undefined;
-  let complete: NodeJS.Timeout | undefined;
+  let complete = false;
+  let completing: NodeJS.Timeout | undefined;
   let ended = false;
 
   const up = () => door?.state === "up" && !ended;
@@ -80,8 +83,9 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
   };
 
   function completeIn(ms: number): void {
-    clearTimeout(complete);
-    complete = setTimeout(() => {
+    clearTimeout(completing);
+    completing = setTimeout(() => {
+      complete = true;
       for (const listener of listeners) listener();
     }, ms).unref();
   }
@@ -93,7 +97,8 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
   }
 
   function onOut(): void {
-    clearTimeout(complete);
+    clearTimeout(completing);
+    complete = false;
     for (const set of sets.values()) set.lose();
     void askWhetherAlone();
   }
@@ -171,6 +176,9 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
       // Done twice is better than not at all.
       return !answer.ok || answer.value !== null;
     },
+    get complete() {
+      return complete;
+    },
     onComplete: (listener) => void listeners.add(listener),
     stats: () => ({
       instances: (online?.neighbours.length ?? 0) + 1,
@@ -180,7 +188,7 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
     }),
     async leave() {
       clearInterval(timer);
-      clearTimeout(complete);
+      clearTimeout(completing);
       if (!up()) return link.certain();
       await online?.settle();
       if (online && online.neighbours.length > 0) {
@@ -194,7 +202,7 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
     end() {
       ended = true;
       clearInterval(timer);
-      clearTimeout(complete);
+      clearTimeout(completing);
       for (const end of leave) end();
       void subscription?.close();
     },
