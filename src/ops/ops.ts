@@ -23,7 +23,7 @@ import { settingsMetrics } from "./metrics/settings.ts";
 import { type Sockets, socketMetrics } from "./metrics/sockets.ts";
 import { type Stream, streamFigures, streamMetrics } from "./metrics/streams.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { checkErrors, checkMissing, checkSteps } from "./recent-checks.ts";
+import { checkCompared, checkErrors, checkMissing, checkOutages, checkSteps } from "./recent-checks.ts";
 import { createOpsRouter, type OpsHandler } from "./router.ts";
 import { checkSessions } from "./session-checks.ts";
 
@@ -80,7 +80,7 @@ export function createOps(options: OpsOptions): Ops {
   const metrics = createMetrics();
   const streams = new Map<string, Stream>();
   const load = watchLoad();
-  const ends = [checkErrors(health.checks, door.events), load.close];
+  const ends = [checkErrors(health.checks, door.events), checkOutages(health.checks, door.events, clock), load.close];
   health.checks.add("load", () => loadFigures(load));
   health.checks.add("changeStream:lag", () => streamFigures(streams));
   for (const theme of [
@@ -114,7 +114,11 @@ export function createOps(options: OpsOptions): Ops {
     watchSessions(sessions) {
       metrics.add(sessionMetrics(sessions));
       checkSessions(health.checks, sessions.stats);
-      ends.push(checkMissing(health.checks, sessions.events), checkSteps(health.checks, sessions, clock));
+      ends.push(
+        checkMissing(health.checks, sessions.events),
+        checkCompared(health.checks, sessions.events, clock),
+        checkSteps(health.checks, sessions, clock),
+      );
     },
     watchCaches(caches) {
       metrics.add(cacheMetrics(caches));

@@ -40,7 +40,54 @@ export function checkErrors(checks: Checks, events: Events<DoorEvents>): () => v
   };
 }
 
+// As long as the alerts look back.
 const rememberedMs = 600_000;
+
+/** How often something happened within that time. */
+function createCount(clock: Clock) {
+  const times = new Map<number, number>();
+  return {
+    add() {
+      const second = Math.floor(clock.now() / 1_000);
+      times.set(second, (times.get(second) ?? 0) + 1);
+    },
+    sum() {
+      const since = (clock.now() - rememberedMs) / 1_000;
+      for (const second of times.keys()) if (second < since) times.delete(second);
+      return [...times.values()].reduce((all, one) => all + one, 0);
+    },
+  };
+}
+
+const oftenLost = 2;
+
+/** A Redis that comes and goes. */
+export function checkOutages(checks: Checks, events: Events<DoorEvents>, clock: Clock): () => void {
+  const outages = createCount(clock);
+  checks.add("redis:outages", () => {
+    const value = outages.sum();
+    const figure = { value, unit: "in 10 minutes" };
+    if (value <= oftenLost) return figure;
+    return { ...figure, status: "warn", output: `Redis was lost ${value} times in 10 minutes` };
+  });
+  return events.on("state", ({ to }) => {
+    if (to === "down") outages.add();
+  });
+}
+
+/** Copies that were not what MongoDB has, as shadow mode finds them. */
+export function checkCompared(checks: Checks, events: SessionEventSource, clock: Clock): () => void {
+  const wrong = createCount(clock);
+  checks.add("sessions:shadow", () => {
+    const value = wrong.sum();
+    const figure = { id: "different", value, unit: "in 10 minutes" };
+    if (value === 0) return figure;
+    return { ...figure, status: "warn", output: `${value} times a copy in Redis was not what MongoDB has` };
+  });
+  return events.on("compared", ({ result }) => {
+    if (result === "different" || result === "extra") wrong.add();
+  });
+}
 
 /** That the dial has turned itself down, for as long as the alert tells it. */
 export function checkSteps(checks: Checks, { steps }: Pick<SessionSource, "steps">, clock: Clock): () => void {

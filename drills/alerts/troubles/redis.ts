@@ -21,7 +21,10 @@ async function causeNoRoom({ redis }: SingleStage): Promise<Afterwards> {
   return async () => only.destroy();
 }
 
-/** In this order: while nobody has turned the dial yet, the servers go by their environments, which differ. */
+/**
+ * In this order: while nobody has turned the dial yet, the servers go by their environments, which differ; and Redis must
+ * not have been lost for other reasons before it is lost too often.
+ */
 export const redisTroubles: readonly Trouble<SingleStage>[] = [
   {
     alert: "DialDiffers",
@@ -30,6 +33,13 @@ export const redisTroubles: readonly Trouble<SingleStage>[] = [
     named: /"sessions:rolloutPercentage":\[\{[^}]*"observedValue":(50|100)/,
     shown: /"differs":\["percent"\]/,
     short: true,
+  },
+  {
+    alert: "RedisFlapping",
+    name: "Redis comes and goes",
+    cause: causeFlapping,
+    named: /Redis was lost \d+ times in 10 minutes/,
+    shown: /Redis was lost \d+ times in 10 minutes/,
   },
   {
     alert: "RedisUnreachable",
@@ -99,11 +109,6 @@ export const redisTroubles: readonly Trouble<SingleStage>[] = [
     named: /Redis is switched off by the kill switch/,
     shown: /"disabledBy":"settings"/,
     short: true,
-  },
-  {
-    alert: "RedisFlapping",
-    name: "Redis comes and goes",
-    cause: causeFlapping,
   },
   {
     alert: "RedisConnectFailures",

@@ -60,6 +60,8 @@ export const sessionTroubles: readonly Trouble<SingleStage>[] = [
     alert: "ShadowDiffers",
     name: "somebody else writes to the copies of sessions",
     cause: causeDifference,
+    named: /a copy in Redis was not what MongoDB has/,
+    shown: /a copy in Redis was not what MongoDB has/,
   },
   {
     alert: "SessionsMissing",
