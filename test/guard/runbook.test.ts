@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
+import { cacheNames } from "../../src/chat/caches/index.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { root } from "../support/files.ts";
@@ -75,6 +76,12 @@ describe("the runbook", () => {
     const lines = commandsOf(page).filter((line) => line.startsWith("sluice "));
     const objections = await Promise.all(lines.map(objection));
     expect(objections.filter(Boolean)).toEqual([]);
+  });
+
+  it("and docs/migrate.md enables each cache once, and private words before the histories that need both", () => {
+    const enabled = commandsOf("docs/migrate.md").flatMap((line) => /^sluice cache enable (\w+)/.exec(line)?.[1] ?? []);
+    expect([...enabled].sort()).toEqual([...cacheNames].sort());
+    expect(enabled.indexOf("whispers")).toBeLessThan(enabled.indexOf("messages"));
   });
 
   it("would notice a command that there is not", async () => {
