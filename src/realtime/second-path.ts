@@ -1,8 +1,8 @@
 import type { Feeds } from "../chat/services/feeds.ts";
 import type { Message } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
-import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import { createCatchUp } from "./catch-up.ts";
 
 /**
  * The way of messages over MongoDB. It is followed while Redis is well, too: Pub/Sub forgets what is published while a
@@ -25,8 +25,6 @@ interface Options {
   log: Log;
 }
 
-/** Without a change stream the rooms are read again so often. */
-const pollMs = 1_000;
 /** A stream that is broken for less goes on where it was, and nothing is missed. */
 const patienceMs = 2_000;
 /** Instances' clocks may differ, and a write may take its time, by this much together. */
@@ -41,31 +39,29 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
   /** What was stored before this has been delivered here, or was not wanted. */
   let complete = clock.now();
   let lostAt: number | undefined = clock.now();
-  let owing = false;
   let doubtUntil = 0;
-  let reading: Promise<void> | undefined;
-  let failing = false;
 
   async function readAgain(): Promise<void> {
     const began = clock.now();
-    try {
-      const active = rooms();
-      const since = new Date(complete - marginMs);
-      if (active.length > 0)
-        for (const message of await feeds.messagesSince(active, since, mostAtOnce)) deliver(message);
-      complete = began;
-      owing = false;
-      failing = false;
-    } catch (error) {
-      if (!failing) log.warn({ err: messageOf(error) }, "Messages of other instances cannot be read; trying again");
-      failing = true;
-    }
+    const active = rooms();
+    const since = new Date(complete - marginMs);
+    if (active.length > 0) for (const message of await feeds.messagesSince(active, since, mostAtOnce)) deliver(message);
+    complete = began;
   }
 
-  function begin(): void {
-    reading ??= readAgain().finally(() => {
-      reading = undefined;
-    });
+  const catchUp = createCatchUp({
+    read: readAgain,
+    due: () => {
+      const blind = lostAt !== undefined && clock.now() - lostAt > patienceMs;
+      return blind || clock.now() < doubtUntil || stream.reason === "no replica set";
+    },
+    log,
+    complaint: "Messages of other instances cannot be read; trying again",
+  });
+
+  /** What is still to be read must not be taken for delivered. */
+  function completeUntil(time: number): void {
+    if (catchUp.settled) complete = Math.max(complete, time);
   }
 
   const stream = feeds.messages(
@@ -75,31 +71,22 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
     (live, whole) => {
       if (!live) {
         lostAt ??= clock.now();
-        if (Number.isFinite(stream.lagMs)) complete = Math.max(complete, clock.now() - stream.lagMs);
+        if (Number.isFinite(stream.lagMs)) completeUntil(clock.now() - stream.lagMs);
         return;
       }
       lostAt = undefined;
-      if (whole) return;
-      owing = true;
-      begin();
+      if (!whole) catchUp.owe();
     },
   );
-
-  const timer = setInterval(() => {
-    const blind = lostAt !== undefined && clock.now() - lostAt > patienceMs;
-    if (owing || blind || clock.now() < doubtUntil || stream.reason === "no replica set") begin();
-  }, pollMs);
-  timer.unref();
 
   return {
     stream,
     doubt() {
       doubtUntil = clock.now() + doubtMs;
-      if (lostAt === undefined) complete = clock.now();
+      if (lostAt === undefined) completeUntil(clock.now());
     },
     async close() {
-      clearInterval(timer);
-      await Promise.all([stream.close(), reading]);
+      await Promise.all([stream.close(), catchUp.close()]);
     },
   };
 }

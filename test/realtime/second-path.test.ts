@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Feeds } from "../../src/chat/services/feeds.ts";
 import type { Message } from "../../src/chat/services/types.ts";
-import { systemClock } from "../../src/kernel/clock.ts";
 import { createSecondPath } from "../../src/realtime/second-path.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
@@ -52,9 +51,9 @@ it("without change streams and without Redis, instances read each other's rooms 
   expect(heard.filter((text, i) => heard.indexOf(text) !== i)).toEqual([]);
 }, 60_000);
 
-/** A stream that a test plays, and rooms that hold one message. */
-function played(stored: () => Message[]) {
-  const state = { live: false, reason: "starting" as const, lagMs: Number.POSITIVE_INFINITY };
+/** A stream that a test plays, and rooms that hold what it says, or cannot be read. */
+function played(stored: () => Message[] | Promise<Message[]>) {
+  const state = { live: false, reason: "starting" as const, lagMs: 0 };
   let tell: (live: boolean, whole: boolean) => void = () => {};
   let reads = 0;
   const feeds: Pick<Feeds, "messages" | "messagesSince"> = {
@@ -64,32 +63,39 @@ function played(stored: () => Message[]) {
     },
     async messagesSince(_rooms, since) {
       reads += 1;
-      return stored().filter(({ timestamp }) => timestamp >= since);
+      return (await stored()).filter(({ timestamp }) => timestamp >= since);
     },
   };
   return { feeds, tell: (live: boolean, whole: boolean) => tell(live, whole), reads: () => reads };
 }
 
-it("reads what was stored since it followed last, once it follows afresh; and what it doubts, when a write failed", async () => {
-  const timestamp = new Date();
-  const message = {
-    id: "a",
-    author: "ann",
-    room: "general",
-    text: "x",
-    type: "public",
-    target: null,
-    timestamp,
-  } as const;
+const said: Omit<Message, "timestamp"> = {
+  id: "a",
+  author: "ann",
+  room: "general",
+  text: "x",
+  type: "public",
+  target: null,
+};
+
+/** Its time is the test's. */
+function follow(stored: () => Message[] | Promise<Message[]>) {
+  const clock = { ms: Date.now(), now: () => clock.ms };
   const delivered: string[] = [];
-  const { feeds, tell, reads } = played(() => [message]);
+  const stream = played(stored);
   const path = createSecondPath({
-    feeds,
+    feeds: stream.feeds,
     rooms: () => ["general"],
     deliver: ({ id }) => void delivered.push(id),
-    clock: systemClock,
+    clock,
     log: createRecorder(),
   });
+  return { ...stream, path, clock, delivered, message: (): Message => ({ ...said, timestamp: new Date(clock.ms) }) };
+}
+
+it("reads what was stored since it followed last, once it follows afresh; and what it doubts, when a write failed", async () => {
+  const message = { ...said, timestamp: new Date() };
+  const { tell, reads, path, delivered } = follow(() => [message]);
   tell(true, false);
   await until(() => delivered.length === 1);
   tell(false, true);
@@ -97,5 +103,44 @@ it("reads what was stored since it followed last, once it follows afresh; and wh
   const before = reads();
   path.doubt();
   await until(() => reads() > before);
+  await path.close();
+});
+
+it("what it owes is not forgotten over a write that failed, nor over a stream that is lost once more", async () => {
+  let readable = false;
+  const stored: Message[] = [];
+  const { tell, reads, path, clock, delivered, message } = follow(() => {
+    if (!readable) throw new Error("MongoDB cannot be read");
+    return stored;
+  });
+  stored.push(message());
+  clock.ms += 60_000;
+  tell(true, false);
+  await until(() => reads() === 1);
+  path.doubt();
+  tell(false, true);
+  path.doubt();
+  readable = true;
+  await until(() => delivered.length > 0);
+  await path.close();
+});
+
+it("a reading that was under way before it follows afresh does not count for it", async () => {
+  const stored: Message[] = [];
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const { tell, reads, path, clock, delivered, message } = follow(async () => {
+    const seen = [...stored];
+    await held;
+    return seen;
+  });
+  clock.ms += 60_000;
+  await until(() => reads() === 1);
+  stored.push(message());
+  tell(true, false);
+  letGo();
+  await until(() => delivered.length > 0);
   await path.close();
 });
