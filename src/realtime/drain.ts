@@ -12,8 +12,7 @@ const disconnectPacket = { type: 1 };
  * Tells the client to go, and goes on listening: what it said before it was told is still on its way, and must not be
  * lost. It closes the connection itself then.
  */
-function dismiss(guest: Guest, memory: Memory): void {
-  if (guest.room) memory.note(guest, guest.room.id, true);
+function dismiss(guest: Guest): void {
   (guest.socket as unknown as { packet(packet: { type: number }): void }).packet(disconnectPacket);
 }
 
@@ -32,7 +31,7 @@ export async function sendAway(guests: Guests, memory: Memory, ms: number): Prom
     if (waiting.length === 0) break;
     for (const guest of waiting.slice(0, Math.ceil(waiting.length / wave))) {
       told.add(guest);
-      dismiss(guest, memory);
+      dismiss(guest);
     }
     if (waiting.length > 1) await pause(ms / waves);
   }

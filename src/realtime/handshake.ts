@@ -8,6 +8,7 @@ import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { sameText, signedSid } from "./cookies.ts";
 import type { Guests } from "./guests.ts";
+import { askForPlace, placeFrom } from "./place.ts";
 import type { Guest } from "./types.ts";
 import { createWork } from "./work.ts";
 
@@ -91,6 +92,8 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
       handle: session.handle,
       sid: found.sid,
       member: { userId, nickname, role },
+      cameFrom: placeFrom(socket),
+      searching: false,
       room: null,
       voice: null,
     };
@@ -101,7 +104,7 @@ export function createHandshake(options: Options): (socket: Socket, next: (error
     const mark = guests.mark();
     const guest = await identify(socket, again ? standings.known : standings.read);
     const answer = guests.admit(guest, mark);
-    if (answer === "welcome") return;
+    if (answer === "welcome") return askForPlace(socket);
     if (answer === "cut" && again) return enter(socket, false);
     log.info({ userId: guest.member.userId, answer }, "A socket was refused: its user has too many, or was sent away");
     throw refuse(answer === "cut" ? "session" : "failed");

@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Message } from "../chat/services/types.ts";
 import { type Packet, packetOf } from "./packets.ts";
 import { historyEntry } from "./payloads.ts";
+import { placeOf } from "./place.ts";
 
 const mostRooms = 256;
 
@@ -13,7 +14,7 @@ export function createHistoryPackets(): (room: string, messages: Message[]) => P
     const known = made.get(room);
     const same = known?.messages.length === messages.length && messages.every((one, at) => one === known.messages[at]);
     if (known && same) return known.packet;
-    const packet = packetOf("history", messages.map(historyEntry));
+    const packet = packetOf("history", messages.map(historyEntry), placeOf(room));
     made.set(room, { messages, packet });
     return packet;
   };

@@ -7,6 +7,8 @@ import type { Member } from "./types.ts";
  */
 export interface Lines {
   left(room: string, members: readonly Member[]): void;
+  /** Their instance is dead, and one of the others tells that they left. */
+  vanished(room: string, members: readonly Member[]): void;
   /** Whether a line says that this member came. */
   came(room: string, member: Member): boolean;
   close(): void;
@@ -24,7 +26,7 @@ interface Options {
 
 const linesAtOnce = 10;
 const arrivalsAtOnce = 15;
-const crowdMs = 1_000;
+const crowdMs = 5_000;
 const mostRooms = 1_000;
 
 interface Gathering {
@@ -78,6 +80,9 @@ export function createLines(options: Options): Lines {
     left(room, members) {
       const { members: all } = gather(room);
       for (const member of members) all.set(member.userId, member);
+    },
+    vanished(room, members) {
+      if (members.length > linesAtOnce) silence(room, members);
     },
     came(room, { userId }) {
       // Nobody has been told yet that they left.

@@ -20,8 +20,8 @@ function frameOf(text: string): Buffer {
   return Buffer.concat([head, body]);
 }
 
-export function packetOf(event: string, payload: unknown): Packet {
-  const text = `2${JSON.stringify([event, payload])}`;
+export function packetOf(event: string, ...payload: readonly unknown[]): Packet {
+  const text = `2${JSON.stringify([event, ...payload])}`;
   return { text, frame: frameOf(text) };
 }
 

@@ -12,6 +12,8 @@ export type PresenceEvents = {
   offline: { userId: string; lastSeen?: Date };
   /** Their last sockets in the room were lost and nobody came back within the grace. Told by one instance. */
   left: { room: string; members: Member[] };
+  /** Their instance is dead. Told by every instance. */
+  vanished: { room: string; members: Member[] };
   /** Who is in the room is another now. Told by every instance. */
   changed: { room: string };
   /** What is stored of these users may not be what is known of them. */

@@ -5,7 +5,8 @@ import { createBatch } from "./batch.ts";
 import type { Guest } from "./types.ts";
 
 interface Remembered {
-  room: string;
+  /** null: its tabs were sent away from different rooms. */
+  room: string | null;
   /** When the server sent the session's socket away: its client comes back without joining by itself. */
   sentAway: Date | null;
 }
@@ -38,7 +39,8 @@ export function createMemory({ db, ttlSeconds, clock, log }: Options): Memory {
   const records = db.collection<RoomRecord>("session_rooms");
   const batch = createBatch<Omit<RoomRecord, "_id" | "expires">>({
     name: "Rooms of sessions",
-    merge: (_older, newer) => newer,
+    merge: (older, newer) =>
+      older.sentAway && newer.sentAway && older.room !== newer.room ? { ...newer, room: null } : newer,
     write: (entries) => {
       const expires = new Date(clock.now() + ttlSeconds * 1000);
       const writes = entries.map(([_id, remembered]) => ({

@@ -8,7 +8,7 @@ import type { Delivery } from "./delivery.ts";
 import { createLines } from "./lines.ts";
 import { joinLine, leaveLine, systemAuthor } from "./payloads.ts";
 import type { Presence } from "./presence.ts";
-import { refusal } from "./refusal.ts";
+import { Refusal, refusal } from "./refusal.ts";
 import type { Memory } from "./remember.ts";
 import type { RoomList } from "./room-list.ts";
 import type { Guest } from "./types.ts";
@@ -17,12 +17,14 @@ import type { Guest } from "./types.ts";
 const waitForJoinMs = 1_000;
 /** Somebody who was sent away and is back within this has never left. */
 const awayMs = 60_000;
+const firstWaitMs = 250;
+const longestWaitMs = 4_000;
 
 export interface Rooms {
   join(guest: Guest, room: string): Promise<void>;
   history(guest: Guest): Promise<void>;
-  /** A new socket: back into the room its session was in, unless it joins one by itself. */
-  resume(guest: Guest): Promise<void>;
+  /** A new socket: back into the room it was in, unless it joins one by itself. */
+  resume(guest: Guest): void;
   /** The socket is gone. */
   lost(guest: Guest): void;
   close(): void;
@@ -88,16 +90,36 @@ export function createRooms(options: Options): Rooms {
     await delivery.history(guest, id, () => messages.recent(id, guest.member.nickname));
   }
 
-  async function resume(guest: Guest): Promise<void> {
-    const remembered = await memory.recall(guest.sessionKey);
-    if (!remembered || guest.room || !guest.socket.connected) return;
-    const { room, sentAway } = remembered;
-    if (sentAway && clock.now() - sentAway.getTime() < awayMs) return join(guest, room, true);
-    const timer = setTimeout(() => {
-      const complain = (error: unknown) => log.debug({ room, err: messageOf(error) }, "A room was not joined again");
-      guest.work.add(async () => (guest.room ? undefined : join(guest, room)), complain);
-    }, waitForJoinMs);
+  function later(guest: Guest, ms: number, work: () => Promise<void>, failed: (error: unknown) => void): void {
+    const timer = setTimeout(() => guest.work.add(work, failed), ms);
     guest.socket.once("disconnect", () => clearTimeout(timer));
+  }
+
+  async function comeBack(guest: Guest, patient: boolean): Promise<void> {
+    const remembered = await memory.recall(guest.sessionKey);
+    const room = guest.cameFrom ?? remembered?.room;
+    if (!room || guest.room || !guest.socket.connected) return;
+    const { sentAway } = remembered ?? {};
+    if (sentAway && clock.now() - sentAway.getTime() < awayMs) return join(guest, room, true);
+    if (patient) return later(guest, waitForJoinMs, () => comeBack(guest, false), again(guest));
+    return join(guest, room);
+  }
+
+  /** What the store could not answer is asked again; what may not be is not. */
+  function again(guest: Guest, waitMs = firstWaitMs): (error: unknown) => void {
+    return (error) => {
+      const forGood = error instanceof Refusal && error.code !== "RATE_LIMITED";
+      guest.searching = !forGood && !guest.room && guest.socket.connected;
+      if (!guest.searching) return;
+      log.debug({ err: messageOf(error) }, "The room of a session could not be looked up; trying again");
+      const next = Math.min(2 * waitMs, longestWaitMs);
+      later(guest, waitMs, () => found(guest, false), again(guest, next));
+    };
+  }
+
+  async function found(guest: Guest, patient: boolean): Promise<void> {
+    await comeBack(guest, patient);
+    guest.searching = false;
   }
 
   const lines = createLines({
@@ -105,11 +127,12 @@ export function createRooms(options: Options): Rooms {
     onLeft: (room, { nickname }) => void say(room, leaveLine(nickname)),
   });
   presence.events.on("left", ({ room, members }) => lines.left(room, members));
+  presence.events.on("vanished", ({ room, members }) => lines.vanished(room, members));
 
   return {
     join: (guest, room) => join(guest, room),
     history,
-    resume,
+    resume: (guest) => guest.work.add(() => found(guest, true), again(guest)),
     lost(guest) {
       roomList.forget(guest);
       delivery.forget(guest);

@@ -80,7 +80,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   const presence = createPresence({ sets, graceMs, leaseMs, clock });
   const statuses = createStatuses({ users: services.users, presence, clock, log });
   const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
-  const delivery = createDelivery({ io, guests, bus, events, clock, historyLimit: config.HISTORY_LIMIT });
+  const delivery = createDelivery({ io, guests, bus, events, clock, log, historyLimit: config.HISTORY_LIMIT });
   const roomList = createRoomList({
     io,
     presence,
@@ -110,7 +110,10 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   });
   const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
-  const talk = createTalk({ messages, channels, standings, presence, memory, delivery, statuses, clock, recognise });
+  const talk = createTalk({
+    ...{ messages, channels, standings, presence, memory, delivery, statuses, clock, recognise },
+    users: services.users,
+  });
   const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
   const listen = createListeners({ rooms, talk, voice, messageLength, limiter, events, clock, log });
 
@@ -141,10 +144,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     presence.connected(member.userId, socket.id);
     statuses.active(member.userId);
     listen(guest);
-    work.add(
-      () => rooms.resume(guest),
-      (error) => log.debug({ err: messageOf(error) }, "The room of a session could not be looked up"),
-    );
+    rooms.resume(guest);
     socket.on("disconnect", () => {
       guests.remove(guest);
       voice.leave(guest);

@@ -1,7 +1,8 @@
 import { mayWrite } from "../chat/services/access.ts";
-import type { Channels, Messages, Standing } from "../chat/services/types.ts";
+import type { Channels, Messages, Standing, Users } from "../chat/services/types.ts";
 import type { Standings } from "../chat/standings.ts";
 import type { Clock } from "../kernel/clock.ts";
+import { UnavailableError } from "../kernel/errors.ts";
 import { textRoom } from "./channel-rooms.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Presence } from "./presence.ts";
@@ -20,6 +21,7 @@ export interface Talk {
 interface Options {
   messages: Pick<Messages, "add">;
   channels: Pick<Channels, "byId">;
+  users: Pick<Users, "byNickname">;
   standings: Standings;
   presence: Presence;
   memory: Memory;
@@ -31,7 +33,7 @@ interface Options {
 }
 
 export function createTalk(options: Options): Talk {
-  const { messages, channels, standings, presence, memory, delivery, statuses, clock, recognise } = options;
+  const { messages, channels, users, standings, presence, memory, delivery, statuses, clock, recognise } = options;
 
   /** Throws unless the guest may write in that room now, whatever it was when they came. */
   async function judge(guest: Guest, room: string): Promise<void> {
@@ -47,11 +49,13 @@ export function createTalk(options: Options): Talk {
   /** Who came to another instance while Redis was out is not known here, and is found by where they were last. */
   async function isIn(room: string, nickname: string): Promise<boolean> {
     if (await presence.named(room, nickname)) return true;
-    return !presence.complete && (await memory.wasIn(room, nickname));
+    if (presence.complete || !(await memory.wasIn(room, nickname))) return false;
+    return (await users.byNickname(nickname))?.status === "online";
   }
 
   return {
     async message(guest, text) {
+      if (guest.searching) throw new UnavailableError("The room of this socket is not known yet");
       if (!guest.room || text === "") return;
       const { id: room } = guest.room;
       await judge(guest, room);

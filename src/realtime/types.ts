@@ -33,6 +33,10 @@ export interface Guest {
   /** The session as stored; another one when the same user logs in again and the handle goes over. */
   sid: string;
   member: Member;
+  /** The room that this tab was in when its connection ended, if it knows. */
+  readonly cameFrom: string | undefined;
+  /** Its room could not be looked up yet; what it says until then is not taken in silence. */
+  searching: boolean;
   room: { readonly id: string; readonly adminsOnly: ChannelAccess["adminsOnly"] } | null;
   voice: string | null;
 }

@@ -106,9 +106,16 @@ async function talk(name: string, { ann, bob, a, b }: Pair): Promise<void> {
     },
     { everyMs: 100 },
   );
-  const stranger = "nobody-of-here";
-  a.emit("private_message", { to: stranger, text: "are you there?" });
-  expect(await a.hears("error")).toMatchObject({ code: "TARGET_USER_NOT_IN_ROOM" });
+  // Somebody who has logged out was in the room last, too.
+  await newcomer.post("/api/logout");
+  for (const to of ["nobody-of-here", newcomer.nickname])
+    await until(
+      () => {
+        a.emit("private_message", { to, text: "are you there?" });
+        return a.all("error").some(({ code, message }) => code === "TARGET_USER_NOT_IN_ROOM" && message.includes(to));
+      },
+      { everyMs: 100 },
+    );
   for (const ear of [a, b]) {
     const heard = ear.all("message").map(({ text }) => text);
     expect(heard.filter((text) => words.includes(text)).length).toBe(words.length);
@@ -201,6 +208,30 @@ describe("two instances", { timeout: 120_000 }, () => {
     const { a, b, offer } = await callers();
     a.emit("voice_offer", offer);
     expect(await b.hears("voice_offer")).toMatchObject({ offer: { sdp: "x" }, from: a.socket.id });
+  });
+
+  it("say nobody left who is back on the other in the same moment", async () => {
+    const [ann, bob] = [await register(0), await register(1)];
+    const { body } = await ann.post("/api/channels", { name: `hall ${ann.nickname}`, type: "text" });
+    const room = body.id;
+    const [first, watcher] = [await tab(ann, 0), await tab(bob, 1)];
+    await watcher.join(room);
+    await first.join(room);
+    const listed = () =>
+      (watcher.all("online_users").at(-1) ?? []).some((one: { nickname: string }) => one.nickname === ann.nickname);
+    await until(listed);
+    first.close();
+    const second = await tab(ann, 1);
+    // The grace is over, and the line that says so is about to be written.
+    await until(() => !listed(), { everyMs: 5 });
+    await second.join(room);
+    const late = await register(0);
+    const third = await tab(late, 0);
+    await third.join(room);
+    third.close();
+    await watcher.hears("message", ({ text }) => text === `${late.nickname} left the channel.`);
+    const lines = watcher.all("message").map(({ text }) => text as string);
+    expect(lines.filter((text) => text.startsWith(`${ann.nickname} left`))).toEqual([]);
   });
 
   it("carry out at once what is done on the other", () => orders("well", long ? 100 : 1_000));

@@ -46,6 +46,14 @@ it("a crowd that is lost at once gets no lines, nor when it is back, but each ge
   expect(lines.came("general", ann)).toBe(true);
 });
 
+it("a crowd whose instance died gets no lines when it is back, though another tells of it; a few get theirs", () => {
+  const { lines } = room();
+  lines.vanished("general", people(11));
+  lines.vanished("random", people(10));
+  for (const member of people(11)) expect(lines.came("general", member)).toBe(false);
+  expect(lines.came("random", ann)).toBe(true);
+});
+
 it("who is back before anybody was told has neither left nor come", async () => {
   const { lines, said, present } = room();
   lines.left("general", people(3));
@@ -60,8 +68,8 @@ it("of a crowd that comes as if for the first time only the first few are told o
   const told = (count: number) => people(count).filter((member) => lines.came("general", member)).length;
   expect(told(300)).toBe(15);
   expect(lines.came("random", ann)).toBe(true);
-  clock.now += 999;
+  clock.now += 4_999;
   expect(told(1)).toBe(0);
-  clock.now += 1_001;
+  clock.now += 5_001;
   expect(told(10)).toBe(10);
 });

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ChatServices } from "../../src/chat/services/types.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
-import { createEar, open } from "../support/sockets.ts";
+import { createEar, type Ear, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
 import { type Assembly, assemble } from "./assembly.ts";
 
@@ -11,10 +11,21 @@ let chat: Assembly;
 /** While set, a handshake waits for it between reading the session and letting the socket in. */
 let gate: Promise<void> | undefined;
 let waiting = 0;
+/** While set, no channel can be read; how often one was tried. */
+let unreadable = false;
+let tried = 0;
 
 function held(services: ChatServices): ChatServices {
   return {
     ...services,
+    channels: {
+      ...services.channels,
+      async byId(id) {
+        tried += unreadable ? 1 : 0;
+        if (unreadable) throw new Error("no answer");
+        return services.channels.byId(id);
+      },
+    },
     users: {
       ...services.users,
       async standing(id) {
@@ -130,4 +141,89 @@ it("keeps nothing of a socket that goes in the middle of a join", async () => {
   });
   const lines = (text: string) => chat.db.collection("messages").countDocuments({ text });
   await until(async () => (await lines("hasty joined the channel.")) === (await lines("hasty left the channel.")));
+});
+
+describe("a tab that is sent away, and comes back without asking for its room", () => {
+  async function visitor(name: string) {
+    const user = await chat.user(name);
+    const session = await chat.session(user);
+    const { id } = await chat.services.channels.create({ name: `room of ${name}`, type: "text", createdBy: user.id });
+    return { session, room: id };
+  }
+
+  async function sentAway(ears: readonly Ear[], { handle }: { handle: string | null }): Promise<void> {
+    for (const ear of ears) ear.forget();
+    expect(await chat.realtime.links.disconnectSession(handle ?? "")).toBe(ears.length);
+    for (const ear of ears) await ear.hears("disconnect");
+  }
+
+  async function back(ears: readonly Ear[]): Promise<void> {
+    for (const ear of ears) {
+      ear.forget();
+      expect(await open(ear)).toBe("connected");
+    }
+  }
+
+  const texts = async (ear: Ear, room: string) => {
+    const text = `said in ${room} ${Math.random()}`;
+    ear.emit("message", { text });
+    await until(() => chat.db.collection("messages").findOne({ text }));
+    return (await chat.db.collection("messages").findOne({ text }))?.channel;
+  };
+
+  it("is in the room that it was in, whichever room another tab of its session was in", async () => {
+    const { session, room } = await visitor("two-tabs");
+    const [one, two] = [await chat.tab(session), await chat.tab(session)];
+    await one.join("general");
+    await two.join(room);
+    await sentAway([one, two], session);
+    await back([two, one]);
+    await Promise.all([one, two].map((ear) => ear.hears("history")));
+    expect([await texts(one, "general"), await texts(two, room)]).toEqual(["general", room]);
+  });
+
+  /** As clients were before they kept a private id. */
+  const old = (ear: Ear) => void Object.assign(ear.socket, { _pid: undefined, _lastOffset: undefined });
+
+  it("is in its session's room with a client that cannot tell where it was, unless its tabs were in several", async () => {
+    const { session, room } = await visitor("old-tabs");
+    const [one, two] = [await chat.tab(session), await chat.tab(session)];
+    for (const ear of [one, two]) await ear.join(room);
+    await sentAway([one, two], session);
+    for (const ear of [one, two]) old(ear);
+    await back([one, two]);
+    await Promise.all([one, two].map((ear) => ear.hears("history")));
+    expect(await texts(one, room)).toBe(room);
+
+    await one.join("general");
+    await sentAway([one, two], session);
+    for (const ear of [one, two]) old(ear);
+    await back([one, two]);
+    const rooms = chat.db.collection<{ _id: string; room: string | null }>("session_rooms");
+    expect(await rooms.findOne({ _id: `handle:${session.handle}` })).toMatchObject({ room: null });
+    // Whoever asks is let in all the same; what was said before is not put anywhere.
+    one.emit("message", { text: "said nowhere" });
+    await one.join("general");
+    expect(await chat.db.collection("messages").findOne({ text: "said nowhere" })).toBeNull();
+    expect(await texts(one, "general")).toBe("general");
+  });
+
+  it("is told that nothing can be said until its room has been found, which is tried again and again", async () => {
+    const { session, room } = await visitor("patient-tab");
+    const ear = await chat.tab(session);
+    await ear.join(room);
+    await sentAway([ear], session);
+    unreadable = true;
+    try {
+      await back([ear]);
+      await until(() => tried > 1);
+      ear.emit("message", { text: "too early" });
+      expect(await ear.hears("error")).toMatchObject({ message: "Failed to send message" });
+    } finally {
+      unreadable = false;
+    }
+    await ear.hears("history");
+    expect(await texts(ear, room)).toBe(room);
+    expect(await chat.db.collection("messages").findOne({ text: "too early" })).toBeNull();
+  });
 });

@@ -41,6 +41,7 @@ export function createPresence({ sets, graceMs, leaseMs, clock }: Options): Pres
     graceMs,
     onChanged: (room) => events.emit("changed", { room }),
     onLeft: (room, members) => events.emit("left", { room, members }),
+    onVanished: (room, members) => events.emit("vanished", { room, members }),
   });
 
   function online(): string[] {

@@ -46,7 +46,10 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
     if (buried.size > deadRemembered) for (const oldest of [...buried.keys()].slice(0, 1)) buried.delete(oldest);
     leases.forget(server);
     unread.delete(server);
-    if (view.drop(server)) changed();
+    const had = [...view.membersOf(server)];
+    if (!view.drop(server)) return;
+    changed();
+    options.onVanished?.(had.map(([member, profile]) => ({ member, profile })));
   }
 
   async function read(server: string): Promise<boolean> {

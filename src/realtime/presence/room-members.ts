@@ -18,7 +18,11 @@ interface Options {
   graceMs: number;
   onChanged(room: string): void;
   onLeft(room: string, members: Member[]): void;
+  onVanished(room: string, members: Member[]): void;
 }
+
+/** Who has gone may be back on another instance by now: it is known here for a moment more. */
+const lingerMs = 1_000;
 
 interface Room {
   roster: Roster;
@@ -37,7 +41,7 @@ function memberOf(userId: string, profile: string): Member {
   return { userId, role: profile.slice(0, at) as Role, nickname: profile.slice(at + 1) };
 }
 
-export function createRoomMembers({ sets, graceMs, onChanged, onLeft }: Options): RoomMembers {
+export function createRoomMembers({ sets, graceMs, onChanged, onLeft, onVanished }: Options): RoomMembers {
   const rooms = new Map<string, Room>();
   let stopped = false;
 
@@ -50,16 +54,16 @@ export function createRoomMembers({ sets, graceMs, onChanged, onLeft }: Options)
   function open(id: string): Room {
     const known = rooms.get(id);
     if (known) return known;
+    const membersIn = (gone: readonly { member: string; profile: string }[]) =>
+      gone.map(({ member, profile }) => memberOf(member, profile));
     const set = sets.open(keyOf(id), {
       guess: true,
       onChanged: () => changed(id),
       onReaped(gone) {
         changed(id);
-        onLeft(
-          id,
-          gone.map(({ member, profile }) => memberOf(member, profile)),
-        );
+        onLeft(id, membersIn(gone));
       },
+      onVanished: (gone) => onVanished(id, membersIn(gone)),
     });
     const roster = createRoster(graceMs, (member, lost) => {
       if (stopped) return;
@@ -67,10 +71,13 @@ export function createRoomMembers({ sets, graceMs, onChanged, onLeft }: Options)
         set.remove(member.userId, () => onLeft(id, [member]));
         changed(id);
       }
-      if (!roster.empty) return;
+      if (roster.empty) setTimeout(closeIfEmpty, lingerMs).unref();
+    });
+    function closeIfEmpty(): void {
+      if (!roster.empty || stopped || rooms.get(id) !== room) return;
       rooms.delete(id);
       sets.close(keyOf(id));
-    });
+    }
     const room = { roster, set };
     rooms.set(id, room);
     return room;

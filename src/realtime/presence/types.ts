@@ -31,6 +31,8 @@ export interface SetOptions {
   onChanged?(): void;
   /** A dead server had them, and nobody else has. Told by one instance. */
   onReaped?(gone: Gone[]): void;
+  /** A dead server had them, whoever reaps it. */
+  onVanished?(gone: Gone[]): void;
   /** Ours; others had taken us for dead, and told that they were gone. */
   onReturned?(members: string[]): void;
   /** Put right in silence. */
