@@ -4,11 +4,12 @@ import { performDrill } from "../../drills/realtime/perform.ts";
 import { drained, healthy } from "../../drills/realtime/plan.ts";
 import { reportOf } from "../../drills/realtime/report.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { long } from "../support/long.ts";
 
 const url = mongoUrl("drill-rolling");
 afterAll(() => dropDatabase(url));
 
-it("an instance is drained while its people talk: no word is lost, and no connection broken", async () => {
+it.runIf(long)("an instance is drained while its people talk: no word is lost, and no connection broken", async () => {
   // Without another one in its place, which takes seconds.
   const { begin = () => {} } = drained(0, "");
   const plan = [healthy, { name: "an instance drained", drains: 0, begin }];

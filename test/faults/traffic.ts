@@ -96,7 +96,7 @@ export async function startTraffic(chat: Chat, plain: Chat): Promise<Traffic> {
       const { here: before = 0, there: beforeThere = 0 } = tally.slowest[kind] ?? {};
       tally.slowest[kind] = { here: Math.max(before, mine.took), there: Math.max(beforeThere, other.took) };
       if (mine.wrong) tally.failures.push(`${kind}: ${mine.wrong}`);
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 

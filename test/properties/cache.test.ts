@@ -10,12 +10,12 @@ const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000_000);
 const endOnFailure = process.env.SLUICE_NO_SHRINKING !== undefined;
 
 const usual = [
-  { name: "by servers alone, under evictions", followed: false, sentinels: false, budgetMs: long ? 1_200_000 : 12_000 },
+  { name: "by servers alone, under evictions", followed: false, sentinels: false, budgetMs: long ? 1_200_000 : 8_000 },
   {
     name: "also past every server, under faults of Redis",
     followed: true,
     sentinels: false,
-    budgetMs: long ? 2_400_000 : 14_000,
+    budgetMs: long ? 2_400_000 : 10_000,
   },
 ];
 // A failover takes seconds, so few fit into the ordinary run.

@@ -9,7 +9,7 @@ import { Failure, shrink } from "./shrink.ts";
 import { startWorld, type World } from "./world.ts";
 
 const long = process.env.SLUICE_LONG !== undefined;
-const wanted = Number(process.env.SLUICE_COMMANDS ?? (long ? 200_000 : 2_000));
+const wanted = Number(process.env.SLUICE_COMMANDS ?? (long ? 200_000 : 1_200));
 const seed = Number(process.env.SLUICE_SEED ?? Date.now() % 1_000_000_000);
 /** Worlds that live beside each other, because in each of them most of the time is spent waiting. */
 const beside = Number(process.env.SLUICE_WORLDS ?? 3);
