@@ -26,7 +26,7 @@ interface Options {
 
 const linesAtOnce = 10;
 const arrivalsAtOnce = 15;
-const crowdMs = 5_000;
+const crowdMs = 1_000;
 const mostRooms = 1_000;
 
 interface Gathering {

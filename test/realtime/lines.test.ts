@@ -68,8 +68,8 @@ it("of a crowd that comes as if for the first time only the first few are told o
   const told = (count: number) => people(count).filter((member) => lines.came("general", member)).length;
   expect(told(300)).toBe(15);
   expect(lines.came("random", ann)).toBe(true);
-  clock.now += 4_999;
+  clock.now += 999;
   expect(told(1)).toBe(0);
-  clock.now += 5_001;
+  clock.now += 1_001;
   expect(told(10)).toBe(10);
 });
