@@ -38,7 +38,7 @@ export async function sendingCost(rounds: number): Promise<Figure> {
   try {
     child.send({ url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, count: listeners, room });
     await once(child, "message");
-    const gather = createGather(io);
+    const gather = createGather(io, console);
     const sockets = [...io.of("/").sockets.values()];
     const taken = () => until(() => sockets.every(({ conn }) => conn.transport.writable), { everyMs: 5 });
 

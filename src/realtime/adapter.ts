@@ -1,6 +1,8 @@
 import { RedisAdapter } from "@socket.io/redis-adapter";
 import type { Namespace } from "socket.io";
 import type { BroadcastOptions, Room } from "socket.io-adapter";
+import { messageOf } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
 import { type AdapterClient, adapterClient } from "../redis/facades/adapter.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { SocketAdapter } from "./types.ts";
@@ -26,6 +28,27 @@ function deafToOwn(client: AdapterClient, isOwn: (message: Buffer) => boolean): 
   };
 }
 
+/** What the stock adapter hears with; it calls them, and drops what they answer. */
+interface Hearing {
+  onmessage(pattern: null, channel: Buffer, message: Buffer): void;
+  onrequest(channel: Buffer, message: Buffer): Promise<void>;
+}
+
+/** Said once a minute: whoever publishes nonsense may do so often. */
+const quietMs = 60_000;
+
+function createComplaint(log: Log): (error: unknown) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (performance.now() < quietUntil) return;
+    quietUntil = performance.now() + quietMs;
+    log.warn(
+      { err: messageOf(error) },
+      "What was published for the instances of this chat cannot be read; it is ignored",
+    );
+  };
+}
+
 const here = (opts: BroadcastOptions): BroadcastOptions => ({ ...opts, flags: { ...opts.flags, local: true } });
 const reachesOthers = (opts: BroadcastOptions) => !opts.flags?.local;
 
@@ -35,7 +58,7 @@ const reachesOthers = (opts: BroadcastOptions) => !opts.flags?.local;
  * ends with what is known here when the others do not answer.
  */
 class SteadyAdapter extends RedisAdapter {
-  constructor(nsp: Namespace, client: AdapterClient) {
+  constructor(nsp: Namespace, client: AdapterClient, log: Log) {
     let prefix: Buffer | undefined;
     const own = deafToOwn(
       client,
@@ -43,6 +66,27 @@ class SteadyAdapter extends RedisAdapter {
     );
     super(nsp, own, own, { requestsTimeout: clusterPatienceMs });
     prefix = Buffer.from(`{"uid":${JSON.stringify(this.uid)},`);
+    this.#hearWithCare(createComplaint(log));
+  }
+
+  /** Who publishes on its channels decides what is in there, and what it throws or rejects with would end the process. */
+  #hearWithCare(complain: (error: unknown) => void): void {
+    const hearing = this as unknown as Hearing;
+    const { onmessage, onrequest } = hearing;
+    hearing.onmessage = (...heard) => {
+      try {
+        onmessage.apply(this, heard);
+      } catch (error) {
+        complain(error);
+      }
+    };
+    hearing.onrequest = async (...heard) => {
+      try {
+        await onrequest.apply(this, heard);
+      } catch (error) {
+        complain(error);
+      }
+    };
   }
 
   override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
@@ -86,16 +130,16 @@ export interface ClusterAdapter {
 /**
  * What carries events between instances over Redis.
  *
- *     const cluster = createClusterAdapter(door);
+ *     const cluster = createClusterAdapter(door, log);
  *     new Server(http, { adapter: cluster.adapter });
  */
-export function createClusterAdapter(door: RedisDoor): ClusterAdapter {
+export function createClusterAdapter(door: RedisDoor, log: Log): ClusterAdapter {
   const client = adapterClient(door);
   return {
     // Socket.IO calls it with `new`.
     adapter: class extends SteadyAdapter {
       constructor(nsp: Namespace) {
-        super(nsp, client);
+        super(nsp, client, log);
       }
     },
     get live() {

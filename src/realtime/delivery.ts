@@ -2,6 +2,7 @@ import type { Server } from "socket.io";
 import type { Message } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
+import type { Log } from "../kernel/log.ts";
 import type { Bus } from "./bus.ts";
 import { createGather } from "./gather.ts";
 import type { Guests } from "./guests.ts";
@@ -37,14 +38,15 @@ interface Options {
   bus: Bus;
   events: Events<RealtimeEvents>;
   clock: Clock;
+  log: Log;
   historyLimit: number;
 }
 
-export function createDelivery({ io, guests, bus, events, clock, historyLimit }: Options): Delivery {
+export function createDelivery({ io, guests, bus, events, clock, log, historyLimit }: Options): Delivery {
   const delivered = createRecentIds(idsRemembered);
   const justDelivered = createJustDelivered(clock);
   const windows = createWindows(lateMs);
-  const gather = createGather(io);
+  const gather = createGather(io, log);
   const packetOfHistory = createHistoryPackets();
 
   /** A user who writes to another has one copy to see; "sent" tells it from the target's. */

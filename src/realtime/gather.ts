@@ -1,7 +1,8 @@
 import type { Server, Socket } from "socket.io";
 import type { Message } from "../chat/services/types.ts";
+import type { Log } from "../kernel/log.ts";
 import { textRoom } from "./channel-rooms.ts";
-import { joined, packetOf, send, takesFrames } from "./packets.ts";
+import { joined, type Packet, packetOf, send, takesFrames } from "./packets.ts";
 import { messagePayload } from "./payloads.ts";
 
 /** In a room of many a message waits for others, for about as long as sending it will take; nobody sees so little. */
@@ -20,13 +21,12 @@ export interface Gather {
   close(): void;
 }
 
-interface One {
-  readonly message: Message;
+interface One extends Packet {
   readonly except: string[];
 }
 
 interface Waiting {
-  readonly messages: One[];
+  readonly packets: One[];
   cancel(): void;
 }
 
@@ -39,12 +39,8 @@ function later(ms: number, work: () => void): () => void {
   return () => clearImmediate(immediate);
 }
 
-function sendAll(messages: readonly One[], sockets: Iterable<Socket>): void {
-  const packets = messages.map(({ message, except }) => ({
-    ...packetOf("message", messagePayload(message)),
-    except,
-  }));
-  const apart = new Set(messages.flatMap(({ except }) => except));
+function sendAll(packets: readonly One[], sockets: Iterable<Socket>): void {
+  const apart = new Set(packets.flatMap(({ except }) => except));
   const all = joined(packets);
   for (const socket of sockets) {
     if (takesFrames(socket) && !apart.has(socket.id)) send(socket, all);
@@ -52,7 +48,7 @@ function sendAll(messages: readonly One[], sockets: Iterable<Socket>): void {
   }
 }
 
-export function createGather(io: Server): Gather {
+export function createGather(io: Server, log: Log): Gather {
   const rooms = new Map<string, Waiting>();
   const { adapter, sockets } = io.of("/");
   const inRoom = (room: string) => adapter.rooms.get(textRoom(room));
@@ -63,17 +59,27 @@ export function createGather(io: Server): Gather {
     rooms.delete(room);
     waiting.cancel();
     const there = [...(inRoom(room) ?? [])].flatMap((id) => sockets.get(id) ?? []);
-    if (there.length > 0) sendAll(waiting.messages, there);
+    if (there.length > 0) sendAll(waiting.packets, there);
+  }
+
+  /** In a timer nobody else would catch it, and the process would end. */
+  function flushInTime(room: string): void {
+    try {
+      flush(room);
+    } catch (error) {
+      log.error({ room, err: error }, "Messages could not be sent to everybody in their room");
+    }
   }
 
   return {
     send(message, except) {
       const { room } = message;
-      const one = { message, except };
+      // One that cannot be written down fails here, alone, and not with the others of its moment.
+      const one = { ...packetOf("message", messagePayload(message)), except };
       const waiting = rooms.get(room);
-      if (waiting) return void waiting.messages.push(one);
+      if (waiting) return void waiting.packets.push(one);
       const ms = Math.min((inRoom(room)?.size ?? 0) * msPerSocket, mostMs);
-      rooms.set(room, { messages: [one], cancel: later(ms, () => flush(room)) });
+      rooms.set(room, { packets: [one], cancel: later(ms, () => flushInTime(room)) });
     },
     flush,
     close() {

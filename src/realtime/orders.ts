@@ -20,6 +20,23 @@ export interface Orders {
   readonly live: boolean;
 }
 
+const parts: Record<Order["kind"], readonly string[]> = {
+  cutUser: ["userId"],
+  cutSession: ["sessionKey"],
+  refresh: ["userId"],
+  count: ["userId"],
+  signal: ["channel", "to", "event"],
+};
+
+/** An instance of another release may ask for what is not known here, or in other words. */
+function isOrder(sent: unknown): sent is Order {
+  const order = Object(sent) as Record<string, unknown>;
+  const { kind, event } = order;
+  if (typeof kind !== "string" || !Object.hasOwn(parts, kind)) return false;
+  if (kind === "cutUser" && event !== undefined && typeof Object(event).name !== "string") return false;
+  return parts[kind as Order["kind"]].every((part) => typeof order[part] === "string");
+}
+
 /** The adapter asks first who listens, and answers with what it has when its own patience is over. */
 const patienceMs = 2 * clusterPatienceMs;
 /** A voice signal as old as this is no use to anybody. */
@@ -39,10 +56,14 @@ export function createAdapterOrders(io: Server, clock: Clock, live: () => boolea
       io.serverSideEmit("chat:order", order, clock.now());
     },
     onOrder(obey) {
-      io.on("chat:order", (order: Order, at: number, answer?: (count: number) => void) => {
+      io.on("chat:order", (order: unknown, at: unknown, asker: unknown) => {
+        const answer = (count: number) => void (typeof asker === "function" && asker(count));
+        if (!isOrder(order) || typeof at !== "number") {
+          answer(0);
+          throw new TypeError("What another instance has ordered is not known here; do they run the same release?");
+        }
         const stale = order.kind === "signal" && clock.now() - at > staleMs;
-        const count = stale ? 0 : obey(order, at);
-        answer?.(count);
+        answer(stale ? 0 : obey(order, at));
       });
     },
     get live() {

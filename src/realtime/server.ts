@@ -53,7 +53,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
   const { server, config, origins, services, standings, gate, cookie, db, log, others, limiter } = options;
   const { clock = systemClock } = options;
   const events = createEvents<RealtimeEvents>();
-  const cluster = others && createClusterAdapter(others.door);
+  const cluster = others && createClusterAdapter(others.door, log);
   let draining = false;
 
   const io = new Server(server, {

@@ -5,6 +5,7 @@ import { afterEach, expect, it } from "vitest";
 import type { Message } from "../../src/chat/services/types.ts";
 import { textRoom } from "../../src/realtime/channel-rooms.ts";
 import { createGather } from "../../src/realtime/gather.ts";
+import { createRecorder } from "../support/recorder.ts";
 import { createEar, type Ear, open } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
 
@@ -39,7 +40,8 @@ async function start() {
     const before = packets.get(id) ?? 0;
     return { ...ear, id, packets: () => (packets.get(id) ?? 0) - before };
   }
-  return { gather: createGather(io), guest };
+  const log = createRecorder();
+  return { gather: createGather(io, log), guest, log, sockets: io.of("/").sockets };
 }
 
 const message = (id: string, text: string): Message => ({
@@ -92,4 +94,25 @@ it("sends at once what waits when it is told to, and never again", async () => {
   gather.send(message("three", "the last"), []);
   await ann.hears("message", ({ id }) => id === "three");
   expect(heardBy(ann).map(({ id }) => id)).toEqual(["one", "two", "three"]);
+});
+
+it("one that cannot be sent fails where it is given; what fails later is told, and ends nothing", async () => {
+  const { gather, guest, log, sockets } = await start();
+  const ann = await guest("websocket");
+  gather.send(message("one", "before"), []);
+  expect(() => gather.send({ ...message("odd", "when?"), timestamp: new Date(Number.NaN) }, [])).toThrow(RangeError);
+  gather.send(message("two", "after"), []);
+  await ann.hears("message", ({ id }) => id === "two");
+  expect(heardBy(ann).map(({ id }) => id)).toEqual(["one", "two"]);
+  const { conn } = [...sockets.values()][0] ?? {};
+  if (!conn) return expect.unreachable();
+  const { write } = conn;
+  conn.write = () => {
+    throw new Error("this socket is broken");
+  };
+  gather.send(message("three", "not sent"), []);
+  await until(() => log.said("error", /could not be sent/).length === 1);
+  conn.write = write;
+  gather.send(message("four", "again"), []);
+  await ann.hears("message", ({ id }) => id === "four");
 });

@@ -31,7 +31,7 @@ const SILENT = "no server has answered yet";
 
 export interface OpenedDoor {
   door: RedisDoor;
-  log: { lines: LogLine[] };
+  log: Log & { lines: LogLine[] };
   /** Every change of state. */
   changes: DoorEvents["state"][];
   /** The states in turn, but for those that only a machine too busy to connect at once adds. */
