@@ -179,7 +179,8 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
     const dial = life.own("the dial", createDialControl({ ...where, ...about, settings, store, box, log }), (control) =>
       control.close(),
     );
-    ops.watchSessions({ events: store.events, stats: () => store.stats(), steps: dial.events });
+    const differs = async () => (await dial.status()).differs;
+    ops.watchSessions({ events: store.events, stats: () => store.stats(), steps: dial.events, differs });
 
     const { topology } = await door.health();
     const { connection } = mongo;

@@ -63,7 +63,7 @@ const slowMs = 20;
 const manySeconds = 10;
 
 // While Redis is away, what these say is only that.
-const followsFromRedis = /^(redis(?!:outages)|cache|bus):|^sessions:(fallback|epoch)/;
+const followsFromRedis = /^(redis(?!:outages)|cache|bus):|^sessions:(fallback|epoch|agreement)/;
 
 const warned = (amiss: boolean, output: string): Partial<Figure> => (amiss ? { status: "warn", output } : {});
 

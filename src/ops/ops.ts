@@ -25,7 +25,7 @@ import { type Stream, streamFigures, streamMetrics } from "./metrics/streams.ts"
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { checkCompared, checkErrors, checkMissing, checkOutages, checkSteps } from "./recent-checks.ts";
 import { createOpsRouter, type OpsHandler } from "./router.ts";
-import { checkSessions } from "./session-checks.ts";
+import { checkAgreement, checkSessions } from "./session-checks.ts";
 
 export interface OpsOptions {
   config: MetricsAccess & { DISABLE_REDIS: boolean };
@@ -55,8 +55,8 @@ export interface Ops {
   watchSockets(sockets: Sockets): void;
   /** Who is online, over all instances. */
   watchPresence(figures: () => PresenceFigures): void;
-  /** The session store and its dial. */
-  watchSessions(sessions: SessionSource): void;
+  /** The session store, its dial, and on what the servers differ. */
+  watchSessions(sessions: SessionSource & { differs(): Promise<readonly string[]> }): void;
   /** The caches of this instance, once all are declared. */
   watchCaches(caches: CacheSource & { streams: ReadonlyMap<string, Stream> }): void;
   /** A follower of changes whose lag is shown in health and metrics. */
@@ -118,6 +118,7 @@ export function createOps(options: OpsOptions): Ops {
         checkMissing(health.checks, sessions.events),
         checkCompared(health.checks, sessions.events, clock),
         checkSteps(health.checks, sessions, clock),
+        checkAgreement(health.checks, sessions.differs, clock),
       );
     },
     watchCaches(caches) {

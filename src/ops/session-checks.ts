@@ -1,3 +1,5 @@
+import type { Clock } from "../kernel/clock.ts";
+import { createSampler } from "../kernel/sampler.ts";
 import type { SessionStats } from "../sessions/types.ts";
 import type { Checks } from "./checks.ts";
 
@@ -17,4 +19,25 @@ export function checkSessions(checks: Checks, stats: () => SessionStats): void {
     const { epoch, epochDue } = stats();
     return { value: epoch, status: epochDue ? "warn" : "pass" };
   });
+}
+
+/** That the servers go by different settings, for longer than a change takes to come to all of them. */
+export function checkAgreement(checks: Checks, differs: () => Promise<readonly string[]>, clock: Clock): () => void {
+  let before: readonly string[] = [];
+  const looks = createSampler({
+    clock,
+    async probe() {
+      const found = await differs();
+      const still = found.filter((name) => before.includes(name));
+      before = found;
+      return still;
+    },
+  });
+  checks.add("sessions:agreement", () => {
+    // Without MongoDB nobody knows where the others stand, and another check names it.
+    if (!looks.latest?.ok) return { value: "unknown" };
+    const names = looks.latest.value.join(", ");
+    return names ? { value: names, status: "warn", output: `the servers differ in ${names}` } : { value: "full" };
+  });
+  return looks.close;
 }

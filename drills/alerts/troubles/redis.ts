@@ -21,6 +21,14 @@ async function causeNoRoom({ redis }: SingleStage): Promise<Afterwards> {
   return async () => only.destroy();
 }
 
+const differing = /"the servers differ in percent"/;
+
+/** Whoever has heard that they differ hears as well that they do no longer. */
+const causeNothing = async (stage: SingleStage): Promise<Afterwards> => {
+  const told = async () => (await Promise.all(stage.servers.map(stage.health))).some((page) => differing.test(page));
+  return () => until(async () => !(await told()), { timeoutMs: 30_000, describe: "the servers to agree" });
+};
+
 /**
  * In this order: while nobody has turned the dial yet, the servers go by their environments, which differ; and Redis must
  * not have been lost for other reasons before it is lost too often.
@@ -29,8 +37,8 @@ export const redisTroubles: readonly Trouble<SingleStage>[] = [
   {
     alert: "DialDiffers",
     name: "two servers with different dials",
-    cause: async () => undefined,
-    named: /"sessions:rolloutPercentage":\[\{[^}]*"observedValue":(50|100)/,
+    cause: causeNothing,
+    named: differing,
     shown: /"differs":\["percent"\]/,
     short: true,
   },
