@@ -20,6 +20,7 @@ import type { DialControl } from "./sessions/dial/control.ts";
 import { abortRamp, startRamp } from "./sessions/dial/ramp.ts";
 import { backfillSessions } from "./sessions/tools/backfill.ts";
 import { importSessions } from "./sessions/tools/import.ts";
+import { known } from "./sessions/tools/known.ts";
 import type { Toolbox } from "./sessions/tools/toolbox.ts";
 import { verifySessions } from "./sessions/tools/verify.ts";
 
@@ -54,7 +55,7 @@ function pages(publicDir: string): RequestHandler {
 
 /** The console over the same functions as the operator's commands. */
 export function wireConsole(parts: ConsoleParts): WiredConsole {
-  const { config, secrets, publicDir, dial, box, caches, door, log } = parts;
+  const { config, secrets, publicDir, settings, dial, box, caches, door, log } = parts;
   const tokens = consoleTokens(config);
   if ("refused" in tokens) {
     log.warn({}, `The console at /ops is not served: ${tokens.refused}`);
@@ -71,14 +72,11 @@ export function wireConsole(parts: ConsoleParts): WiredConsole {
     acts: { turnDial, startRamp, abortRamp, switchCache },
     tools: {
       verify: (options) => verifySessions(box, options),
-      backfill: (options) => backfillSessions(box, options),
-      import: (options) => importSessions(box, options),
+      backfill: (options, by) => known(settings, "backfill", options, by, () => backfillSessions(box, options)),
+      import: (options, by) => known(settings, "import", options, by, () => importSessions(box, options)),
     },
     cacheTools: {
-      flush(name) {
-        const prefixes = name === undefined ? Object.values(cachePrefixes) : [cachePrefixes[name as CacheName]];
-        return flushCaches({ db: box.db, door, clock: systemClock }, prefixes, "an operator has flushed caches");
-      },
+      flush: (name, by) => flushCaches({ settings, db: box.db, door, clock: systemClock }, cachePrefixes, name, by),
       explain: (name, key) => explainKey(door, cachePrefixes[name as CacheName] + key),
     },
     fleet: dial.status,

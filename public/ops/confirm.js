@@ -22,10 +22,10 @@ const changeList = (changes) =>
   );
 
 /**
- * Asks before something is done: what, in `lines`; why, unless `reasonless`. `act({ reason, force })` does it; when the
+ * Asks before something is done: what, in `lines`; why, which may be left open when it is `optional`. `act({ reason, force })` does it; when the
  * server refuses, the dialog says why, and offers force where that would help.
  */
-export function confirm({ title, lines, button, danger = false, reasonless = false, act }) {
+export function confirm({ title, lines, button, danger = false, optional = false, act }) {
   const dialog = $("confirm");
   const form = dialog.querySelector("form");
   const [reason, force, go] = [$("reason"), $("force"), $("confirm-do")];
@@ -36,9 +36,8 @@ export function confirm({ title, lines, button, danger = false, reasonless = fal
   );
   fill($("confirm-answer"));
   reason.value = "";
-  reason.required = !reasonless;
-  reason.hidden = reasonless;
-  $("reason-label").hidden = reasonless;
+  reason.required = !optional;
+  $("reason-label").textContent = `Why? ${optional ? "You need not say; it" : "It"} is kept in the history.`;
   force.checked = false;
   $("force-label").hidden = true;
   go.textContent = button;

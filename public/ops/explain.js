@@ -54,9 +54,8 @@ export function explainView({ locked, announce }) {
         "Nothing is lost and nobody is logged out; MongoDB has more to do for a moment.",
       ],
       button: "Throw it away",
-      reasonless: true,
-      async act() {
-        const { keys } = await post("cache/flush", { name });
+      async act({ reason }) {
+        const { keys } = await post("cache/flush", { name, reason });
         const gone = keys === null ? "Redis gives no answer: its keys stay, and nobody believes them any more." : "";
         show(async () => h("p", {}, gone || `${count(keys)} keys of ${name} are deleted.`));
       },

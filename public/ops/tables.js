@@ -57,7 +57,7 @@ export function serversView({ announce }) {
 const few = 8;
 
 export function historyView() {
-  let revision;
+  let known;
   let all = false;
   let entries = [];
 
@@ -76,7 +76,7 @@ export function historyView() {
               cell("Who", entry.who),
               cell("What", changeWords(entry)),
               cell("Why", entry.why),
-              cell("Revision", String(entry.revision), "number"),
+              cell("Revision", String(entry.revision ?? "–"), "number"),
             ),
           ),
     );
@@ -87,16 +87,17 @@ export function historyView() {
     draw();
   };
 
-  return ({ settings }) => {
-    if (settings.revision === revision) return;
-    revision = settings.revision;
+  return ({ settings, acts, server }) => {
+    const now = [settings.revision, acts, server.since].join();
+    if (now === known) return;
+    known = now;
     get("history").then(
       (found) => {
         entries = found;
         draw();
       },
       () => {
-        revision = undefined;
+        known = undefined;
       },
     );
   };
@@ -165,8 +166,8 @@ export function jobView({ locked, announce }) {
       title: "Copy every live session to Redis?",
       lines: ["It can be stopped at any time, and goes on there later. What is newer is never overwritten."],
       button: "Begin",
-      reasonless: true,
-      act: () => post("backfill"),
+      optional: true,
+      act: ({ reason }) => post("backfill", { reason }),
     });
   $("import").onclick = () =>
     confirm({
@@ -176,8 +177,7 @@ export function jobView({ locked, announce }) {
         "Logouts that happened while connect-redis served alone are not brought in: for those stop the servers, and see sluice sessions import --help.",
       ],
       button: "Begin",
-      reasonless: true,
-      act: () => post("import"),
+      act: ({ reason }) => post("import", { reason }),
     });
   $("stop").onclick = () => post("stop").catch(({ message }) => announce(message, true));
 

@@ -29,7 +29,8 @@ export const shareOf = ({ mode, percent: at }) => (mode === "serve" ? at : 0);
 
 export const dialWords = ({ mode, percent: at }) => (mode === "serve" ? `${at} %` : `${mode} (${at} %)`);
 
-export function changeWords({ from, to }) {
+export function changeWords({ from, to, act }) {
+  if (act) return `${act.what}: ${act.outcome ?? "begun"}`;
   const parts = [];
   if (to.redisDisabled !== undefined) parts.push(`kill switch ${to.redisDisabled ? "on" : "off"}`);
   const [before, after] = [from.sessions, to.sessions];

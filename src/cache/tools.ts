@@ -43,13 +43,29 @@ export interface Flushed {
   readonly epoch: number;
 }
 
-/** Throws away the keys that begin so; and whatever any instance holds of any cache is old from now on. */
-export async function flushCaches(
-  { db, door, clock }: { db: Db; door: RedisDoor; clock: Clock },
-  prefixes: readonly string[],
-  why: string,
+interface Flushing {
+  settings: Pick<SettingsStore, "act">;
+  db: Db;
+  door: RedisDoor;
+  clock: Clock;
+}
+
+/**
+ * Throws one cache away, or all when `name` is undefined: their keys in Redis, by prefix, and whatever any instance holds
+ * of any cache is old from now on. The history says who did it, and why.
+ */
+export function flushCaches(
+  { settings, ...where }: Flushing,
+  prefixes: Readonly<Record<string, string>>,
+  name: string | undefined,
+  by: ChangeBy,
 ): Promise<Flushed> {
-  const epoch = await raiseEpoch(db, epochId, clock, why);
+  const some = name === undefined ? Object.values(prefixes) : [prefixes[name] ?? name];
+  return settings.act(`cache flush${name === undefined ? "" : ` ${name}`}`, by, () => flush(where, some));
+}
+
+async function flush({ db, door, clock }: Omit<Flushing, "settings">, prefixes: readonly string[]): Promise<Flushed> {
+  const epoch = await raiseEpoch(db, epochId, clock, "an operator has flushed caches");
   let keys: number | undefined = 0;
   for (const pattern of prefixes.flatMap((prefix) => [`${prefix}*`, `{${prefix}*`])) {
     const end = await each(door, pattern, async (found) => {

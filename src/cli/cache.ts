@@ -4,7 +4,7 @@ import { countKeys, flushCaches, switchCache } from "../cache/tools.ts";
 import { type CacheName, cacheNames, cachePrefixes, keyedByChannel } from "../chat/caches/index.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { silenceOf } from "../redis/silence.ts";
-import { byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
+import { type ActOptions, acting, byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
 import { answer, type Desk, table } from "./desk.ts";
 import { inHouse } from "./house.ts";
 
@@ -69,22 +69,22 @@ function switchCommand(desk: Desk, on: boolean): Command {
 }
 
 function flushCommand(desk: Desk): Command {
-  return new Command("flush")
-    .description("throw a cache away (all, when none is named); every server fills its caches anew")
+  const what = "throw a cache away (all, when none is named); every server fills its caches anew";
+  return acting("flush", what, "required")
     .addArgument(new Argument("[cache]", "whose keys are deleted").choices(cacheNames))
-    .option("--dry-run", "only count its keys")
-    .option("--json", "answer in JSON")
-    .action((name: CacheName | undefined, { json, dryRun }: { json?: boolean; dryRun?: boolean }) =>
-      inHouse(desk, async ({ db, redis }) => {
+    .action((name: CacheName | undefined, options: ActOptions) =>
+      inHouse(desk, async ({ db, settings, redis }) => {
         const { door } = (await redis()).box;
-        const prefixes = name ? [cachePrefixes[name]] : Object.values(cachePrefixes);
+        const { json, dryRun } = options;
         if (dryRun) {
+          const prefixes = name ? [cachePrefixes[name]] : Object.values(cachePrefixes);
           const counts = await Promise.all(prefixes.map((prefix) => countKeys(door, prefix)));
           const all = counts.includes(undefined) ? undefined : counts.reduce<number>((sum, n) => sum + (n ?? 0), 0);
           const words = all === undefined ? await silenceOf(door) : `${all} keys would be deleted.`;
           return answer(desk, json, { keys: all ?? null, dryRun }, [words]);
         }
-        const flushed = await flushCaches({ db, door, clock: systemClock }, prefixes, "an operator has flushed caches");
+        const where = { settings, db, door, clock: systemClock };
+        const flushed = await flushCaches(where, cachePrefixes, name, byOf(options));
         const { keys, epoch } = flushed;
         answer(desk, json, { ...flushed, keys: keys ?? null }, [
           keys === undefined

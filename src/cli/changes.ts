@@ -27,21 +27,40 @@ function said(text: string): string {
   return words;
 }
 
+const whoOption = () =>
+  new Option("--who <name>", "who; kept in the history").argParser(said).default(nameOfUser(), "you, on this machine");
+
 /** A command whose change goes into the history. */
 export function changing(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .requiredOption("--reason <text>", "why; kept in the history", said)
-    .addOption(
-      new Option("--who <name>", "who; kept in the history")
-        .argParser(said)
-        .default(nameOfUser(), "you, on this machine"),
-    )
+    .addOption(whoOption())
     .option("--dry-run", "only show what would be done")
     .option("--json", "answer in JSON");
 }
 
-export const byOf = ({ reason, who }: ChangeOptions) => ({ who, why: reason });
+/** What a command takes that does something for the history, and only counts in a dry run. */
+export interface ActOptions extends Omit<ChangeOptions, "reason"> {
+  reason?: string;
+}
+
+/** Such a command. Whoever only counts need not say why. */
+export function acting(name: string, description: string, reason: "required" | "optional"): Command {
+  const command = new Command(name)
+    .description(description)
+    .option("--reason <text>", `why; kept in the history${reason === "optional" ? "" : ", not needed to count"}`, said)
+    .addOption(whoOption())
+    .option("--dry-run", "only count")
+    .option("--json", "answer in JSON");
+  return command.hook("preAction", () => {
+    const { reason: why, dryRun } = command.opts<ActOptions>();
+    if (reason === "required" && !why && !dryRun)
+      command.error("error: required option '--reason <text>' not specified");
+  });
+}
+
+export const byOf = ({ reason = "", who }: ActOptions) => ({ who, why: reason });
 
 const followMs = 3_000;
 

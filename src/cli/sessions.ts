@@ -5,23 +5,19 @@ import { liveInstances } from "../mongo/instances.ts";
 import { type Backfilled, backfillSessions } from "../sessions/tools/backfill.ts";
 import { endMissing } from "../sessions/tools/end-missing.ts";
 import { type Imported, importSessions } from "../sessions/tools/import.ts";
+import { known } from "../sessions/tools/known.ts";
 import { type Verified, verifySessions } from "../sessions/tools/verify.ts";
+import { type ActOptions, acting, byOf } from "./changes.ts";
 import { answer, as, type Desk, table } from "./desk.ts";
 import { inHouse } from "./house.ts";
 import { createProgressLine, type ProgressLine } from "./progress.ts";
 
-interface ToolFlags {
-  json?: boolean;
-  dryRun?: boolean;
+interface ToolFlags extends ActOptions {
   rate: number;
 }
 
-function tool(name: string, description: string, rate: number): Command {
-  return new Command(name)
-    .description(description)
-    .option("--rate <count>", "sessions a second at most", as(integer(1, 1_000_000)), rate)
-    .option("--json", "answer in JSON");
-}
+const paced = (command: Command, rate: number): Command =>
+  command.option("--rate <count>", "sessions a second at most", as(integer(1, 1_000_000)), rate);
 
 async function showing<T>(desk: Desk, what: string, work: (line: ProgressLine) => Promise<T>): Promise<T> {
   const line = createProgressLine(desk, what);
@@ -57,15 +53,17 @@ function backfilled(done: Backfilled, dryRun: boolean): string[] {
 }
 
 function backfillCommand(desk: Desk): Command {
-  return tool("backfill", "copy every live session to Redis; goes on where it was stopped", 2_500)
+  const what = "copy every live session to Redis; goes on where it was stopped";
+  return paced(acting("backfill", what, "optional"), 2_500)
     .option("--restart", "from the beginning")
-    .option("--dry-run", "only count")
     .action((flags: ToolFlags & { restart?: boolean }) =>
       inHouse(desk, async (house) => {
         const { box } = await house.redis();
         const dryRun = flags.dryRun === true;
         const options = { rate: flags.rate, signal: desk.signal, dryRun, restart: flags.restart === true };
-        const done = await showing(desk, "backfill", (onProgress) => backfillSessions(box, { ...options, onProgress }));
+        const done = await known(house.settings, "backfill", flags, byOf(flags), () =>
+          showing(desk, "backfill", (onProgress) => backfillSessions(box, { ...options, onProgress })),
+        );
         answer(desk, flags.json, { ...done, dryRun }, backfilled(done, dryRun));
         if (done.stopped) desk.fail();
       }),
@@ -103,10 +101,13 @@ function verified(found: Verified, complete: boolean): string[] {
 }
 
 function verifyCommand(desk: Desk): Command {
-  return tool("verify", "compare MongoDB with the copies in Redis; exit code 1 when one is wrong", 5_000)
+  const command = new Command("verify")
+    .description("compare MongoDB with the copies in Redis; exit code 1 when one is wrong")
+    .option("--json", "answer in JSON");
+  return paced(command, 5_000)
     .option("--sample <count>", "only so many", as(integer(1, 10_000_000)))
     .option("--complete", "exit code 1 also when a session has no copy: before a stock connect-redis takes over")
-    .action((flags: ToolFlags & { sample?: number; complete?: boolean }) =>
+    .action((flags: { rate: number; json?: boolean; sample?: number; complete?: boolean }) =>
       inHouse(desk, async (house) => {
         const { box } = await house.redis();
         const { rate, sample, complete = false } = flags;
@@ -118,7 +119,9 @@ function verifyCommand(desk: Desk): Command {
     );
 }
 
-function imported(done: Imported, ended: number | undefined, dryRun: boolean): string[] {
+type BroughtIn = Imported & { loggedOut?: number };
+
+function imported(done: BroughtIn, dryRun: boolean): string[] {
   return [
     `${done.stopped ? "Stopped; run it again. " : ""}${dryRun ? "Nothing was changed. " : ""}${done.keys} keys`,
     ...counted(
@@ -131,7 +134,7 @@ function imported(done: Imported, ended: number | undefined, dryRun: boolean): s
         ["ended", done.ended, "destroyed here; they stay so"],
         ["unreadable", done.unreadable, "no sessions; left as they are"],
         ["busy", done.busy, "written meanwhile; run it again"],
-        ["logged out", ended ?? 0, "without a key in Redis"],
+        ["logged out", done.loggedOut ?? 0, "without a key in Redis"],
       ],
       2,
     ),
@@ -142,10 +145,9 @@ function imported(done: Imported, ended: number | undefined, dryRun: boolean): s
 const mostEnded = 0.2;
 
 function importCommand(desk: Desk): Command {
-  return tool("import", "bring in the sessions that a stock connect-redis wrote", 1_000)
+  return paced(acting("import", "bring in the sessions that a stock connect-redis wrote", "required"), 1_000)
     .option("--end-missing", "end sessions without a key in Redis: logged out while connect-redis served alone")
     .option("--force", `end them although they are more than ${mostEnded * 100} % of all`)
-    .option("--dry-run", "only count")
     .action((flags: ToolFlags & { endMissing?: boolean; force?: boolean }) =>
       inHouse(desk, async (house) => {
         const dryRun = flags.dryRun === true;
@@ -156,13 +158,19 @@ function importCommand(desk: Desk): Command {
         const { box } = await house.redis();
         const options = { rate: flags.rate, signal: desk.signal, dryRun };
         const mostShare = flags.force ? 1 : mostEnded;
-        const ended = flags.endMissing
-          ? await showing(desk, "logouts", (onProgress) => endMissing(box, { ...options, mostShare, onProgress }))
-          : undefined;
-        if (desk.signal.aborted) throw new StartError("Stopped before anything was brought in; run it again.");
-        const done = await showing(desk, "import", (onProgress) => importSessions(box, { ...options, onProgress }));
-        const more = ended === undefined ? {} : { loggedOut: ended };
-        answer(desk, flags.json, { ...done, ...more, dryRun }, imported(done, ended, dryRun));
+        async function bringIn(): Promise<BroughtIn> {
+          const loggedOut = flags.endMissing
+            ? await showing(desk, "logouts", (onProgress) => endMissing(box, { ...options, mostShare, onProgress }))
+            : undefined;
+          if (desk.signal.aborted)
+            throw new StartError(
+              `Stopped before anything was brought in${loggedOut ? `, ${loggedOut} logged out` : ""}; run it again.`,
+            );
+          const done = await showing(desk, "import", (onProgress) => importSessions(box, { ...options, onProgress }));
+          return loggedOut === undefined ? done : { ...done, loggedOut };
+        }
+        const done = await known(house.settings, "import", flags, byOf(flags), bringIn);
+        answer(desk, flags.json, { ...done, dryRun }, imported(done, dryRun));
         if (done.stopped || done.busy > 0) desk.fail();
       }),
     );

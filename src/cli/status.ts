@@ -56,7 +56,8 @@ function turnWords(to: SessionSettings, from: SessionSettings | undefined): stri
   return parts.join(", ");
 }
 
-function changeWords({ from, to }: HistoryEntry): string {
+function changeWords({ from, to, act }: HistoryEntry): string {
+  if (act) return `${act.what}: ${act.outcome ?? "begun"}`;
   const parts: string[] = [];
   if (to.redisDisabled !== undefined) parts.push(`kill switch ${to.redisDisabled ? "on" : "off"}`);
   if (to.sessions) parts.push(turnWords(to.sessions, from.sessions));
@@ -67,14 +68,14 @@ function changeWords({ from, to }: HistoryEntry): string {
 
 export function historyCommand(desk: Desk): Command {
   return new Command("history")
-    .description("show who changed what, when and why; newest first")
-    .option("--limit <count>", "how many changes", as(integer(1, 10_000)), 20)
+    .description("show who changed or did what, when and why; newest first")
+    .option("--limit <count>", "how many lines", as(integer(1, 10_000)), 20)
     .option("--json", "answer in JSON")
     .action(({ json, limit }: { json?: boolean; limit: number }) =>
       inHouse(desk, async ({ settings }) => {
         const entries = await settings.history(limit);
         const rows = entries.map((entry) => [
-          String(entry.revision),
+          String(entry.revision ?? "-"),
           entry.at.toISOString(),
           entry.who,
           changeWords(entry),

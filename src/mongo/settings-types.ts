@@ -38,16 +38,37 @@ export interface ChangeBy {
   why: string;
 }
 
-export interface HistoryEntry {
-  readonly revision: number;
+interface Entry {
   readonly at: Date;
   readonly who: string;
+  /** Empty when nobody had to say. */
   readonly why: string;
   readonly from: Partial<Settings>;
   readonly to: Partial<Settings>;
 }
 
-export type SettingsEvents = { change: { before: Settings; after: Settings } };
+/** A change of the settings. */
+export interface ChangeEntry extends Entry {
+  readonly revision: number;
+  readonly act?: undefined;
+}
+
+/** What was done and changed no setting: a cache thrown away, sessions brought in. */
+export interface ActEntry extends Entry {
+  readonly revision: null;
+  readonly act: {
+    readonly what: string;
+    /** Null: it is under way, or its process died. */
+    readonly ended: Date | null;
+    /** What it came to, or why it failed. */
+    readonly outcome: string | null;
+  };
+}
+
+export type HistoryEntry = ChangeEntry | ActEntry;
+
+/** `act`: one has begun, or has ended; whoever did it, within some seconds. */
+export type SettingsEvents = { change: { before: Settings; after: Settings }; act: ActEntry };
 
 export interface SettingsStore {
   /** What this instance knows now; defaults until the document has been read. */
@@ -59,6 +80,11 @@ export interface SettingsStore {
   readonly events: Events<SettingsEvents>;
   /** Compare-and-set on `expected` (default: the revision known here); throws `SettingsConflict` when another was faster. */
   change(patch: Partial<Omit<Settings, "revision">>, by: ChangeBy, expected?: number): Promise<Settings>;
+  /** Carries out what changes no setting, with a line of its own in the history; nothing is done when that is not taken. */
+  act<T extends object>(what: string, by: ChangeBy, work: () => Promise<T>): Promise<T>;
+  /** Changes and acts, the newest first. */
   history(limit: number): Promise<HistoryEntry[]>;
+  /** The changes that were made on top of a revision, the newest first. */
+  since(revision: number): Promise<ChangeEntry[]>;
   close(): Promise<void>;
 }

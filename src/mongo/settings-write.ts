@@ -1,5 +1,6 @@
 import type { ClientSession, Collection, Db } from "mongodb";
 import { SluiceError, UnavailableError } from "../kernel/errors.ts";
+import type { ActLine } from "./acts.ts";
 import { within } from "./bounded.ts";
 import { duplicateKey, isUnavailable } from "./errors.ts";
 import {
@@ -25,6 +26,8 @@ export interface SettingsCollections {
   db: Db;
   settings: Collection<SettingsDocument>;
   history: Collection<HistoryLine>;
+  /** In the same collection, under ids of another type, which no query for revisions finds. */
+  acts: Collection<ActLine>;
 }
 
 export interface Change {
@@ -38,7 +41,13 @@ export interface Change {
 const deadlineMs = 5_000;
 
 export function settingsCollections(db: Db): SettingsCollections {
-  return { db, settings: db.collection("sluice_settings"), history: db.collection("sluice_history") };
+  const history = "sluice_history";
+  return {
+    db,
+    settings: db.collection("sluice_settings"),
+    history: db.collection(history),
+    acts: db.collection(history),
+  };
 }
 
 /**

@@ -4,8 +4,10 @@ import type { Clock } from "../kernel/clock.ts";
 import { SluiceError } from "../kernel/errors.ts";
 import { createEvents } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
+import { createActs } from "./acts.ts";
 import { within } from "./bounded.ts";
 import { readSettings, type SettingsDocument, type SettingValues, unusable } from "./settings-document.ts";
+import { createHistory } from "./settings-history.ts";
 import type { Settings, SettingsEvents, SettingsStore } from "./settings-types.ts";
 import { repairSettings, SettingsConflict, settingsCollections, writeChange } from "./settings-write.ts";
 import type { WatchCollection, Watcher } from "./watch.ts";
@@ -62,6 +64,24 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
     }
   }
 
+  /** The others follow the settings document, and look by themselves when there is none yet. */
+  function ring(): Promise<unknown> {
+    void read();
+    const $set = { actedAt: new Date(clock.now()) };
+    return within(readDeadlineMs, at.settings.updateOne({ _id: "settings" }, { $set })).catch(() => undefined);
+  }
+
+  const acts = createActs({
+    ...{ lines: at.acts, clock, log, ring },
+    onAct(act) {
+      try {
+        events.emit("act", act);
+      } catch (error) {
+        log.error({ err: error, what: act.act.what }, "A listener to the history failed");
+      }
+    },
+  });
+
   function note(now: typeof trouble, message: string, error?: unknown): void {
     if (trouble === now) return;
     trouble = now;
@@ -90,7 +110,10 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
   function begin(): Promise<boolean> {
     next = undefined;
     reading = readOnce()
-      .then(() => true)
+      .then(async () => {
+        if (!closed) await within(readDeadlineMs, acts.look());
+        return true;
+      })
       .catch((error: unknown) => {
         if (!closed)
           note("unreachable", "The settings cannot be read; the last known ones stay in force until they can", error);
@@ -153,10 +176,8 @@ export function createSettingsStore(options: SettingsOptions): FollowedSettings 
         throw error;
       }
     },
-    async history(limit) {
-      const lines = await at.history.find().sort({ _id: -1 }).limit(limit).toArray();
-      return lines.map(({ _id, ...line }) => ({ revision: _id, ...line }));
-    },
+    act: acts.carryOut,
+    ...createHistory(at.history, acts),
     async close() {
       closed = true;
       clearInterval(poll);

@@ -1,16 +1,16 @@
 import type { Log } from "../kernel/log.ts";
-import type { HistoryEntry, Settings, SettingsStore } from "../mongo/settings-types.ts";
+import type { ActEntry, ChangeEntry, Settings, SettingsStore } from "../mongo/settings-types.ts";
 
 export interface Audit {
   close(): Promise<void>;
 }
 
 export interface AuditOptions {
-  settings: Pick<SettingsStore, "events" | "history">;
+  settings: Pick<SettingsStore, "events" | "since">;
   log: Log;
 }
 
-const words = ({ from, to }: Pick<HistoryEntry, "from" | "to">): string => {
+const words = ({ from, to }: Pick<ChangeEntry, "from" | "to">): string => {
   const parts: string[] = [];
   if (to.redisDisabled !== undefined && to.redisDisabled !== from.redisDisabled)
     parts.push(`the kill switch is ${to.redisDisabled ? "on" : "off"}`);
@@ -26,16 +26,14 @@ const words = ({ from, to }: Pick<HistoryEntry, "from" | "to">): string => {
   return parts.join(", ") || "nothing has changed";
 };
 
-const newest = 100;
-
-/** One line in the log for each change of what operators may change, with who made it and why. */
+/** One line in the log for each change of what operators may change, and for each beginning and end of what else they do. */
 export function keepAudit({ settings, log }: AuditOptions): Audit {
   let writing: Promise<void> = Promise.resolve();
 
   async function write({ before, after }: { before: Settings; after: Settings }): Promise<void> {
-    const since = (line: HistoryEntry) => line.revision > before.revision && line.revision <= after.revision;
     try {
-      const lines = (await settings.history(newest)).filter(since).reverse();
+      const made = await settings.since(before.revision);
+      const lines = made.filter(({ revision }) => revision <= after.revision).reverse();
       for (const { at, revision, who, why, from, to } of lines)
         log.info({ audit: "settings", revision, who, why, at, from, to }, `By ${who}: ${words({ from, to })}`);
     } catch (error) {
@@ -45,12 +43,17 @@ export function keepAudit({ settings, log }: AuditOptions): Audit {
     }
   }
 
-  const leave = settings.events.on("change", (change) => {
+  const leaveChanges = settings.events.on("change", (change) => {
     writing = writing.then(() => write(change));
+  });
+  const leaveActs = settings.events.on("act", ({ at, who, why, act }: ActEntry) => {
+    const came = act.ended ? act.outcome : "begun";
+    log.info({ audit: "act", who, why, at, ...act }, `By ${who}: ${act.what}: ${came}`);
   });
   return {
     async close() {
-      leave();
+      leaveChanges();
+      leaveActs();
       await writing;
     },
   };

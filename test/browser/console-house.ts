@@ -15,6 +15,7 @@ interface Line {
   _id: number;
   who: string;
   why: string;
+  act?: { what: string; outcome: string | null };
 }
 
 /** Servers with their Redis, and what their databases hold, past everything that is tested. */
@@ -67,7 +68,7 @@ export function openConsoleHouse(name: string): ConsoleHouse {
     },
     async stored() {
       const settings = await client.db().collection<{ _id: string }>("sluice_settings").findOne({ _id: "settings" });
-      const [line] = await client.db().collection<Line>("sluice_history").find().sort({ _id: -1 }).limit(1).toArray();
+      const [line] = await client.db().collection<Line>("sluice_history").find().sort({ at: -1 }).limit(1).toArray();
       return { settings: { ...settings }, line };
     },
     session: (id) => client.db().collection<{ _id: string }>("sessions").findOne({ _id: id }),

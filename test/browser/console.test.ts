@@ -145,8 +145,15 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     await house.redis.ask("SET", "cache:users:list:more", "x");
     await page.getByRole("button", { name: "Throw away…" }).click();
     await page.getByText("Throw the cache users away?").waitFor();
-    await page.getByRole("button", { name: "Throw it away" }).click();
+    await confirmWith(page, "Throw it away", "it tells lies");
     await shows(page, "#explained", /^[1-9]\d* keys of users are deleted\.$/);
+    await shows(page, "#history", /cache flush users: keys \d+, epoch \d+it tells lies–/);
+    const { line } = await house.stored();
+    expect(line).toMatchObject({
+      who: "console at 127.0.0.1",
+      why: "it tells lies",
+      act: { what: "cache flush users", outcome: expect.stringMatching(/^keys [1-9]/) },
+    });
     expect(await house.redis.ask("EXISTS", "cache:users:list:more")).toBe(0);
   });
 
@@ -156,8 +163,11 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     const { page } = await house.open();
     await page.getByRole("button", { name: "Import…" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Begin" }).click();
+    expect(await house.session("stock")).toBeNull();
+    await confirmWith(page, "Begin", "connect-redis is gone");
     await shows(page, "#job", /Import, begun .*Done\.\d+ keys in .*1 created: MongoDB did not know them/);
     expect(await house.session("stock")).toMatchObject({ _id: "stock" });
+    await shows(page, "#history", /sessions import: keys \d+, .*created 1.*connect-redis is gone/);
   });
 
   it("the kill switch", async () => {
@@ -189,6 +199,7 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     }
     // Redis was let in again a moment ago: an epoch that is raised meanwhile makes copies old, and they are made again.
     await until(copied, { timeoutMs: 40_000 });
+    await shows(page, "#history", /sessions backfill: sessions \d+/);
     const copies = Number(String(await house.redis.ask("EVAL", "return #redis.call('keys', 'session:*')", 0)));
     expect(copies).toBeGreaterThanOrEqual(8);
   });

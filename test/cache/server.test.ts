@@ -118,7 +118,7 @@ afterAll(async () => {
 
 describe("three servers with caches, and one without", { timeout: 60_000 }, () => {
   it("answer the same bytes: cold, warm, from memory", async () => {
-    await atDesk(["cache", "flush"], { MONGODB_URL: url, REDIS_URL: redis.url });
+    await atDesk(["cache", "flush", "--reason", "a test"], { MONGODB_URL: url, REDIS_URL: redis.url });
     await expectSame();
     await believed();
     await expectSame();

@@ -71,6 +71,22 @@ describe("the operator's dial, against running servers", () => {
       dryRun: true,
     });
     expect((await sluice("dial", "get", "--json")).json.revision).toBe(1);
+    expect((await sluice("history", "--json")).json).toHaveLength(1);
+  });
+
+  it("throws a cache away, which is in the history and changes no setting", async () => {
+    expect((await sluice("cache", "flush", "users", ...why)).text).toMatch(
+      /^\d+ keys are deleted\.\nWhatever any server/,
+    );
+    const { json } = await sluice("history", "--limit", "1", "--json");
+    const act = { what: "cache flush users", outcome: expect.stringMatching(/epoch \d+$/), ended: expect.any(String) };
+    expect(json).toEqual([
+      { revision: null, at: expect.any(String), who: "ann", why: "a test", from: {}, to: {}, act },
+    ]);
+    expect((await sluice("history", "--limit", "1")).text).toMatch(
+      /^- +\d{4}-\S+Z +ann +cache flush users: (keys \d+, )?epoch \d+ +a test$/,
+    );
+    expect((await sluice("dial", "get", "--json")).json.revision).toBe(1);
   });
 
   it("ramps, and is stopped", async () => {
@@ -148,6 +164,8 @@ describe("the operator's dial, against running servers", () => {
   });
 
   it.each([
+    ["no reason to throw caches away", ["cache", "flush"], /required option '--reason <text>'/],
+    ["no reason to bring sessions in", ["sessions", "import"], /required option '--reason <text>'/],
     ["no reason", ["dial", "set", "10"], /required option '--reason <text>'/],
     ["a reason without words", ["dial", "set", "10", "--reason", " "], /It takes words, for whoever reads the history/],
     ["a position that there is not", ["dial", "set", "101", ...why], /It takes a number from 0 to 100/],

@@ -19,6 +19,9 @@ describe("the operator's tools for sessions", () => {
   let server: Instance;
   const env = () => ({ MONGODB_URL: mongo, REDIS_URL: redis.url });
   const sessions = (...args: string[]) => atDesk(["sessions", ...args], env());
+  const why = ["--reason", "it is over", "--who", "ann"];
+  /** The newest lines of the history. */
+  const history = async (limit: number) => (await atDesk(["history", "--limit", String(limit), "--json"], env())).json;
 
   beforeAll(async () => {
     redis = await startRedisServer();
@@ -56,6 +59,11 @@ describe("the operator's tools for sessions", () => {
     expect(json).toMatchObject({ sessions: 1_000, stopped: false, rounds: 1 });
     expect(json.resumedAt).toBeGreaterThanOrEqual(200);
     expect(json.copied).toBe(1_000 - json.resumedAt);
+    // The one that was killed could not say what it came to.
+    expect(await history(10)).toMatchObject([
+      { why: "", act: { what: "sessions backfill", outcome: expect.stringMatching(/^sessions 1000, copied \d+/) } },
+      { why: "", act: { what: "sessions backfill", ended: null, outcome: null } },
+    ]);
     const verified = await sessions("verify", "--complete", "--json");
     expect(verified).toMatchObject({ code: 0 });
     expect(verified.json).toMatchObject({ clean: true, complete: true, findings: { same: 1_000 } });
@@ -86,29 +94,34 @@ describe("the operator's tools for sessions", () => {
       dryRun: true,
     });
     expect(await server.calls.get("fresh")).toBeNull();
-    const { code, text, aside } = await sessions("import", "--rate", "100000");
+    const { code, text, aside } = await sessions("import", "--rate", "100000", ...why);
     expect(aside).toBe("");
     expect([code, text.split("\n")[0]]).toEqual([0, "1001 keys"]);
     expect(text).toMatch(/^ {2}created +1 +MongoDB did not know them$/m);
     expect(await server.calls.get("fresh")).toMatchObject({ n: "fresh" });
+    expect(await history(1)).toMatchObject([
+      { who: "ann", why: "it is over", act: { what: "sessions import", outcome: "keys 1001, ours 1000, created 1" } },
+    ]);
   });
 
   it("import --end-missing: refuses while servers run, because it would log people out", async () => {
     const instances = server.client.db().collection("sluice_instances");
     await instances.insertOne({ serverId: "one", everyMs: 60_000, at: new Date() });
-    const refused = await sessions("import", "--end-missing");
+    const refused = await sessions("import", "--end-missing", ...why);
     expect(refused).toMatchObject({ code: 1, text: "" });
     expect(refused.aside).toMatch(/^--end-missing would log out whom the running servers have let in since: stop them/);
     await instances.deleteMany({});
     await redis.ask("DEL", "session:s9");
-    expect((await sessions("import", "--end-missing", "--json")).json).toMatchObject({ loggedOut: 1 });
+    expect((await sessions("import", "--end-missing", "--json", ...why)).json).toMatchObject({ loggedOut: 1 });
     expect(await server.calls.get("s9")).toBeNull();
+    const act = { what: "sessions import --end-missing", outcome: "keys 1000, ours 1000, logged out 1" };
+    expect(await history(1)).toMatchObject([{ who: "ann", why: "it is over", act }]);
   });
 
   it("import --end-missing: takes a Redis that has hardly a key for the wrong one, unless told otherwise", async () => {
     const half = (await redis.ask("KEYS", "session:s[2-5]*")) as string[];
     await redis.ask("DEL", ...half);
-    const refused = await sessions("import", "--end-missing");
+    const refused = await sessions("import", "--end-missing", ...why);
     expect(refused).toMatchObject({ code: 1, text: "" });
     expect(refused.aside).toMatch(
       /44\d of 1,000 sessions have no key in this Redis, more than 20 %\. Nothing was changed/,
@@ -118,7 +131,9 @@ describe("the operator's tools for sessions", () => {
     expect(dry.json.loggedOut).toBe(half.length);
     expect((await sessions("backfill")).code).toBe(0);
     await redis.ask("DEL", ...half.slice(0, 300));
-    expect((await sessions("import", "--end-missing", "--force", "--json")).json).toMatchObject({ loggedOut: 300 });
+    expect((await sessions("import", "--end-missing", "--force", "--json", ...why)).json).toMatchObject({
+      loggedOut: 300,
+    });
   });
 
   it("shows a bar to a person, and lines to everybody else", async () => {

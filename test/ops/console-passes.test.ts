@@ -117,17 +117,17 @@ describe("the tools in the console", () => {
           }),
       },
     });
-    jobs.start("backfill", {}, "ann");
+    jobs.start("backfill", {}, { who: "ann", why: "" });
     progress?.({ done: 3, total: 10 });
     expect(jobs.current).toMatchObject({ kind: "backfill", who: "ann", done: 3, total: 10, ended: null });
-    expect(() => jobs.start("verify", {}, "bo")).toThrow(/A backfill, begun by ann, is under way/);
+    expect(() => jobs.start("verify", {}, { who: "bo", why: "" })).toThrow(/A backfill, begun by ann, is under way/);
     expect(jobs.stop("bo")).toBe(true);
     await until(() => jobs.current?.ended);
     expect(jobs.stop("bo")).toBe(false);
-    jobs.start("verify", {}, "bo");
+    jobs.start("verify", {}, { who: "bo", why: "" });
     await until(() => jobs.current?.ended);
     expect(jobs.current).toMatchObject({ kind: "verify", problem: "MongoDB is away", result: null });
-    expect(log.said("info", /^By (ann|bo): /)).toHaveLength(3);
+    expect(log.said("info", /^By bo: the backfill of sessions is stopped/)).toHaveLength(1);
     await jobs.close();
   });
 });

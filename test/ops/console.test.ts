@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Chat, startChat } from "../support/chat.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { atDesk } from "../support/desk.ts";
 import { patient } from "../support/door.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
 import { startMongod } from "../support/mongod.ts";
@@ -50,6 +51,11 @@ describe("the console's API", () => {
   const post = (path: string, body: object, headers: Record<string, string> = fromPage(url)) =>
     operator.post(`/ops/api/${path}`, body, headers);
 
+  const changes = async () =>
+    (await operator.get("/ops/api/history")).body.filter(
+      ({ revision }: { revision: number | null }) => revision !== null,
+    );
+
   async function start(env: Record<string, string>): Promise<Chat> {
     const own = { MONGODB_URL: mongo, REDIS_URL: redis.url, OPS_TOKEN: full, OPS_READ_TOKEN: read, ...secrets };
     const chat = await startChat({ env: { ...own, ...patient, INSTANCE_REPORT: "1s", ...env } });
@@ -60,7 +66,7 @@ describe("the console's API", () => {
   beforeAll(async () => {
     redis = await startRedisServer();
     const one = await start({ SERVER_ID: "one", LOG_LEVEL: "info" });
-    await start({ SERVER_ID: "two" });
+    await start({ SERVER_ID: "two", LOG_LEVEL: "info" });
     url = one.url;
     operator = await enter(url, full);
   });
@@ -165,12 +171,18 @@ describe("the console's API", () => {
       return now.entries > 0 && now;
     });
     expect(told).toMatchObject({ key: "cache:users:list", type: "zset", state: expect.any(String) });
-    const { status, body } = await post("cache/flush", { name: "users" });
+    const { status, body } = await post("cache/flush", { name: "users", reason: "a doubt" });
     expect([status, body]).toEqual([200, { keys: expect.any(Number), epoch: expect.any(Number) }]);
     expect(body.keys).toBeGreaterThan(0);
-    await until(() =>
-      /"audit":"caches".*By console at 127\.0\.0\.1: users is thrown away/.test(chats[0]?.output() ?? ""),
-    );
+    const [line, ...others] = (await reader.get("/ops/api/history")).body;
+    const act = {
+      what: "cache flush users",
+      ended: expect.any(String),
+      outcome: `keys ${body.keys}, epoch ${body.epoch}`,
+    };
+    expect([line, others]).toMatchObject([{ revision: null, who: "console at 127.0.0.1", why: "a doubt", act }, []]);
+    const logged = /"audit":"act".*By console at 127\.0\.0\.1: cache flush users: keys \d+, epoch \d+/;
+    await until(() => logged.test(chats[0]?.output() ?? ""));
     for (const path of ["cache?name=cellar", `cache?name=users&key=${"x".repeat(201)}`])
       expect((await operator.get(`/ops/api/${path}`)).status).toBe(400);
   });
@@ -183,12 +195,15 @@ describe("the console's API", () => {
       ["ramp", { to: 50, step: 0, everyMs: 1_000, reason: "?", revision: 0 }, /step/],
       ["cache", { name: "cellar", on: true, reason: "?", revision: 0 }, /There is no cache "cellar"/],
       ["kill", { on: "yes", reason: "?" }, /on/],
+      ["cache/flush", { name: "users" }, /reason/],
+      ["cache/flush", { reason: " " }, /reason/],
+      ["import", {}, /reason: sessions end by it: say why/],
     ] as const) {
       const { status, body: answer } = await post(path, body);
       expect([status, answer.code]).toEqual([400, "WRONG_REQUEST"]);
       expect(answer.message).toMatch(words);
     }
-    expect((await operator.get("/ops/api/history")).body).toEqual([]);
+    expect((await changes()).length).toBe(0);
   });
 
   it("lets one change stand on what was seen, and tells the others who was faster", async () => {
@@ -213,6 +228,29 @@ describe("the console's API", () => {
         chats[0]?.output() ?? "",
       ),
     );
+  });
+
+  it("keeps what changes no setting beside the changes, in the history and in the log of every server", async () => {
+    const job = async () => {
+      for await (const { job } of statesOf(operator, url)) if (job?.ended) return job;
+    };
+    expect((await post("backfill", {})).status).toBe(202);
+    expect(await job()).toMatchObject({ kind: "backfill", who: "console at 127.0.0.1", problem: null });
+    expect((await post("import", { dryRun: true })).status).toBe(202);
+    expect(await job()).toMatchObject({ kind: "import", problem: null });
+    expect((await post("import", { reason: "they come over" })).status).toBe(202);
+    expect(await job()).toMatchObject({ kind: "import", problem: null });
+    const env = { MONGODB_URL: mongo, REDIS_URL: redis.url };
+    expect(await atDesk(["cache", "flush", "--reason", "all of it", "--who", "ann"], env)).toMatchObject({ code: 0 });
+    const lines = (await operator.get("/ops/api/history")).body.slice(0, 4);
+    expect(lines).toMatchObject([
+      { revision: null, who: "ann", why: "all of it", act: { what: "cache flush" } },
+      { revision: null, who: "console at 127.0.0.1", why: "they come over", act: { what: "sessions import" } },
+      { revision: null, who: "console at 127.0.0.1", why: "", act: { what: "sessions backfill" } },
+      { revision: 3, why: "there" },
+    ]);
+    const logged = /"audit":"act".*"why":"all of it".*By ann: cache flush: .*epoch \d+/;
+    await until(() => chats.every((chat) => logged.test(chat.output())), { timeoutMs: 30_000 });
   });
 
   it("turns the kill switch whatever else has been changed", async () => {

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Response } from "express";
 import { SluiceError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
-import type { HistoryEntry } from "../../mongo/settings-types.ts";
+import type { ChangeEntry } from "../../mongo/settings-types.ts";
 
 export function refuse(res: Response, status: number, code: string, message: string, more: object = {}): void {
   res.status(status).json({ error: message, message, code, ...more });
@@ -16,8 +16,8 @@ export class WrongRequest extends SluiceError {
 
 /** Others have changed the settings since the page showed them. */
 export class ChangedMeanwhile extends SluiceError {
-  readonly changes: readonly HistoryEntry[];
-  constructor(changes: readonly HistoryEntry[]) {
+  readonly changes: readonly ChangeEntry[];
+  constructor(changes: readonly ChangeEntry[]) {
     const [newest] = changes;
     const who = newest ? `${newest.who} was faster (“${newest.why}”)` : "Somebody was faster";
     super("CHANGED_MEANWHILE", `${who}. Nothing was changed: look at where it stands now, then decide again.`);

@@ -2,10 +2,9 @@ import { type SluiceError, UnavailableError } from "../../kernel/errors.ts";
 import type { SettingsStore } from "../../mongo/settings-types.ts";
 import { ChangedMeanwhile } from "./answers.ts";
 
-type Store = Pick<SettingsStore, "current" | "stored" | "change" | "history" | "events">;
+type Store = Pick<SettingsStore, "current" | "stored" | "change" | "since" | "events">;
 
 const patienceMs = 2_000;
-const looked = 50;
 
 /** Another server may have made the revision that the page shows; this one hears of it in a moment. */
 function arrival(settings: Store, revision: number): Promise<void> {
@@ -25,10 +24,7 @@ function arrival(settings: Store, revision: number): Promise<void> {
 
 /** The settings, for somebody who has seen them at `revision`: a change on top of anything newer is refused. */
 export async function asOf(settings: Store, revision: number): Promise<Pick<Store, "current" | "stored" | "change">> {
-  async function meanwhile(): Promise<ChangedMeanwhile> {
-    const lines = await settings.history(looked);
-    return new ChangedMeanwhile(lines.filter((line) => line.revision > revision));
-  }
+  const meanwhile = async () => new ChangedMeanwhile(await settings.since(revision));
   if (settings.current.revision < revision) await arrival(settings, revision);
   if (settings.current.revision > revision) throw await meanwhile();
   return {

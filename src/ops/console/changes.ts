@@ -4,7 +4,6 @@ import type { Explanation } from "../../cache/journal.ts";
 import type { Flushed } from "../../cache/tools.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { UnavailableError } from "../../kernel/errors.ts";
-import type { Log } from "../../kernel/log.ts";
 import type { ChangeBy, Settings, SettingsStore } from "../../mongo/settings-types.ts";
 import type { DialDesk, turnDial as TurnDial } from "../../sessions/dial/change.ts";
 import type { abortRamp as AbortRamp, startRamp as StartRamp } from "../../sessions/dial/ramp.ts";
@@ -28,7 +27,7 @@ interface Acts {
 
 export interface CacheTools {
   /** All of them, when none is named. */
-  flush(name?: string): Promise<Flushed>;
+  flush(name: string | undefined, by: ChangeBy): Promise<Flushed>;
   /** `key` tells one list of a cache from the others; undefined when Redis does not answer. */
   explain(name: string, key: string): Promise<Explanation | undefined>;
 }
@@ -40,11 +39,11 @@ export interface ChangesOptions {
   desk: DialDesk & { clock: Clock };
   caches: ReadonlySet<string>;
   jobs: Jobs;
-  log: Log;
 }
 
 const percent = z.number().min(0).max(100);
 const reason = z.string().trim().min(1).max(500);
+const said = z.string().trim().max(500).default("");
 const seen = { reason, revision: z.int().min(0) };
 const shapes = {
   dial: z.object({
@@ -65,11 +64,13 @@ const shapes = {
   abort: z.object(seen),
   kill: z.object({ reason, on: z.boolean() }),
   cache: z.object({ ...seen, name: z.string().max(100), on: z.boolean() }),
-  flush: z.object({ name: z.string().max(100).optional() }),
+  flush: z.object({ reason, name: z.string().max(100).optional() }),
   explain: z.object({ name: z.string().max(100), key: z.string().max(200).default("") }),
   verify: z.object({ sample: z.int().min(1).max(10_000_000).optional() }),
-  backfill: z.object({ restart: z.boolean().optional() }),
-  import: z.object({ dryRun: z.boolean().optional() }),
+  backfill: z.object({ reason: said, restart: z.boolean().optional() }),
+  import: z
+    .object({ reason: said, dryRun: z.boolean().optional() })
+    .refine(({ reason: why, dryRun }) => dryRun || why, { path: ["reason"], message: "sessions end by it: say why" }),
 };
 
 /** What is not there is left out, so that nobody takes it for a value. */
@@ -98,7 +99,7 @@ export function explainRoute({ caches, cacheTools }: Pick<ChangesOptions, "cache
 }
 
 /** Everything that the console can change. */
-export function changeRoutes({ acts, settings, desk, caches, cacheTools, jobs, log }: ChangesOptions): Router {
+export function changeRoutes({ acts, settings, desk, caches, cacheTools, jobs }: ChangesOptions): Router {
   const router = Router();
   const byOf = (req: Request, why: string) => ({ who: whoIs(req), why });
 
@@ -129,21 +130,21 @@ export function changeRoutes({ acts, settings, desk, caches, cacheTools, jobs, l
     res.json({ name, on, revision: changed.revision });
   });
   router.post("/cache/flush", async (req, res) => {
-    const { name } = read(shapes.flush, req.body);
+    const { reason: why, name } = read(shapes.flush, req.body);
     if (name !== undefined && !caches.has(name)) throw new WrongRequest(`There is no cache "${name}".`);
-    const who = whoIs(req);
-    const flushed = await cacheTools.flush(name);
-    log.info({ audit: "caches", who, name, ...flushed }, `By ${who}: ${name ?? "every cache"} is thrown away`);
-    res.json({ keys: flushed.keys ?? null, epoch: flushed.epoch });
+    const { keys, epoch } = await cacheTools.flush(name, byOf(req, why));
+    res.json({ keys: keys ?? null, epoch });
   });
   router.post("/verify", (req, res) => {
-    res.status(202).json(jobs.start("verify", present(read(shapes.verify, req.body)), whoIs(req)));
+    res.status(202).json(jobs.start("verify", present(read(shapes.verify, req.body)), byOf(req, "")));
   });
   router.post("/backfill", (req, res) => {
-    res.status(202).json(jobs.start("backfill", present(read(shapes.backfill, req.body)), whoIs(req)));
+    const { reason: why, ...options } = read(shapes.backfill, req.body);
+    res.status(202).json(jobs.start("backfill", present(options), byOf(req, why)));
   });
   router.post("/import", (req, res) => {
-    res.status(202).json(jobs.start("import", present(read(shapes.import, req.body)), whoIs(req)));
+    const { reason: why, ...options } = read(shapes.import, req.body);
+    res.status(202).json(jobs.start("import", present(options), byOf(req, why)));
   });
   router.post("/stop", (req, res) => {
     res.json({ stopped: jobs.stop(whoIs(req)) });

@@ -11,7 +11,7 @@ import { createLook, type StateOptions } from "./state.ts";
 
 export interface ConsoleOptions
   extends Omit<ChangesOptions, "jobs" | "caches">,
-    Omit<StateOptions, "jobs" | "settings">,
+    Omit<StateOptions, "jobs" | "settings" | "acts">,
     Pick<PassesOptions, "tokens" | "secrets">,
     Pick<DoorsOptions, "attempts" | "keyOf" | "log"> {
   config: { NODE_ENV: string; TRUST_PROXY: number };
@@ -55,7 +55,11 @@ export function createConsole(options: ConsoleOptions): OperatorConsole {
   const passes = createPasses(options);
   const doors = createDoors({ ...options, passes, secure });
   const jobs = createJobs(options);
-  const live = createLive({ look: createLook({ ...options, jobs }), clock, log });
+  let acts = 0;
+  const deaf = settings.events.on("act", () => {
+    acts += 1;
+  });
+  const live = createLive({ look: createLook({ ...options, jobs, acts: () => acts }), clock, log });
 
   const api = Router();
   api.use((_req, res, next) => {
@@ -86,6 +90,7 @@ export function createConsole(options: ConsoleOptions): OperatorConsole {
   return {
     handler: (req, res, next) => (isOurs(req) ? app(req, res) : next()),
     async close() {
+      deaf();
       live.close();
       await jobs.close();
     },

@@ -1,16 +1,17 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { messageOf, SluiceError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
+import type { ChangeBy } from "../../mongo/settings-types.ts";
 import type { Backfilled, BackfillOptions } from "../../sessions/tools/backfill.ts";
 import type { Imported, ImportOptions } from "../../sessions/tools/import.ts";
 import type { ToolOptions } from "../../sessions/tools/toolbox.ts";
 import type { Verified, VerifyOptions } from "../../sessions/tools/verify.ts";
 
-/** The tools over all sessions, on this server's databases. */
+/** The tools over all sessions, on this server's databases; what changes something says who did it in the history. */
 export interface SessionTools {
   verify(options: VerifyOptions): Promise<Verified>;
-  backfill(options: BackfillOptions): Promise<Backfilled>;
-  import(options: ImportOptions): Promise<Imported>;
+  backfill(options: BackfillOptions, by: ChangeBy): Promise<Backfilled>;
+  import(options: ImportOptions, by: ChangeBy): Promise<Imported>;
 }
 
 type JobKind = keyof SessionTools;
@@ -29,7 +30,7 @@ interface Job {
 
 export interface Jobs {
   readonly current: Job | null;
-  start(kind: JobKind, options: { sample?: number; restart?: boolean; dryRun?: boolean }, who: string): Job;
+  start(kind: JobKind, options: { sample?: number; restart?: boolean; dryRun?: boolean }, by: ChangeBy): Job;
   /** Ends the tool after what it is just doing; a backfill goes on there when it is started again. */
   stop(who: string): boolean;
   close(): Promise<void>;
@@ -40,9 +41,9 @@ export function createJobs({ tools, clock, log }: { tools: SessionTools; clock: 
   let current: Job | null = null;
   let running: { stop: AbortController; end: Promise<void> } | undefined;
 
-  async function run(kind: JobKind, options: ToolOptions): Promise<void> {
+  async function run(kind: JobKind, options: ToolOptions, by: ChangeBy): Promise<void> {
     try {
-      const result = await tools[kind](options);
+      const result = await tools[kind](options, by);
       if (current) current = { ...current, result };
     } catch (error) {
       log.warn({ err: error, kind }, `The ${kind} of sessions has failed`);
@@ -50,25 +51,32 @@ export function createJobs({ tools, clock, log }: { tools: SessionTools; clock: 
     }
     if (current) current = { ...current, ended: clock.now() };
     running = undefined;
-    log.info({ audit: "sessions", kind, result: current?.result }, `The ${kind} of sessions has ended`);
   }
 
   return {
     get current() {
       return current;
     },
-    start(kind, options, who) {
+    start(kind, options, by) {
       if (running && current) {
         const message = `A ${current.kind}, begun by ${current.who}, is under way. Wait for its end, or stop it.`;
         throw new SluiceError("BUSY", message);
       }
-      current = { kind, who, began: clock.now(), done: 0, total: null, ended: null, result: null, problem: null };
-      log.info({ audit: "sessions", kind, who, ...options }, `By ${who}: a ${kind} of sessions has begun`);
+      current = {
+        kind,
+        who: by.who,
+        began: clock.now(),
+        done: 0,
+        total: null,
+        ended: null,
+        result: null,
+        problem: null,
+      };
       const stop = new AbortController();
       const onProgress = ({ done, total }: { done: number; total?: number }) => {
         if (current) current = { ...current, done, total: total ?? null };
       };
-      running = { stop, end: run(kind, { ...options, onProgress, signal: stop.signal }) };
+      running = { stop, end: run(kind, { ...options, onProgress, signal: stop.signal }, by) };
       return current;
     },
     stop(who) {

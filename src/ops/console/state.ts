@@ -20,6 +20,8 @@ export interface StateOptions {
   /** `keyed`: each channel has a key of its own in these. */
   caches: { all: CacheSource["all"]; byDefault: boolean; keyed: readonly string[] };
   jobs: Pick<Jobs, "current">;
+  /** How many lines of the history were heard that are no change of the settings. */
+  acts(): number;
   clock: Clock;
 }
 
@@ -48,6 +50,8 @@ export interface State {
   readonly instances: Omit<InstanceReport, "figures">[];
   readonly converged: boolean;
   readonly differs: readonly string[];
+  /** When it is another: the history has more to tell than the revision says. */
+  readonly acts: number;
   readonly point: Point;
   readonly job: Jobs["current"];
 }
@@ -57,7 +61,7 @@ const patienceMs = 800;
 const none: CacheRate = { reads: 0, hitRatio: null };
 
 export function createLook(options: StateOptions): () => Promise<State> {
-  const { about, settings, killSwitch, fleet, liveSessions, caches, jobs, clock } = options;
+  const { about, settings, killSwitch, fleet, liveSessions, caches, jobs, acts, clock } = options;
   const rates = createRates();
   const since = clock.now() - Math.round(process.uptime() * 1_000);
   let known: FleetStatus | undefined;
@@ -112,6 +116,7 @@ export function createLook(options: StateOptions): () => Promise<State> {
       ),
       converged: known?.converged ?? false,
       differs: known?.differs ?? [],
+      acts: acts(),
       point,
       job: jobs.current,
     };
