@@ -24,7 +24,7 @@ function environmentOf(environment: Record<string, string | undefined>, config: 
     HOST: "127.0.0.1",
     PORT: "0",
     TRUST_PROXY: String(TRUST_PROXY + 1),
-    // Each has its own port on this machine, where its metrics may be read.
+    // Each has its own port on this machine, where its metrics may be read; the balancer lets nobody else there.
     ...(METRICS_TOKEN ? {} : { METRICS_PUBLIC: "true" }),
     SERVER_ID: `${SERVER_ID || "instance"}-${index + 1}`,
   };
@@ -99,6 +99,7 @@ async function serve(desk: Desk, count: number): Promise<void> {
       host: config.HOST,
       port: config.PORT,
       targets: () => [...instances.values()],
+      metrics: config.METRICS_PUBLIC || config.METRICS_TOKEN !== "",
     });
     life.own("the balancer", balancer, (it) => it.close());
     print(`${count} instances of sluice are ready at http://localhost:${balancer.port}`);

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import mongoose from "mongoose";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { audit, type Stored } from "../../drills/realtime/audit.ts";
@@ -92,6 +94,18 @@ it("keeps a client at one instance, by its cookie, over HTTP, polling and WebSoc
     expect(await ear.join("general")).toBeInstanceOf(Array);
     ear.close();
   }
+});
+
+it("keeps the metrics of its instances from whoever comes through it", async () => {
+  for (const path of ["/metrics", "/metrics/", "/metrics?x", "//metrics", "/%6Detrics"]) {
+    const { status, body } = await createBrowser(url).get(path);
+    expect([path, status]).toEqual([path, 403]);
+    expect(body.message).toMatch(/^The metrics are not public here/);
+  }
+  const raw = connect(Number(new URL(url).port), "127.0.0.1");
+  raw.end("GET http://elsewhere/metrics HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n\r\n");
+  expect(await new Response(Readable.toWeb(raw) as ReadableStream).text()).toMatch(/^HTTP\/1\.1 403 /);
+  expect((await createBrowser(url).get("/health/live")).status).toBe(200);
 });
 
 it("is restarted instance by instance under load: nothing is lost, and nobody logged out", async () => {

@@ -20,6 +20,8 @@ interface Options {
   host: string;
   port: number;
   targets: () => readonly Target[];
+  /** Whether `/metrics` may be read through it, by whom the instances let. */
+  metrics: boolean;
 }
 
 const cookieName = "sluice_instance";
@@ -41,11 +43,29 @@ function forwarded(req: IncomingMessage): string[] {
   return [...headers, "X-Forwarded-For", chain];
 }
 
+/** However it is spelled: an instance must not understand what was not understood here. */
+function isMetrics({ url = "/" }: IncomingMessage): boolean {
+  const path = url.replace(/^[a-z]+:\/\/[^/]*/i, "").split("?")[0] ?? "/";
+  try {
+    return /^[\\/]+metrics([\\/;#]|$)/i.test(decodeURIComponent(path));
+  } catch {
+    // The instances take it for no path of theirs.
+    return false;
+  }
+}
+
+function forbid(res: ServerResponse): void {
+  const message =
+    "The metrics are not public here; read those of an instance at its own port, or set METRICS_TOKEN or METRICS_PUBLIC";
+  res.writeHead(403, { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" });
+  res.end(JSON.stringify({ error: message, message }));
+}
+
 /**
  * A small reverse proxy on one address, sticky by a cookie. Who has none goes where the fewest connections are; requests
  * of one long-polling client without a cookie stay together by its address.
  */
-export async function startBalancer({ host, port, targets }: Options): Promise<Balancer> {
+export async function startBalancer({ host, port, targets, metrics }: Options): Promise<Balancer> {
   const load = new Map<string, number>();
   const sockets = new Set<Socket>();
 
@@ -66,6 +86,7 @@ export async function startBalancer({ host, port, targets }: Options): Promise<B
   const sticky = ({ name }: Target) => `${cookieName}=${name}; Path=/; HttpOnly; SameSite=Lax`;
 
   function pass(req: IncomingMessage, res: ServerResponse): void {
+    if (!metrics && isMetrics(req)) return void forbid(res);
     const target = choose(req, new Set());
     if (!target) return void res.writeHead(503, { "Retry-After": "1" }).end("No instance is ready.\n");
     const { method, url: path } = req;
