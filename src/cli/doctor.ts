@@ -53,7 +53,8 @@ function atMongo(desk: Desk, sample: number, withRedis: boolean): Promise<Looked
     const servers = await liveInstances(db);
     const box = withRedis ? (await redis()).box : undefined;
     const verified = box?.door.state === "up" ? await verifySessions(box, { sample, signal: desk.signal }) : undefined;
-    const lives = { ttlSeconds: config.TTL_SESSIONS, mongo: seen, verified };
+    const { SESSION_COLLECTION: collection, TTL_SESSIONS: ttlSeconds } = config;
+    const lives = { collection, ttlSeconds, mongo: seen, verified };
     return {
       findings: [
         ...leftBehind(settings, config.CACHES),

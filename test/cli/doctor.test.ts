@@ -151,6 +151,10 @@ describe("sluice doctor", () => {
     await link.db.collection("messages").createIndex({ channel: 1, timestamp: -1 });
     await link.db.collection("users").createIndex({ nickname: 1 }, { unique: true });
     expect((await examined()).wrong).toEqual(["sessions: The TTL index keeps sessions 3600 s longer than they live."]);
+    await link.db.collection("visits").createIndex({ expires: 1 }, { expireAfterSeconds: 3600 });
+    const { text } = await atDesk(["doctor"], { ...env(), SESSION_COLLECTION: "visits" });
+    expect(text).toContain('db.runCommand({ collMod: "visits", index: {');
+    await link.db.collection("visits").drop();
     await link.db.command({ collMod: "sessions", index: { keyPattern: { expires: 1 }, expireAfterSeconds: 0 } });
     expect((await examined()).wrong).toEqual([]);
   });

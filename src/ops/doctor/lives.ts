@@ -3,6 +3,7 @@ import type { MongoSeen } from "../../mongo/inspect.ts";
 import type { Verified } from "../../sessions/tools/verify.ts";
 
 export interface LivesSeen {
+  readonly collection: string;
   readonly ttlSeconds: number;
   readonly mongo: Pick<MongoSeen, "sessionsExpireAfter" | "longestLifeSeconds">;
   /** TTL_SESSIONS of the servers that run. */
@@ -14,7 +15,7 @@ export interface LivesSeen {
 const tolerance = 1.1;
 
 /** A session must end at the same moment in MongoDB, in Redis and in the browser. */
-export function examineLives({ ttlSeconds, mongo, servers, verified }: LivesSeen): Finding[] {
+export function examineLives({ collection, ttlSeconds, mongo, servers, verified }: LivesSeen): Finding[] {
   const { findings, ok, wrong, advice } = aboutArea("sessions");
   const others = [...new Set(servers)].filter((ttl) => ttl !== ttlSeconds);
   if (others.length > 0)
@@ -27,7 +28,7 @@ export function examineLives({ ttlSeconds, mongo, servers, verified }: LivesSeen
   else if (mongo.sessionsExpireAfter !== 0)
     wrong(
       `The TTL index keeps sessions ${mongo.sessionsExpireAfter} s longer than they live.`,
-      'In mongosh: db.runCommand({ collMod: "sessions", index: { keyPattern: { expires: 1 }, expireAfterSeconds: 0 } })',
+      `In mongosh: db.runCommand({ collMod: ${JSON.stringify(collection)}, index: { keyPattern: { expires: 1 }, expireAfterSeconds: 0 } })`,
     );
   else ok("Expired sessions are removed from MongoDB");
   if ((mongo.longestLifeSeconds ?? 0) > ttlSeconds * tolerance)
