@@ -2,7 +2,7 @@
 # Starts one of the processes of the deployment, or looks at it:
 #   entrypoint.sh redis|cluster|sentinel        starts it, with what stands in this folder
 #   entrypoint.sh check redis|cluster|sentinel  whether it answers
-#   entrypoint.sh cli [command …]               redis-cli as the operator
+#   entrypoint.sh cli [command …]               redis-cli as the operator, also at a sentinel
 #   entrypoint.sh restore <file.rdb>            makes the data of a snapshot what the next start begins with
 # PORT, ANNOUNCE (its name for others) and MASTER ("host port") say who it is and whom it follows at its first start;
 # DATA, SECRETS and CERTIFICATES are folders. With CERTIFICATES everything speaks TLS.
@@ -33,9 +33,9 @@ hash_of() {
   printf %s "$value" | sha256sum | cut -d ' ' -f 1
 }
 
-# The users' file with hashes instead of names of passwords.
+# A users' file with hashes instead of names of passwords.
 users() {
-  text=$(sed -e '/^#/d' -e '/^$/d' "$here/users.acl")
+  text=$(sed -e '/^#/d' -e '/^$/d' "$here/$1")
   for name in $(printf '%s\n' "$text" | sed -n 's/.*#{\([a-z_]*\)}.*/\1/p'); do
     hash=$(hash_of "$name")
     text=$(printf '%s\n' "$text" | sed "s/#{$name}/#$hash/")
@@ -94,13 +94,14 @@ sentinel_conf() {
   {
     listening "$port"
     echo "dir $data"
-    echo "requirepass $password"
-    echo "user exporter on #$(hash_of redis_exporter_password) resetchannels -@all +ping +info +sentinel|masters +sentinel|ckquorum +sentinel|sentinels +sentinel|slaves +client|setname"
+    echo "aclfile $data/sentinels.acl"
     [ -z "${ANNOUNCE:-}" ] || echo "sentinel announce-ip \"$ANNOUNCE\""
     [ -z "${ANNOUNCE:-}" ] || echo "sentinel announce-port $port"
     sed -e "s/{master}/$MASTER/" -e '/^#/d' \
-      -e '/^port /d' -e '/^tls-/d' -e '/^dir /d' -e '/^requirepass /d' -e '/^user /d' \
-      -e '/^sentinel announce-ip /d' -e '/^sentinel announce-port /d' -e '/^sentinel auth-/d' "$begun"
+      -e '/^port /d' -e '/^tls-/d' -e '/^dir /d' -e '/^aclfile /d' -e '/^requirepass /d' -e '/^user /d' \
+      -e '/^sentinel announce-ip /d' -e '/^sentinel announce-port /d' -e '/^sentinel auth-/d' -e '/^sentinel sentinel-/d' "$begun"
+    echo "sentinel sentinel-user sentinel"
+    echo "sentinel sentinel-pass $password"
     echo "sentinel auth-user mymaster sentinel"
     echo "sentinel auth-pass mymaster $password"
   } >"$conf.new"
@@ -113,22 +114,42 @@ cli() {
 }
 
 # With an append-only file that is missing Redis begins empty, whatever snapshot lies beside it: so one is made of it.
+# What is there is touched only when that one is whole, and kept beside it until the next time.
 restore() {
-  [ ! -e "$data/appendonlydir" ] && [ ! -e "$data/appendonly.aof" ] || die "there are data in $data: move them away first"
-  cp "$1" "$data/dump.rdb"
-  socket=$data/restore.sock
-  redis-server --port 0 --unixsocket "$socket" --dir "$data" --appendonly no --save '' --logfile /dev/null &
+  [ -f "$1" ] && [ -r "$1" ] || die "cannot read $1 as user $(id -u): nothing is changed (chmod 644 makes a file readable)"
+  new=$data/restoring
+  rm -rf "$new"
+  mkdir "$new"
+  server=
+  trap 'code=$?; [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true; rm -rf "$new"; exit $code' EXIT
+  cp "$1" "$new/dump.rdb"
+  socket=$new/redis.sock
+  redis-server --port 0 --unixsocket "$socket" --dir "$new" --appendonly no --save '' --logfile /dev/null &
+  server=$!
   at() { redis-cli -s "$socket" "$@" 2>/dev/null; }
   until at ping | grep -q PONG; do
-    kill -0 $! 2>/dev/null || die "$1 cannot be loaded: is it a whole snapshot, of this version of Redis or an older one?"
+    kill -0 "$server" 2>/dev/null ||
+      die "$1 cannot be loaded, nothing is changed: is it a whole snapshot, of this version of Redis or an older one?"
     sleep 0.1
   done
   at config set appendonly yes >/dev/null
-  until at info persistence | tr -d '\r' | grep -qx aof_rewrite_in_progress:0; do sleep 0.1; done
+  is() { at info persistence | tr -d '\r' | grep -qx "$1"; }
+  until is aof_rewrite_in_progress:0 && is aof_rewrite_scheduled:0; do
+    kill -0 "$server" 2>/dev/null || die "Redis has ended while it wrote to $data, nothing is changed: is there room?"
+    sleep 0.1
+  done
+  is aof_last_bgrewrite_status:ok || die "$data does not take the data, nothing is changed: is there room?"
   keys=$(at dbsize)
   at shutdown || true
-  wait
-  echo "$keys keys are restored"
+  wait "$server" || true
+  server=
+  rm -rf "$data/replaced"
+  mkdir "$data/replaced"
+  for name in appendonlydir appendonly.aof dump.rdb; do
+    [ ! -e "$data/$name" ] || mv "$data/$name" "$data/replaced/"
+    [ ! -e "$new/$name" ] || mv "$new/$name" "$data/"
+  done
+  echo "$keys keys are restored; what was there before is in $data/replaced"
 }
 
 kind=${1:?redis, cluster, sentinel, check, cli or restore}
@@ -137,29 +158,25 @@ case $kind in
   redis | cluster)
     port=${PORT:-6379}
     conf=$data/redis.conf
-    users >"$data/users.acl"
+    users users.acl >"$data/users.acl"
     redis_conf
     exec redis-server "$conf"
     ;;
   sentinel)
     port=${PORT:-26379}
     conf=$data/sentinel.conf
+    users sentinels.acl >"$data/sentinels.acl"
     sentinel_conf
     exec redis-server "$conf" --sentinel
     ;;
   check)
-    if [ "${1:-}" = sentinel ]; then
-      port=${PORT:-26379}
-      REDISCLI_AUTH=$(secret redis_sentinel_password)
-      export REDISCLI_AUTH
-      cli ping | grep -q PONG
-    else
-      port=${PORT:-6379}
-      cli --user probe --pass any ping | grep -q PONG
-    fi
+    port=${PORT:-6379}
+    [ "${1:-}" != sentinel ] || port=${PORT:-26379}
+    cli --user probe --pass any ping | grep -q PONG
     ;;
   cli)
     port=${PORT:-6379}
+    [ ! -e "$data/sentinel.conf" ] || port=${PORT:-26379}
     REDISCLI_AUTH=$(secret redis_operator_password)
     export REDISCLI_AUTH
     cli --user operator "$@"

@@ -14,7 +14,7 @@ random() {
 keep() {
   [ ! -e "$folder/$1" ] || return 0
   (umask 077 && printf %s "$2" >"$folder/$1")
-  chmod 444 "$folder/$1"
+  chmod 644 "$folder/$1"
   echo "made $folder/$1"
 }
 
@@ -25,6 +25,8 @@ done
 # MongoDB takes letters and digits of base64 for the key of a replica set; hexadecimal ones are such.
 keep mongo_keyfile "$(random 256)"
 keep mongodb_url "mongodb://sluice:$(cat "$folder/mongo_password")@mongo:27017/chat?replicaSet=rs0&authSource=chat"
+# Where alerts are told; this address is nobody's until you write your own.
+keep alert_webhook "http://127.0.0.1:9/nobody-is-told-until-secrets/alert_webhook-holds-an-address"
 
 # redis_exporter wants its password once for every server that it is asked for.
 servers=

@@ -76,7 +76,8 @@ export async function sentinels(secrets: DeployedSecrets): Promise<Topology> {
     failover: async () => void (await watchers[0]?.ask("SENTINEL", "FAILOVER", "mymaster")),
     env: {
       REDIS_SENTINEL: `mymaster@${watchers.map(({ port }) => `${announce}:${port}`).join(",")}`,
-      REDIS_SENTINEL_PASSWORD_FILE: `${secrets.folder}/redis_sentinel_password`,
+      REDIS_SENTINEL_USERNAME: "sluice",
+      REDIS_SENTINEL_PASSWORD_FILE: `${secrets.folder}/redis_password`,
     },
   };
 }

@@ -13,6 +13,7 @@ export type RedisConfig = Pick<
   | "REDIS_USERNAME"
   | "REDIS_PASSWORD"
   | "REDIS_SENTINEL"
+  | "REDIS_SENTINEL_USERNAME"
   | "REDIS_SENTINEL_PASSWORD"
   | "REDIS_CLUSTER"
   | "REDIS_TLS"
@@ -107,7 +108,7 @@ export function topologyOf(config: RedisConfig): Topology {
       master: config.REDIS_SENTINEL.name,
       sentinels: config.REDIS_SENTINEL.hosts,
       access: access(db, tls, ca, user, password),
-      sentinelAccess: access(0, tls, ca, "", config.REDIS_SENTINEL_PASSWORD),
+      sentinelAccess: access(0, tls, ca, config.REDIS_SENTINEL_USERNAME, config.REDIS_SENTINEL_PASSWORD),
     };
   if (config.REDIS_URL) return fromUrl(config.REDIS_URL, config, ca);
   if (config.REDIS_HOST)

@@ -41,7 +41,7 @@ describe("docker-compose.yml", () => {
     ]);
     expect(profile("sentinel")).toEqual(["redis-2", "redis-3", ...sentinels]);
     expect(profile("cluster")).toEqual([...[1, 2, 3, 4, 5, 6].map((n) => `cluster-${n}`), "form-cluster"]);
-    expect(profile("observability")).toEqual(["grafana", "prometheus", "redis-exporter"]);
+    expect(profile("observability")).toEqual(["alertmanager", "grafana", "prometheus", "redis-exporter"]);
     expect(composeFile(envFile("sentinel/cluster.env")).services.redis?.deploy?.replicas).toBe("0");
   });
 
@@ -149,7 +149,7 @@ describe("the chat in docker-compose.yml", () => {
   it("has every secret made, readable for its container, in a folder for nobody else", () => {
     for (const name of Object.keys(file.secrets)) {
       expect(secrets.read(name).length, name).toBeGreaterThan(60);
-      expect(statSync(join(secrets.folder, name)).mode & 0o777, name).toBe(0o444);
+      expect(statSync(join(secrets.folder, name)).mode & 0o777, name).toBe(0o644);
     }
     expect(statSync(secrets.folder).mode & 0o777).toBe(0o700);
     const before = secrets.read("jwt_secret");

@@ -98,7 +98,8 @@ describe("the deployment with certificates", { timeout: 60_000 }, () => {
     });
     const one = await chat({
       REDIS_SENTINEL: `mymaster@localhost:${sentinel.port}`,
-      REDIS_SENTINEL_PASSWORD_FILE: `${secrets.folder}/redis_sentinel_password`,
+      REDIS_SENTINEL_USERNAME: "sluice",
+      REDIS_SENTINEL_PASSWORD_FILE: `${secrets.folder}/redis_password`,
       REDIS_TLS: "true",
       REDIS_CA_FILE: join(certificates(), "ca.pem"),
     });

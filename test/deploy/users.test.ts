@@ -7,13 +7,14 @@ import { patient } from "../support/door.ts";
 import { createBrowser } from "../support/http.ts";
 import { cachedRedisServers, redisBinary } from "../support/redis-binary.ts";
 import { ask } from "../support/resp.ts";
+import { type Forbidden, notRefused } from "../support/rights.ts";
 import { createTown } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
 
 const binaries = [...new Set([await redisBinary(), ...(await cachedRedisServers())])];
 
 /** What the chat's user is refused; each of these would read or change what is not the chat's. */
-const forbidden: [what: string, ...command: string[]][] = [
+const forbidden: readonly Forbidden[] = [
   ["list all keys", "KEYS", "*"],
   ["empty a database", "FLUSHDB"],
   ["empty all of them", "FLUSHALL"],
@@ -46,18 +47,36 @@ const forbidden: [what: string, ...command: string[]][] = [
   ["hear a foreign channel", "SUBSCRIBE", "elsewhere"],
   ["hear all channels", "PSUBSCRIBE", "*"],
 ];
-const sinceSeven: typeof forbidden = [
+const sinceSeven: readonly Forbidden[] = [
   ["keep functions on the server", "FUNCTION", "LOAD", "#!lua name=x\nredis.register_function('f', function() end)"],
   ["take functions away", "FUNCTION", "FLUSH"],
 ];
+
+/** What no user but the operator may do. */
+const forAnybodyElse: readonly Forbidden[] = [
+  ...forbidden.filter(([, name, what]) => name !== "PSYNC" && what !== "KILL"),
+  ["read the replicas' password", "CONFIG", "GET", "masterauth"],
+  ["read all settings", "CONFIG", "GET", "*"],
+  ["read an own key", "GET", "cache:a"],
+  ["read a session", "GET", "session:a"],
+  ["write an own key", "SET", "cache:a", "1"],
+  ["run a script", "EVAL", "return 1", "0"],
+  ["speak to the instances", "PUBLISH", "updates:a", "1"],
+  ["hear the instances", "SUBSCRIBE", "updates:a"],
+  ["forget the slow log", "SLOWLOG", "RESET"],
+  ["forget the latencies", "LATENCY", "RESET"],
+];
+const follow: Forbidden = ["follow it", "PSYNC", "?", "-1"];
+const cut: Forbidden = ["cut others off", "CLIENT", "KILL", "TYPE", "normal"];
+const retire: Forbidden = ["make a replica of it", "SLAVEOF", "127.0.0.1", "1"];
+const look: Forbidden = ["look into it", "INFO"];
 
 describe.each(binaries)("the users of the deployment: %s", (binary) => {
   const url = mongoUrl(`deploy-users-${binaries.indexOf(binary)}`);
   let secrets: DeployedSecrets;
   let redis: Deployed;
   let chat: Chat;
-  const asChat = (...command: string[]) =>
-    ask(redis.port, command, { username: "sluice", password: secrets.read("redis_password") });
+  const as = (username: string, file: string) => ({ username, password: secrets.read(file) });
 
   beforeAll(async () => {
     secrets = await makeSecrets();
@@ -125,17 +144,24 @@ describe.each(binaries)("the users of the deployment: %s", (binary) => {
     await redis.ask("SET", "elsewhere", "1");
     await redis.ask("SET", "cache:a", "1");
     const all = [...forbidden, ...((await newer()) ? sinceSeven : [])];
-    const done: string[] = [];
-    for (const [what, ...command] of all) {
-      const refused = await asChat(...command).then(
-        (reply) => `answered ${JSON.stringify(reply)}`,
-        (error: Error) =>
-          /NOPERM|ACL failure|can't (run this command|access)|not allowed/i.test(error.message) ? "" : error.message,
-      );
-      if (refused) done.push(`${what}: ${refused}`);
-    }
-    expect(done).toEqual([]);
+    expect(await notRefused(redis.port, as("sluice", "redis_password"), all)).toEqual([]);
     expect(await redis.ask("GET", "elsewhere")).toBe("1");
+  });
+
+  it("let the exporter read figures, and no key, setting or command of others", async () => {
+    const exporter = as("exporter", "redis_exporter_password");
+    expect(await notRefused(redis.port, exporter, [...forAnybodyElse, follow, cut, retire])).toEqual([]);
+    expect(await ask(redis.port, ["INFO", "ALL"], exporter)).toContain("maxmemory_policy");
+    expect(await ask(redis.port, ["SLOWLOG", "LEN"], exporter)).toBe(0);
+    expect(await ask(redis.port, ["LATENCY", "LATEST"], exporter)).toEqual([]);
+  });
+
+  it("let replicas follow, sentinels give roles, and neither do more", async () => {
+    const replica = as("replica", "redis_replica_password");
+    expect(await notRefused(redis.port, replica, [...forAnybodyElse, cut, retire, look])).toEqual([]);
+    const sentinel = as("sentinel", "redis_sentinel_password");
+    const roles = forAnybodyElse.filter(([, name]) => name !== "REPLICAOF");
+    expect(await notRefused(redis.port, sentinel, [...roles, follow])).toEqual([]);
   });
 
   it("let nobody in without a name, and the health check only ping", async () => {

@@ -10,9 +10,13 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const pages = ["docs/deploy.md", "docs/backup.md", "docs/security.md"];
 const compose = composeFile();
 /** Not the chat's: Docker's, MongoDB's and this deployment's own. */
-const others = ["NODE_ENV", "CHAT_PORT", "CERTIFICATES", ...read("docker-compose.yml").matchAll(/\$\{(\w+)/g)].map(
-  (one) => (typeof one === "string" ? one : (one[1] ?? "")),
-);
+const others = [
+  "NODE_ENV",
+  "CERTIFICATES",
+  "COMPOSE_FILE",
+  "COMPOSE_PROFILES",
+  ...read("docker-compose.yml").matchAll(/\$\{(\w+)/g),
+].map((one) => (typeof one === "string" ? one : (one[1] ?? "")));
 
 describe.each(pages)("%s", (page) => {
   const text = read(page);
@@ -65,4 +69,17 @@ it("the pages name every secret, and every profile and file of the deployment", 
     expect(deploy).toContain(file);
   const profiles = new Set(Object.values(compose.services).flatMap((service) => service.profiles ?? []));
   for (const profile of profiles) expect(deploy).toContain(profile);
+});
+
+it("what was chosen stands in .env, which no command that is printed goes past", () => {
+  const docs = filesBelow("docs", ".md").map((page) => `docs/${page}`);
+  const said = filesBelow("sentinel", "").map((file) => `sentinel/${file}`);
+  const lines = ["README.md", "docker-compose.yml", ...docs, ...said].flatMap((path) => read(path).split("\n"));
+  const commands = lines.flatMap((line) => line.match(/docker compose [^`]*/g) ?? []);
+  expect(commands.length).toBeGreaterThan(10);
+  expect(commands.filter((command) => command.startsWith("docker compose -"))).toEqual([]);
+  const deploy = read("docs/deploy.md");
+  for (const file of filesBelow("sentinel", ".env")) expect(deploy).toContain(`cp sentinel/${file} .env`);
+  const [, files = ""] = /^echo COMPOSE_FILE=(\S+) >>\.env$/m.exec(deploy) ?? [];
+  expect(files.split(":")).toEqual(["docker-compose.yml", "sentinel/tls.yml"]);
 });

@@ -42,7 +42,8 @@ describe("where Redis is, from configuration alone", () => {
   });
 
   it.each(["mymaster@a:1,b:2", "mymaster,a:1,b:2"])("sentinels: %s", (text) => {
-    expect(of({ REDIS_SENTINEL: text, REDIS_PASSWORD: "p", REDIS_SENTINEL_PASSWORD: "s" })).toEqual({
+    const sentinels = { REDIS_SENTINEL_USERNAME: "w", REDIS_SENTINEL_PASSWORD: "s" };
+    expect(of({ REDIS_SENTINEL: text, REDIS_PASSWORD: "p", ...sentinels })).toEqual({
       kind: "sentinel",
       master: "mymaster",
       sentinels: [
@@ -50,7 +51,7 @@ describe("where Redis is, from configuration alone", () => {
         { host: "b", port: 2 },
       ],
       access: { password: "p", database: 0, tls: false },
-      sentinelAccess: { password: "s", database: 0, tls: false },
+      sentinelAccess: { username: "w", password: "s", database: 0, tls: false },
     });
   });
 

@@ -56,7 +56,7 @@ export interface Deployed {
   readonly port: number;
   readonly pid: number;
   readonly dir: string;
-  /** As the operator; a sentinel has one user only. */
+  /** As the operator. */
   ask(...args: (string | number)[]): Promise<Reply>;
   info(name: string): Promise<string>;
   freeze(): void;
@@ -109,8 +109,7 @@ export async function deploy(options: DeployOptions): Promise<Deployed> {
   const started = options.port === undefined ? await onFreePort(start, 20) : await start(options.port);
   if (!started) throw new Error(`${basename(dir)} did not start`);
   const port = started;
-  const password = secrets.read(kind === "sentinel" ? "redis_sentinel_password" : "redis_operator_password");
-  const who = { password, ...(kind !== "sentinel" && { username: "operator" }) };
+  const who = { username: "operator", password: secrets.read("redis_operator_password") };
   const send = (...args: (string | number)[]) => ask(port, args, who);
 
   return {
