@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { mayRead } from "../chat/services/access.ts";
-import type { StandingChange } from "../chat/services/feeds.ts";
+import type { FoundStanding, StandingChange } from "../chat/services/feeds.ts";
 import type { SocketLinks, Standing } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
 import type { Standings } from "../chat/standings.ts";
@@ -39,8 +39,12 @@ export interface Links extends SocketLinks {
   /** What is known of a user now; sockets of one who is banned are cut. */
   recognise(standing: Standing): void;
   sessionEnded(sid: string): Promise<void>;
+  /** The same; throws when it cannot be told whether the sockets of that session live on. */
+  endSession(sid: string): Promise<void>;
   /** A user was changed in the store, by whoever: what an order from another instance would do is done, if none came. */
   changed(change: StandingChange): void;
+  /** So a user is found in the store, where changes may have gone unheard: what is not true here any more is put right. */
+  found(found: FoundStanding): Promise<void>;
 }
 
 /** A client that is cut comes back at once if its session lives, and does not join by itself: its room is remembered. */
@@ -74,7 +78,7 @@ export function createLinks(options: Options): Links {
 
   const cutSession = (sessionKey: string) => cutAll(sessionKey, guests.ofSession(sessionKey));
 
-  async function sessionEnded(sid: string): Promise<void> {
+  async function endSession(sid: string): Promise<void> {
     guests.noteCut(sid);
     for (const guest of guests.ofSid(sid)) {
       const heir = guest.handle ? await gate.byHandle(guest.handle, guest.member.userId) : null;
@@ -108,6 +112,20 @@ export function createLinks(options: Options): Links {
     const standing = await standings.read(userId).catch(() => null);
     if (!standing || standing.banned) cutUser(userId, Number.POSITIVE_INFINITY, { name: "banned", payload });
     else recognise(standing);
+  }
+
+  async function found({ standing, ban }: FoundStanding): Promise<void> {
+    const { id, nickname, role, endedBefore } = standing;
+    if (standing.banned) return banned(id, { message: "Account is banned", ...ban });
+    const sockets = guests.ofUser(id);
+    // A session of the old server is stored still when it is dead.
+    const ended = ({ handle, socket }: Guest) => !handle && socket.handshake.issued <= (endedBefore?.getTime() ?? 0);
+    if (sockets.some(ended)) cutAll(id, sockets.filter(ended));
+    if (sockets.every(({ member }) => member.nickname === nickname && member.role === role)) return;
+    // What was read may be over by now.
+    standings.forget(id);
+    const now = await standings.read(id);
+    if (now) recognise(now);
   }
 
   async function refresh(userId: string): Promise<void> {
@@ -145,6 +163,8 @@ export function createLinks(options: Options): Links {
     },
     loggedIn: presence.loggedIn,
     recognise,
+    endSession,
+    found,
     changed({ userId, ban, ended }) {
       standings.forget(userId);
       const obeyed = ended !== undefined && (lastCuts.get(userId) ?? 0) > ended.getTime() - skewMs;
@@ -154,7 +174,7 @@ export function createLinks(options: Options): Links {
     },
     async sessionEnded(sid) {
       try {
-        await sessionEnded(sid);
+        await endSession(sid);
       } catch (error) {
         log.warn({ err: messageOf(error) }, "Whether the sockets of an ended session live on could not be told");
       }

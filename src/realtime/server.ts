@@ -20,6 +20,7 @@ import { createSets } from "./presence/sets.ts";
 import { createVoiceMembers } from "./presence/voice-members.ts";
 import { refusal } from "./refusal.ts";
 import { createMemory } from "./remember.ts";
+import { createRollCall } from "./roll-call.ts";
 import { createRoomList } from "./room-list.ts";
 import { createRooms } from "./rooms.ts";
 import { createSecondPath } from "./second-path.ts";
@@ -134,7 +135,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       log.info({ userId: guest.member.userId, bytes }, "A socket was ended: its client does not take what it is sent");
     },
   });
-  const changes = others?.feeds.standings(links.changed, () => undefined);
+  const rollCall = others && createRollCall({ feeds: others.feeds, gate, guests, links, clock, log });
 
   const works = new Set<Work>();
 
@@ -167,7 +168,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     events,
     streams: new Map([
       ...(secondPath ? [["messages", secondPath.stream] as const] : []),
-      ...(changes ? [["users", changes] as const] : []),
+      ...(rollCall ? [["users", rollCall.stream] as const] : []),
     ]),
     stats: () => ({ connections: guests.size, users: guests.users, presence: presence.stats() }),
     onlineUsers: async () => presence.online(),
@@ -187,7 +188,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       rooms.close();
       backlog.close();
       await Promise.all([...works].map((work) => work.idle()));
-      await Promise.all([secondPath?.close(), changes?.close()]);
+      await Promise.all([secondPath?.close(), rollCall?.close()]);
       await presence.close();
       await Promise.all([statuses.close(), memory.close()]);
       // Not `io.close()`: it would close the HTTP server too, which is not its own.

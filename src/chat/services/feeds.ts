@@ -1,12 +1,13 @@
 import type { Db } from "mongodb";
 import { Types } from "mongoose";
+import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { WatchCollection, Watcher } from "../../mongo/watch.ts";
 import { messageChanges, ofMessage, type SeenMessage, type SeenUser, touchedBy, userChanges } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
-import { standingFields, toMessage } from "./records.ts";
-import type { Message } from "./types.ts";
+import { standingFields, toMessage, toStanding } from "./records.ts";
+import type { Message, Standing } from "./types.ts";
 
 /** What may make somebody's sockets act otherwise, or go. */
 export interface StandingChange {
@@ -17,11 +18,16 @@ export interface StandingChange {
   ended?: Date;
 }
 
+/** As it is stored now; a ban with what is told of it. */
+export type FoundStanding = Pick<StandingChange, "ban"> & { standing: Standing };
+
 /** What is stored, told as it is stored; each of them goes on until it is closed. */
 export interface Feeds {
   /** What other processes store. */
   messages(tell: (message: Message) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
   standings(tell: (change: StandingChange) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
+  /** Of these users, those that there are. */
+  standingsOf(userIds: readonly string[]): Promise<FoundStanding[]>;
   /** Of these rooms, stored at `since` or later; of too many the newest, in order. */
   messagesSince(rooms: string[], since: Date, most: number): Promise<Message[]>;
 }
@@ -30,7 +36,10 @@ interface Options {
   db: Db;
   watch: WatchCollection;
   log: Log;
+  clock?: Clock;
 }
+
+const ofStanding = Object.fromEntries([...standingFields, "banReason"].map((name) => [name, 1]));
 
 /** All ids that a process makes have these five random bytes in common. */
 const markOf = (id: unknown) => String(id).slice(8, 18);
@@ -41,23 +50,32 @@ function standingChange(seen: SeenUser): StandingChange | undefined {
   const { operationType, documentKey, updateDescription } = seen;
   if (!documentKey || operationType === "insert") return undefined;
   if (operationType === "update" && !touchedBy(seen).some((name) => standingFields.includes(name))) return undefined;
-  const { banned, banReason, banExpires, sessionsEndedAt } = updateDescription?.updatedFields ?? {};
+  const updated = updateDescription?.updatedFields ?? {};
+  const { banned, sessionsEndedAt } = updated;
   return {
     userId: String(documentKey._id),
-    ...(banned ? { ban: { reason: banReason ?? "", expires: banExpires ?? null } } : {}),
+    ...(banned ? { ban: banOf(updated) } : {}),
     ...(sessionsEndedAt ? { ended: sessionsEndedAt } : {}),
   };
 }
 
-export function createFeeds({ db, watch, log }: Options): Feeds {
+const banOf = ({ banReason, banExpires }: Partial<UserRecord>) => ({
+  reason: banReason ?? "",
+  expires: banExpires ?? null,
+});
+
+export function createFeeds({ db, watch, log, clock = systemClock }: Options): Feeds {
   const messages = db.collection<MessageRecord>("messages");
+  const users = db.collection<UserRecord>("users");
   let odd = false;
 
   /** What was written past every server may be no message at all; the others must not wait behind it. */
   function readable(record: MessageRecord): Message[] {
     try {
       const message = toMessage(record);
-      if (!(message.timestamp instanceof Date)) throw new TypeError("its timestamp is no date");
+      // One beyond what a date of JavaScript can tell is NaN.
+      if (!(message.timestamp instanceof Date) || Number.isNaN(message.timestamp.getTime()))
+        throw new TypeError("its timestamp is no date");
       return [message];
     } catch (error) {
       if (!odd)
@@ -82,7 +100,7 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
       }),
     standings: (tell, onLive) =>
       watch({
-        collection: db.collection<UserRecord>("users"),
+        collection: users,
         pipeline: userChanges,
         onChange(seen) {
           const change = standingChange(seen as unknown as SeenUser);
@@ -91,6 +109,14 @@ export function createFeeds({ db, watch, log }: Options): Feeds {
         onLive: (live, reason) => onLive(live, reason !== "afresh"),
         log,
       }),
+    async standingsOf(userIds) {
+      const ids = userIds.filter((id) => Types.ObjectId.isValid(id)).map((id) => new Types.ObjectId(id));
+      const found = await users.find({ _id: { $in: ids } }, { projection: ofStanding }).toArray();
+      return found.map((user) => {
+        const standing = toStanding(user, clock.now());
+        return { standing, ...(standing.banned ? { ban: banOf(user) } : {}) };
+      });
+    },
     async messagesSince(rooms, since, most) {
       const newest = await messages
         .find({ channel: { $in: rooms }, timestamp: { $gte: since } }, { projection: ofMessage })

@@ -60,6 +60,11 @@ export function createSessionGate({ store, db, collection }: Options): SessionGa
       if (session?.handle !== undefined) handles.seen(session.handle, sid);
       return session;
     },
+    async gone(sids) {
+      const found = await documents.find({ _id: { $in: [...sids] } }, { projection: { _id: 1 } }).toArray();
+      const there = new Set(found.map(({ _id }) => _id));
+      return sids.filter((sid) => !there.has(sid));
+    },
     async bind(handle, sid, userId, expires) {
       const before = await handles.bind(handle, sid, userId, expires);
       // Two logins at once with one cookie: the one that lost must not live on beside a logout.

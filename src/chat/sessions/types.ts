@@ -22,6 +22,8 @@ export interface SessionGate {
   /** null: no living session (of that user) goes by this handle. Throws `UnavailableError` when nobody can tell. */
   byHandle(handle: string, userId?: string): Promise<{ sid: string; session: ChatSession } | null>;
   bySid(sid: string): Promise<ChatSession | null>;
+  /** Of these sids, those that MongoDB has no session for. */
+  gone(sids: readonly string[]): Promise<string[]>;
   /** Binds a handle to the sid that now carries it (login; a further login of the same user moves it). */
   bind(handle: string, sid: string, userId: string, expires: Date): Promise<void>;
   /** Ends one session: its handle first, then the session itself. */
