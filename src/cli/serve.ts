@@ -46,17 +46,29 @@ async function serve(desk: Desk, count: number): Promise<void> {
     const made = "made" in tokens && tokens.made ? { OPS_TOKEN: tokens.full } : {};
     const instances = new Map<number, Instance>();
     const leaving = new WeakSet<Instance>();
+    /** On their way, by index: never two for one place. */
+    const starting = new Map<number, Promise<void>>();
+    const gone = new AbortController();
     let restarting = false;
 
-    async function start(index: number): Promise<void> {
+    async function begin(index: number): Promise<void> {
       const instance = await startInstance({
         name: `instance-${index + 1}`,
         environment: environmentOf({ ...environment, ...made }, whole, index),
         print,
+        signal: gone.signal,
       });
       instances.set(index, instance);
       print(`${instance.name} listens on http://127.0.0.1:${instance.port}`);
       void instance.exited.then(() => revive(index, instance));
+    }
+
+    function start(index: number): Promise<void> {
+      const known = starting.get(index);
+      if (known) return known;
+      const begun = begin(index).finally(() => starting.delete(index));
+      starting.set(index, begun);
+      return begun;
     }
 
     async function startAgain(index: number, wanted = () => true): Promise<void> {
@@ -86,12 +98,16 @@ async function serve(desk: Desk, count: number): Promise<void> {
         print(`${instance.name} is restarted.`);
         leaving.add(instance);
         await instance.stop();
-        await startAgain(index);
+        await startAgain(index, () => instances.get(index) === instance);
       }
       print("All instances were restarted.");
     }
 
-    life.own("instances", instances, (all) => Promise.all([...all.values()].map((instance) => instance.stop())));
+    life.own("instances", instances, async (all) => {
+      gone.abort();
+      await Promise.all([...all.values()].map((instance) => instance.stop()));
+      await Promise.allSettled(starting.values());
+    });
     // The first one brings the database up to date.
     await start(0);
     await Promise.all(Array.from({ length: count - 1 }, (_, i) => start(i + 1)));

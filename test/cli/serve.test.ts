@@ -60,13 +60,17 @@ afterAll(async () => {
   rmSync(data, { recursive: true, force: true });
 }, 60_000);
 
-function isInstance(pid: string): boolean {
-  try {
-    const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
-    return environment.includes("SERVER_ID=instance-2") && environment.includes(`DATA_DIR=${data}`);
-  } catch {
-    return false;
-  }
+/** The processes of all instances, or of one. */
+function pidsOf(name = "instance-"): string[] {
+  const is = (pid: string) => {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+      return environment.includes(`SERVER_ID=${name}`) && environment.includes(`DATA_DIR=${data}`);
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && is(pid));
 }
 
 async function roomsAsStored(): Promise<Map<string, Stored[]>> {
@@ -147,15 +151,21 @@ it("starts an instance again that ended by itself", async () => {
   const { body } = await createBrowser(`http://127.0.0.1:${ports().at(-1)}`).get("/metrics");
   expect(String(body)).toContain("chat_redis_up");
   expect(ended()).toBe(0);
-  const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && isInstance(name));
-  process.kill(Number(pid), "SIGKILL");
+  process.kill(Number(pidsOf("instance-2")[0]), "SIGKILL");
   await until(() => ports().length === count + 1 && ended() === 1, { timeoutMs: 60_000, describe: () => text });
 }, 90_000);
 
-it("ends everything on SIGTERM", async () => {
+it("ends everything on SIGTERM, an instance that is just being started, too", async () => {
+  const old = pidsOf("instance-1");
+  const known = ports().length;
+  program.kill("SIGHUP");
+  const fresh = () => pidsOf("instance-1").some((pid) => !old.includes(pid));
+  await until(fresh, { timeoutMs: 30_000, everyMs: 5, describe: () => text });
+  expect(ports()).toHaveLength(known);
   const exit = once(program, "exit");
   program.kill("SIGTERM");
   await exit;
   expect(program.exitCode).toBe(0);
   for (const port of ports()) expect(await answers(port)).toBe(false);
+  expect(pidsOf()).toEqual([]);
 });

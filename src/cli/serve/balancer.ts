@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { pipeline } from "node:stream";
 import { messageOf, StartError } from "../../kernel/errors.ts";
 
 /** Where requests may go. */
@@ -95,7 +96,8 @@ export async function startBalancer({ host, port, targets, metrics }: Options): 
       const headers = [...answer.rawHeaders];
       if (cookieOf(req) !== target.name) headers.push("Set-Cookie", sticky(target));
       res.writeHead(answer.statusCode ?? 502, headers);
-      answer.pipe(res);
+      // Ends what it has begun to answer, too, when the instance is gone in the middle.
+      pipeline(answer, res, () => undefined);
     });
     onward.on("error", () => {
       if (!res.headersSent) res.writeHead(502).end("The instance did not answer.\n");

@@ -17,6 +17,8 @@ interface Options {
   environment: Record<string, string | undefined>;
   /** One line of what it prints. */
   print: (line: string) => void;
+  /** It is not wanted any more, although it may not be ready yet. */
+  signal: AbortSignal;
 }
 
 const readyMs = 60_000;
@@ -28,7 +30,7 @@ function ended(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-export async function startInstance({ name, environment, print }: Options): Promise<Instance> {
+export async function startInstance({ name, environment, print, signal }: Options): Promise<Instance> {
   // In a group of its own: Ctrl-C at the terminal is for whoever sends the sockets away in order. It ends with the channel.
   const child = spawn(process.execPath, [...process.execArgv, program], {
     env: environment,
@@ -66,11 +68,17 @@ export async function startInstance({ name, environment, print }: Options): Prom
     });
     createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => print(`${name}: ${line}`));
   });
+  const unwanted = () => void stop();
+  signal.addEventListener("abort", unwanted);
   try {
+    signal.throwIfAborted();
     await ready;
+    signal.throwIfAborted();
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    signal.removeEventListener("abort", unwanted);
   }
   open = true;
   return {
