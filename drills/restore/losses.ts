@@ -1,20 +1,20 @@
-import { execFile } from "node:child_process";
 import { cp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type mongoose from "mongoose";
 import type { Chat } from "../../test/support/chat.ts";
-import type { Deployed, DeployedSecrets } from "../../test/support/deployment.ts";
-import { root } from "../../test/support/files.ts";
+import type { Deployed } from "../../test/support/deployment.ts";
+import type { RunLines } from "../../test/support/pages.ts";
 import type { Ear } from "../../test/support/sockets.ts";
 import type { Traffic } from "../topology/traffic.ts";
 import type { Member } from "./mongod.ts";
+import { redisBackup, redisRestore, type } from "./page.ts";
 
 export interface Stage {
   readonly redis: Deployed;
   readonly member: Member;
   readonly db: mongoose.mongo.Db;
-  readonly secrets: DeployedSecrets;
+  /** Beside docker-compose.yml, as the page has it. */
+  readonly shell: RunLines;
   readonly env: Record<string, string>;
   readonly chat: Chat;
   readonly folder: string;
@@ -34,9 +34,6 @@ export interface Loss {
   restore(stage: Stage, copy: string): Promise<unknown>;
 }
 
-const run = promisify(execFile);
-const entrypoint = join(root, "sentinel/entrypoint.sh");
-
 async function emptied({ redis }: Stage): Promise<void> {
   await rm(redis.dir, { recursive: true, force: true });
   await mkdir(redis.dir);
@@ -52,14 +49,10 @@ export const losses: readonly Loss[] = [
   {
     fault: "Redis's disk is lost: a snapshot (RDB)",
     of: "Redis",
-    backup: ({ redis, secrets }, copy) =>
-      run(entrypoint, ["cli", "--rdb", copy], {
-        env: { ...process.env, PORT: String(redis.port), SECRETS: secrets.folder },
-      }),
-    async restore(stage, copy) {
+    backup: ({ shell }) => type(shell, redisBackup),
+    async restore(stage) {
       await emptied(stage);
-      await run(entrypoint, ["restore", copy], { env: { ...process.env, DATA: stage.redis.dir } });
-      await stage.redis.start();
+      await type(stage.shell, redisRestore);
     },
   },
   {

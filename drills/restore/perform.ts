@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
 import { startChat } from "../../test/support/chat.ts";
 import { deploy, deployedEnv, makeSecrets } from "../../test/support/deployment.ts";
+import { containerOf, createShell } from "../../test/support/pages.ts";
 import { until } from "../../test/support/until.ts";
 import { stateAt } from "../support/watch.ts";
 import { openEar, type Papers, startTraffic, type Traffic } from "../topology/traffic.ts";
@@ -158,6 +159,16 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     closing.push(() => client.close());
     const redis = await deploy({ kind: "redis", secrets });
     closing.push(() => redis.close());
+    const shell = await createShell({
+      env: {},
+      services: {
+        "docker compose stop redis": () => redis.kill(),
+        "docker compose up -d --wait redis": () => redis.start(),
+      },
+      containers: { redis: containerOf(redis, secrets) },
+      secrets: secrets.folder,
+    });
+    closing.push(shell.close);
     const env = {
       MONGODB_URL: member.url,
       REDIS_URL: `redis://127.0.0.1:${redis.port}`,
@@ -175,7 +186,19 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     const ear = await openEar(chat.url, traffic.talkers[0] as Papers);
     closing.push(() => ear.close());
     await ear.join("general");
-    const stage = { redis, member, db: client.db(), secrets, env, chat, folder, seconds, traffic, texts: [], ear };
+    const stage = {
+      redis,
+      member,
+      db: client.db(),
+      shell: shell.run,
+      env,
+      chat,
+      folder,
+      seconds,
+      traffic,
+      texts: [],
+      ear,
+    };
     await live(stage, "in the beginning");
     await traffic.audit();
     shares.push({ phase: "before anything is lost", share: await shareOf(traffic) });

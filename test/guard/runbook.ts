@@ -15,11 +15,24 @@ export interface Paragraph {
 
 const textOf = (page: string) => readFileSync(join(root, page), "utf8");
 
-const commandsIn = (text: string) =>
-  [...text.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap((match) => (match[1] ?? "").trim().split("\n"));
+const blocksIn = (text: string) => [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => (match[1] ?? "").trim());
+const commandsIn = (text: string) => blocksIn(text).flatMap((block) => block.split("\n"));
+
+/** The one block of commands of a page that has these words in it, line by line. */
+export function blockWith(page: string, words: string): string[] {
+  const [block, ...more] = blocksIn(textOf(page)).filter((text) => text.includes(words));
+  if (!block || more.length > 0) throw new Error(`${page} must have one block with: ${words}`);
+  return block.split("\n");
+}
 
 export const runbookFront = "docs/runbook.md";
 export const runbookPages = filesBelow("docs/runbook", ".md").map((file) => `docs/runbook/${file}`);
+
+/** By what a shell understands the commands: on machines, and beside docker-compose.yml. */
+export function preambles(): { machines: string; compose: string } {
+  const [machines = "", compose = ""] = blocksIn(textOf(runbookFront));
+  return { machines, compose };
+}
 
 /** The paragraphs of the runbook, one for each alert. */
 export function runbook(): Paragraph[] {
