@@ -1,10 +1,11 @@
 import mongoose from "mongoose";
+import { preambles } from "../../test/guard/runbook.ts";
 import { type Chat, startChat } from "../../test/support/chat.ts";
 import { createBrowser } from "../../test/support/http.ts";
+import { containerOfServer, createShell, type RunLines, type Services } from "../../test/support/pages.ts";
 import { startProxy, type TcpProxy } from "../../test/support/proxy.ts";
 import { until } from "../../test/support/until.ts";
 import { type Prometheus, startPrometheus } from "./prometheus.ts";
-import { createShell, type Services, type Shell } from "./shell.ts";
 
 /** Servers, the way to their MongoDB, the Prometheus that watches them, and the shell of whoever ends what befalls them. */
 export interface Stage {
@@ -14,7 +15,7 @@ export interface Stage {
   /** MongoDB past the servers. */
   readonly db: mongoose.mongo.Db;
   readonly prometheus: Prometheus;
-  readonly shell: Shell["run"];
+  readonly shell: RunLines;
   /** `status` and all words of the health page of a server; empty when it does not answer. */
   health(server: Chat): Promise<string>;
   /** Everything that the console at that server shows; empty when it does not answer. */
@@ -28,6 +29,10 @@ export interface StageOptions {
   redis: Record<string, string>;
   /** For the shell alone. */
   shell?: Record<string, string>;
+  /** The other services of docker-compose.yml, beside the servers, where these are its containers. */
+  containers?: Record<string, string>;
+  /** Their passwords. */
+  secrets?: string;
   /** What each server has besides, by its name. */
   servers: Readonly<Record<string, Record<string, string>>>;
   services?: Services;
@@ -68,6 +73,20 @@ const common = {
   SESSION_STEP_DOWN_ERRORS: "100",
   SESSION_STEP_DOWN_LATENCY: "10s",
 };
+
+const saying = (env: Record<string, string>) => Object.entries(env).map(([name, value]) => `export ${name}='${value}'`);
+
+/** What the runbook says of where everything is, but for what is elsewhere in a drill. */
+function shellOf({ mongoUrl, redis, shell, containers, secrets }: StageOptions, CHAT: string, services: Services) {
+  const known = { ...redis, MONGODB_URL: mongoUrl };
+  const { machines, compose } = preambles();
+  if (!containers || !secrets) {
+    const preamble = [machines, ...saying({ ...known, CHAT, ...shell })].join("\n");
+    return { env: {}, services, preamble };
+  }
+  const preamble = [compose, ...saying({ CHAT })].join("\n");
+  return { env: {}, services, preamble, secrets, containers: { ...containers, app: containerOfServer(known) } };
+}
 
 export async function setStage(options: StageOptions): Promise<Stage> {
   const { mongoUrl, redis, servers: wanted, services = {}, prepare } = options;
@@ -117,8 +136,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       "docker compose up -d --scale app=4": () => scale(4),
       ...services,
     };
-    const env = { ...redis, MONGODB_URL: mongoUrl, CHAT: first.url, ...options.shell };
-    const shell = await createShell(atHand, env);
+    const shell = await createShell(shellOf(options, first.url, atHand));
     closing.push(shell.close);
     for (const server of servers)
       await until(async () => (await healthAt(server)).startsWith('{"status":"pass"'), { timeoutMs: 30_000 });

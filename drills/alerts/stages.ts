@@ -1,4 +1,5 @@
 import { type Deployed, makeSecrets } from "../../test/support/deployment.ts";
+import { containerOf } from "../../test/support/pages.ts";
 import { startProxy, type TcpProxy } from "../../test/support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { sentinels } from "../topology/stage.ts";
@@ -72,6 +73,11 @@ export async function setSentinels(mongoUrl: string): Promise<SentinelStage> {
         REDIS_PASSWORD_FILE: `${secrets.folder}/redis_password`,
       },
       servers: { one: {} },
+      containers: Object.fromEntries([
+        ...group.redis.map((one, at) => [at === 0 ? "redis" : `redis-${at + 1}`, containerOf(one, secrets)]),
+        ...watchers.map((one, at) => [`sentinel-${at + 1}`, containerOf(one, secrets)]),
+      ]),
+      secrets: secrets.folder,
       services: {
         "docker compose up -d sentinel-1 sentinel-2 sentinel-3": () => startDead(watchers),
         "docker compose restart redis-2 redis-3": () => startDead(replicas),
