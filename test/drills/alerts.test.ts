@@ -12,19 +12,23 @@ describe("the alerts", () => {
   const url = mongoUrl("drill-alerts");
   afterAll(() => dropDatabase(url));
 
-  it.runIf(prometheusInstalled && long)("fire for their faults, and end by the runbook", { timeout: 600_000 }, async () => {
-    const report = await performAlertDrill({
-      mongoUrl: url,
-      play: [...faults, ...burdens],
-      short: false,
-      // Others use the same processors; the drill itself holds it to 2 s.
-      namedWithinMs: 10_000,
-      patienceMs: 60_000,
-      say: () => {},
-    });
-    expect(report.ok, printed(reportOf("alerts", report)).join("\n")).toBe(true);
-    expect(report.rows.length).toBeGreaterThan(3);
-  });
+  it.runIf(prometheusInstalled && long)(
+    "fire for their faults, and end by the runbook",
+    { timeout: 600_000 },
+    async () => {
+      const report = await performAlertDrill({
+        mongoUrl: url,
+        play: [...faults, ...burdens],
+        short: false,
+        // Others use the same processors; the drill itself holds it to 2 s.
+        namedWithinMs: 10_000,
+        patienceMs: 60_000,
+        say: () => {},
+      });
+      expect(report.ok, printed(reportOf("alerts", report)).join("\n")).toBe(true);
+      expect(report.rows.length).toBeGreaterThan(3);
+    },
+  );
 
   it("are drilled with a minute as a second, and otherwise as they are", () => {
     expect(hurried("expr: rate(a[5m]) > 0.1\nfor: 2m\nfor: 30s\nexpr: b[1m]")).toBe(
