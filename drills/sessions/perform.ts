@@ -131,7 +131,7 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
   async function healthy({ percent, seconds: length, remember }: Healthy): Promise<{ reads: Reads; again: number }> {
     await turn(stage, percent, false);
     await settled(stage);
-    const filled = await stage.sluice("sessions", "backfill", "--rate", "4000");
+    const filled = await stage.sluice("sessions", "backfill", "--rate", "4000", ...why);
     if (filled.code !== 0) throw new Error(`the backfill failed: ${filled.aside || JSON.stringify(filled.json)}`);
     if (remember) restore = await stage.redis.snapshot();
     const isShort = (reads: Reads) => percent > 0 && shareOfRedis(reads) < leastFromRedis;

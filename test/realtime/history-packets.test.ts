@@ -10,7 +10,7 @@ it("is made once for all who are shown the same, and anew for who is shown anyth
   const packetOf = createHistoryPackets();
   const [one, two, three] = [message("1", "a"), message("2", "a"), message("3", "a")];
   const first = packetOf("a", [one, two]);
-  expect(JSON.parse(first.text.slice(1))).toMatchObject(["history", [{ id: "1" }, { id: "2" }]]);
+  expect(JSON.parse(first.text.slice(1))).toMatchObject(["history", [{ id: "1" }, { id: "2" }], "room:a"]);
   expect(packetOf("a", [one, two])).toBe(first);
   for (const other of [[one, two, three], [two], [], [one, { ...two, text: "changed" }]]) {
     const [, shown] = JSON.parse(packetOf("a", other).text.slice(1));
