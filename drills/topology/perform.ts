@@ -1,5 +1,6 @@
 import type { Finding } from "../../src/kernel/finding.ts";
 import { atDesk } from "../../test/support/desk.ts";
+import { figureOf } from "../../test/support/metrics.ts";
 import { until } from "../../test/support/until.ts";
 import { between, countReads, inBucket, shareOfRedis } from "../sessions/reads.ts";
 import { stateAt, watchRedis } from "../support/watch.ts";
@@ -38,9 +39,16 @@ async function up({ servers }: Stage): Promise<boolean> {
   return (await Promise.all(servers.map(({ url }) => stateAt(url)))).every((state) => state === "up");
 }
 
+/** What was written during the fault is settled, and Redis is believed again. */
+async function believed({ servers }: Stage): Promise<boolean> {
+  const figures = await Promise.all(servers.map(({ url }) => figureOf(url, "chat_session_read_from_redis")));
+  return figures.every((one) => one === 1);
+}
+
 /** Everybody reads everywhere while nobody writes: what of it Redis answers. */
 async function shareAt(stage: Stage, traffic: Traffic): Promise<{ share: number; reads: number }> {
   await until(() => up(stage), { ...patience, describe: "Redis to be up at all servers" });
+  await until(() => believed(stage), { ...patience, describe: "sessions to be read from Redis at all servers" });
   await traffic.hold();
   // A copy of before the fault is believed by nobody: the first read makes it anew.
   await traffic.audit();
