@@ -32,7 +32,10 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
   ],
   "One cache for several servers": [
     least("hit rate of 90 %", "bench mixed", "hit rate", 90),
-    most("a hit within 10 ms", "bench mixed", "a hit, p99", 10),
+    {
+      ...most("a hit within 10 ms", "bench mixed", "a hit, p99", 10),
+      why: "1,000 people, their server, MongoDB and Redis share two processors",
+    },
     least("80 % less load on the database", "bench mixed", "fewer reads of MongoDB", 80),
     least("1,000 people at once", "bench mixed", "people connected at once", 1_000),
     least("several instances, one chat", "drill realtime", "instances", 3),
@@ -85,7 +88,10 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
       why: "12 kB are written to each who joins, and joins are counted in Redis",
     },
     least("hit rate of 95 % on the mixed load", "bench mixed", "hit rate", 95),
-    least("95 % fewer reads of MongoDB on the mixed load", "bench mixed", "fewer reads of MongoDB", 95),
+    {
+      ...least("95 % fewer reads of MongoDB on the mixed load", "bench mixed", "fewer reads of MongoDB", 95),
+      why: "whether copies may be believed is asked seven times a second, however little is asked besides",
+    },
     most("memory steady over 5 minutes of it", "bench mixed", "heap after / before", 1.2),
     most("no answer that MongoDB could not have given", "bench cache", "wrong answers", 0),
     most("nor while Redis suffers", "drill cache", "wrong answers", 0),

@@ -20,11 +20,27 @@ export interface WarmUpOptions {
 
 const lookMs = 100;
 const patienceMs = 20_000;
+/**
+ * Filling rests for so many times as long as it took. A list so long that reading it holds the process up makes Redis
+ * doubtful for a moment by itself, which would begin it again for ever.
+ */
+const rests = 20;
 
 /** Fills at the start and, one key after the other, when Redis can be believed again. */
 export function keepWarm({ events, steps, signal, log, spreadMs = 500 }: WarmUpOptions): void {
   let running = false;
   let again = false;
+  let busyMs = 0;
+
+  async function read({ cache }: WarmStep, key: string): Promise<void> {
+    if (cache.doubt !== undefined) return;
+    const begun = performance.now();
+    try {
+      await cache.read(key);
+    } finally {
+      busyMs += performance.now() - begun;
+    }
+  }
 
   async function believed({ cache }: WarmStep): Promise<boolean> {
     const end = performance.now() + patienceMs;
@@ -35,9 +51,7 @@ export function keepWarm({ events, steps, signal, log, spreadMs = 500 }: WarmUpO
 
   async function fillAll(): Promise<void> {
     await pause(Math.random() * spreadMs, signal);
-    for (const step of steps)
-      if (await believed(step))
-        for (const key of await step.keys()) if (step.cache.doubt === undefined) await step.cache.read(key);
+    for (const step of steps) if (await believed(step)) for (const key of await step.keys()) await read(step, key);
   }
 
   async function run(): Promise<void> {
@@ -46,7 +60,9 @@ export function keepWarm({ events, steps, signal, log, spreadMs = 500 }: WarmUpO
     running = true;
     while (again && !signal.aborted) {
       again = false;
+      busyMs = 0;
       await fillAll().catch((error: unknown) => log.debug({ err: error }, "The caches could not be filled ahead"));
+      await pause(rests * busyMs, signal);
     }
     running = false;
   }
