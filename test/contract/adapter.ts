@@ -63,8 +63,7 @@ async function nonsense({ one, two }: Record<"one" | "two", Awaited<ReturnType<t
   const live = () => true;
   createAdapterOrders(two.server, systemClock, live).onOrder(() => 7);
   const { publish } = adapterClient(one.door);
-  for (const [channel, words] of Object.entries(channels))
-    for (const word of words) await publish(channel, word);
+  for (const [channel, words] of Object.entries(channels)) for (const word of words) await publish(channel, word);
   // Who asks for what only a later release knows is answered, and does not wait.
   const answers: unknown[] = [];
   await until(() => {
