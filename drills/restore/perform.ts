@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
 import { startChat } from "../../test/support/chat.ts";
 import { deploy, deployedEnv, makeSecrets } from "../../test/support/deployment.ts";
-import { containerOf, createShell } from "../../test/support/pages.ts";
+import { shellBeside } from "../../test/support/pages.ts";
 import { until } from "../../test/support/until.ts";
 import { stateAt } from "../support/watch.ts";
 import { openEar, type Papers, startTraffic, type Traffic } from "../topology/traffic.ts";
@@ -159,15 +159,7 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     closing.push(() => client.close());
     const redis = await deploy({ kind: "redis", secrets });
     closing.push(() => redis.close());
-    const shell = await createShell({
-      env: {},
-      services: {
-        "docker compose stop redis": () => redis.kill(),
-        "docker compose up -d --wait redis": () => redis.start(),
-      },
-      containers: { redis: containerOf(redis, secrets) },
-      secrets: secrets.folder,
-    });
+    const shell = await shellBeside(redis, secrets);
     closing.push(shell.close);
     const env = {
       MONGODB_URL: member.url,

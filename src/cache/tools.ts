@@ -43,6 +43,10 @@ export interface Flushed {
   readonly epoch: number;
 }
 
+/** Of one cache, or of all when `name` is undefined. */
+export const prefixesOf = (prefixes: Readonly<Record<string, string>>, name: string | undefined): readonly string[] =>
+  name === undefined ? Object.values(prefixes) : [prefixes[name] ?? name];
+
 interface Flushing {
   settings: Pick<SettingsStore, "act">;
   db: Db;
@@ -60,8 +64,8 @@ export function flushCaches(
   name: string | undefined,
   by: ChangeBy,
 ): Promise<Flushed> {
-  const some = name === undefined ? Object.values(prefixes) : [prefixes[name] ?? name];
-  return settings.act(`cache flush${name === undefined ? "" : ` ${name}`}`, by, () => flush(where, some));
+  const what = name === undefined ? "cache flush" : `cache flush ${name}`;
+  return settings.act(what, by, () => flush(where, prefixesOf(prefixes, name)));
 }
 
 async function flush({ db, door, clock }: Omit<Flushing, "settings">, prefixes: readonly string[]): Promise<Flushed> {

@@ -1,6 +1,6 @@
 import { Argument, Command } from "commander";
 import { explainKey } from "../cache/journal.ts";
-import { countKeys, flushCaches, switchCache } from "../cache/tools.ts";
+import { countKeys, flushCaches, prefixesOf, switchCache } from "../cache/tools.ts";
 import { type CacheName, cacheNames, cachePrefixes, keyedByChannel } from "../chat/caches/index.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { silenceOf } from "../redis/silence.ts";
@@ -77,8 +77,7 @@ function flushCommand(desk: Desk): Command {
         const { door } = (await redis()).box;
         const { json, dryRun } = options;
         if (dryRun) {
-          const prefixes = name ? [cachePrefixes[name]] : Object.values(cachePrefixes);
-          const counts = await Promise.all(prefixes.map((prefix) => countKeys(door, prefix)));
+          const counts = await Promise.all(prefixesOf(cachePrefixes, name).map((prefix) => countKeys(door, prefix)));
           const all = counts.includes(undefined) ? undefined : counts.reduce<number>((sum, n) => sum + (n ?? 0), 0);
           const words = all === undefined ? await silenceOf(door) : `${all} keys would be deleted.`;
           return answer(desk, json, { keys: all ?? null, dryRun }, [words]);

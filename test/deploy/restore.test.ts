@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { blockWith } from "../guard/runbook.ts";
 import { type Deployed, type DeployedSecrets, deploy, makeSecrets } from "../support/deployment.ts";
 import { root } from "../support/files.ts";
-import { containerOf, createShell, type Shell } from "../support/pages.ts";
+import { containerOf, createShell, type Shell, shellBeside } from "../support/pages.ts";
 import { until } from "../support/until.ts";
 
 const run = promisify(execFile);
@@ -34,15 +34,7 @@ describe("a Redis is restored as docs/backup.md says", () => {
   afterAll(() => secrets?.remove());
   beforeEach(async () => {
     redis = await deploy({ kind: "redis", secrets });
-    shell = await createShell({
-      env: {},
-      services: {
-        "docker compose stop redis": () => redis.kill(),
-        "docker compose up -d --wait redis": () => redis.start(),
-      },
-      containers: { redis: containerOf(redis, secrets) },
-      secrets: secrets.folder,
-    });
+    shell = await shellBeside(redis, secrets);
   });
   afterEach(async () => {
     await shell?.close();

@@ -2,21 +2,21 @@ import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type Group, startGroup } from "../support/group.ts";
-import { type Browser, createBrowser } from "../support/http.ts";
+import { createBrowser } from "../support/http.ts";
 import { long } from "../support/long.ts";
 import { figureOf } from "../support/metrics.ts";
+import { createNeighbours, type Known } from "../support/neighbours.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
-import { createEar, credentialsOf, type Ear, open } from "../support/sockets.ts";
+import type { Ear } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
 
 const url = mongoUrl("between");
 // A busy server must not be taken for a dead one.
 const unhurried = { PRESENCE_LEASE: "20s" };
-const ears: Ear[] = [];
 let redis: RedisServer;
 let group: Group;
 let admin: Known;
-let serial = 0;
+const { register, tab, leave } = createNeighbours(() => group);
 
 beforeAll(async () => {
   redis = await startRedisServer();
@@ -30,28 +30,12 @@ beforeAll(async () => {
   await client.close();
 }, 120_000);
 afterAll(async () => {
-  for (const ear of ears) ear.close();
+  leave();
   redis?.thaw();
   await group?.close();
   await redis?.close();
   await dropDatabase(url);
 });
-
-type Known = Browser & { nickname: string; id: string };
-
-async function register(index: number): Promise<Known> {
-  const browser = createBrowser(group.at(index).url);
-  const nickname = `somebody-${++serial}`;
-  const { body } = await browser.register(nickname);
-  return Object.assign(browser, { nickname, id: body.user.id });
-}
-
-async function tab(browser: Browser, index: number): Promise<Ear> {
-  const ear = createEar(group.at(index).url, credentialsOf(browser));
-  ears.push(ear);
-  expect(await open(ear)).toBe("connected");
-  return ear;
-}
 
 /** One person on each of the two instances, in the same room. */
 async function pair() {

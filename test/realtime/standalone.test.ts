@@ -3,41 +3,31 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Group, startGroup } from "../support/group.ts";
 import { type Browser, createBrowser } from "../support/http.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
+import { createNeighbours } from "../support/neighbours.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
-import { createEar, credentialsOf, type Ear, open } from "../support/sockets.ts";
+import type { Ear } from "../support/sockets.ts";
 import { until } from "../support/until.ts";
 
-const ears: Ear[] = [];
 let mongod: OwnMongod;
 let redis: RedisServer;
 let group: Group;
-let serial = 0;
+const people = createNeighbours(() => group);
+const { register } = people;
 
 beforeAll(async () => {
   [mongod, redis] = await Promise.all([startMongod({ replicaSet: false }), startRedisServer()]);
   group = await startGroup({ count: 2, env: { MONGODB_URL: mongod.url, REDIS_URL: redis.url } });
 }, 120_000);
 afterAll(async () => {
-  for (const ear of ears) ear.close();
+  people.leave();
   await group?.close();
   await redis?.close();
   await mongod?.remove();
 });
 
-type Known = Browser & { nickname: string; id: string };
-
-async function register(index: number): Promise<Known> {
-  const browser = createBrowser(group.at(index).url);
-  const nickname = `somebody-${++serial}`;
-  const { body } = await browser.register(nickname);
-  return Object.assign(browser, { nickname, id: body.user.id });
-}
-
 /** In the room, by the instance with that index. */
 async function tab(browser: Browser, index: number): Promise<Ear> {
-  const ear = createEar(group.at(index).url, credentialsOf(browser));
-  ears.push(ear);
-  expect(await open(ear)).toBe("connected");
+  const ear = await people.tab(browser, index);
   await ear.join("general");
   return ear;
 }

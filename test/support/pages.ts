@@ -101,3 +101,16 @@ function runShell(lines: string, cwd: string, env: Record<string, string>): Retu
     child.once("close", (code) => resolve({ code, output: output.trim() }));
   });
 }
+
+/** For the pages about the one Redis of the deployment. */
+export function shellBeside(redis: Deployed, secrets: DeployedSecrets): Promise<Shell> {
+  return createShell({
+    env: {},
+    services: {
+      "docker compose stop redis": () => redis.kill(),
+      "docker compose up -d --wait redis": () => redis.start(),
+    },
+    containers: { redis: containerOf(redis, secrets) },
+    secrets: secrets.folder,
+  });
+}
