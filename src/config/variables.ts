@@ -196,6 +196,7 @@ export const groups = {
     TTL_USERS: variable(ttl, "300", "Life of the list of users in Redis, in seconds."),
     TTL_CHANNELS: variable(ttl, "300", "Life of the list of channels in Redis, in seconds."),
     TTL_MESSAGES: variable(ttl, "60", "Life of a channel's newest messages in Redis, in seconds."),
+    TTL_WHISPERS: variable(ttl, "300", "Life of the list of who whispers in a channel in Redis, in seconds."),
     TTL_EMOJI: variable(ttl, "86400", "Life of the counts of emoji in Redis, in seconds."),
     CACHE_LEASE: variable(duration(100, 60_000), "3s", "Who fills a cache has so long before another may."),
     CACHE_WAIT: variable(duration(0, 10_000), "250ms", "A request waits so long for who fills, then asks MongoDB."),

@@ -96,6 +96,7 @@ export function createRooms(options: Options): Rooms {
   }
 
   async function comeBack(guest: Guest, patient: boolean): Promise<void> {
+    if (guest.room || !guest.socket.connected) return;
     const remembered = await memory.recall(guest.sessionKey);
     const room = guest.cameFrom ?? remembered?.room;
     if (!room || guest.room || !guest.socket.connected) return;

@@ -32,6 +32,7 @@ export interface ChatCachesConfig {
   TTL_USERS: number;
   TTL_CHANNELS: number;
   TTL_MESSAGES: number;
+  TTL_WHISPERS: number;
   TTL_EMOJI: number;
   HISTORY_LIMIT: number;
 }
@@ -76,7 +77,7 @@ export function createChatCaches({ room, connection, config }: Options): ChatCac
       whisperDeclaration({
         messages: messageModel(connection),
         shape: shapes.hash({ form }),
-        ttlSeconds: config.TTL_MESSAGES,
+        ttlSeconds: config.TTL_WHISPERS,
         historyLimit,
       }),
     ),

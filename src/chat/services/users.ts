@@ -55,13 +55,15 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
       return user && toCard(user);
     },
     async setStatus(changes) {
-      if (changes.length === 0) return;
-      const bulk = changes.map(({ id, status, lastActive }) => ({
-        updateOne: {
-          filter: { _id: new Types.ObjectId(id) },
-          update: { $set: { status, ...(lastActive ? { lastActive } : {}) }, ...changed },
-        },
+      const updates = changes.map(({ id, status, lastActive }) => ({
+        filter: { _id: new Types.ObjectId(id) },
+        update: { $set: { status, ...(lastActive ? { lastActive } : {}) } },
       }));
+      const [first] = updates;
+      if (!first) return;
+      // Usually one: MongoDB answers what the user is afterwards with the write, where many are read again.
+      if (updates.length === 1) return void (await writes.one(first.filter, first.update));
+      const bulk = updates.map(({ filter, update }) => ({ updateOne: { filter, update: { ...update, ...changed } } }));
       await writes.many(
         changes.map(({ id }) => new Types.ObjectId(id)),
         () => users.bulkWrite(bulk, { ordered: false }),
