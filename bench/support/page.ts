@@ -1,9 +1,20 @@
-import { commandOf, type Figure, failuresOf, inUnit, reached, type Stored, shown, unsteady } from "./report.ts";
+import {
+  type Cell,
+  cellText,
+  commandOf,
+  type Figure,
+  failuresOf,
+  inUnit,
+  reached,
+  type Stored,
+  shown,
+  unsteady,
+} from "./report.ts";
 import { type Target, targets } from "./targets.ts";
 
-const row = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+const row = (cells: readonly Cell[]) => `| ${cells.map((cell) => cellText(cell).replaceAll("|", "\\|")).join(" | ")} |`;
 
-function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+function tableOf(head: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
   return [row(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(row)];
 }
 

@@ -16,8 +16,32 @@ export interface Report {
 export interface Table {
   readonly title: string;
   readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: readonly (readonly Cell[])[];
 }
+
+/** Words, or a number that stays one for whoever reads the stored result. */
+export type Cell = string | { readonly value: number; readonly unit: string; readonly digits?: number };
+
+/** What was not, or could not be, measured. */
+export const none = "–";
+
+/** A maker of cells; `digits` after the point, or as many as tell three figures. */
+const cellsIn =
+  (unit: string) =>
+  (value: number | undefined, digits?: number): Cell =>
+    value === undefined ? none : { value, unit, ...(digits !== undefined && { digits }) };
+
+export const count = cellsIn("");
+export const percent = cellsIn(" %");
+export const perSecond = cellsIn("/s");
+export const seconds = cellsIn(" s");
+export const ms = cellsIn(" ms");
+export const micro = cellsIn(" µs");
+export const megabytes = cellsIn(" MB");
+export const times = cellsIn("×");
+
+export const cellText = (cell: Cell): string =>
+  typeof cell === "string" ? cell : inUnit(cell.value, cell.unit, cell.digits);
 
 /** What a claim is judged by. */
 export interface Figure {
@@ -85,14 +109,16 @@ export function failuresOf({ failures, healthy }: Pick<Report, "failures" | "hea
   ];
 }
 
-export function shown(value: number): string {
-  if (!Number.isFinite(value)) return "–";
-  if (Number.isInteger(value)) return value.toLocaleString("en");
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
-  return value.toFixed(digits).replace(/\B(?=(\d{3})+$)/g, digits === 0 ? "," : "");
+export function shown(value: number, digits?: number): string {
+  if (!Number.isFinite(value)) return none;
+  const size = Math.abs(value);
+  const after = digits ?? (Number.isInteger(value) || size >= 100 ? 0 : size >= 10 ? 1 : 2);
+  return value.toLocaleString("en", { minimumFractionDigits: after, maximumFractionDigits: after });
 }
 
-export const inUnit = (value: number, unit: string) => `${shown(value)}${unit}`;
+/** What is no number has no unit. */
+export const inUnit = (value: number, unit: string, digits?: number) =>
+  Number.isFinite(value) ? `${shown(value, digits)}${unit}` : none;
 
 const targetOf = ({ target, atMost, unit }: Figure) =>
   target === undefined ? "" : `${atMost ? "≤" : "≥"} ${inUnit(target, unit)}`;
@@ -127,7 +153,7 @@ export function printed(report: Report | Stored): string[] {
   const tables = report.tables.flatMap(({ title, head, rows }) => [
     "",
     ...(title ? [title] : []),
-    ...table([head.map((word) => word.toUpperCase()), ...rows.map((row) => [...row])]),
+    ...table([head.map((word) => word.toUpperCase()), ...rows.map((row) => row.map(cellText))]),
   ]);
   const shares = report.healthy.map(
     ({ phase, share, least }) =>
