@@ -15,8 +15,6 @@ export interface Side {
   readonly redis: RedisServer;
   /** They live, and what that cost the server in seconds of processor time. */
   live(ms: number, rate: number): Promise<Lived & { cpu: number }>;
-  /** A figure of the server's own page of metrics, in sum over its labels. */
-  figure(series: string): Promise<number>;
   /** Reads that it has sent to MongoDB so far, by collection. */
   reads(): Promise<Map<string, number>>;
   close(): Promise<void>;
@@ -66,10 +64,14 @@ export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how
     if (error) throw new Error(`${name}: ${error}`);
     return result;
   }
-  const close = async () => {
-    people.kill("SIGKILL");
-    await server.close();
-    await redis.close();
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= (async () => {
+      people.kill("SIGKILL");
+      await server.close();
+      await redis.close();
+    })();
+    return closing;
   };
   try {
     await tell({ kind: "enter", url: server.url.replace("localhost", "127.0.0.1"), visitors, rooms });
@@ -86,7 +88,6 @@ export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how
       const lived = (await tell({ kind: "live", ms, rate })) as Lived;
       return { ...lived, cpu: cpuOf(server.pid) - before };
     },
-    figure: (series) => figureOf(server.url, series),
     async reads() {
       const reads = new Map<string, number>();
       for (const { labels, value } of (await figuresOf(server.url)).all("chat_mongo_queries_total")) {

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { figuresOf } from "../../test/support/metrics.ts";
 import type { Side } from "./side.ts";
 
-interface Change {
+export interface Change {
   before: number;
   after: number;
 }
@@ -13,7 +14,9 @@ export interface Steady {
   redis: Change;
 }
 
-const lookMs = 500;
+// Making the page of metrics takes the server some milliseconds, in which it answers nobody.
+const looks = 60;
+const seldomMs = 1_000;
 const partLooked = 0.15;
 
 /** The least in the first part of the samples and in the last: what garbage collection leaves. */
@@ -22,20 +25,27 @@ function changeOf(samples: readonly number[]): Change {
   return { before: Math.min(...samples.slice(0, some)), after: Math.min(...samples.slice(-some)) };
 }
 
-/** Looks at the memory of the server and of its Redis all the while. */
-export async function memoryOf<T>(side: Side, work: () => Promise<T>): Promise<Steady & { lived: T }> {
+/** Looks at the memory of the server and of its Redis all the while, about `ms` long, and once at the end. */
+export async function memoryOf<T>(side: Side, ms: number, work: () => Promise<T>): Promise<Steady & { lived: T }> {
   const samples = { heap: [] as number[], rss: [] as number[], redis: [] as number[] };
-  let over = false;
+  async function look(): Promise<void> {
+    const figures = await figuresOf(side.server.url);
+    samples.heap.push(figures.of("nodejs_heap_size_used_bytes") ?? Number.NaN);
+    samples.rss.push(figures.of("process_resident_memory_bytes") ?? Number.NaN);
+    samples.redis.push(Number(await side.redis.info("used_memory")));
+  }
+  const lookMs = Math.max(ms / looks, seldomMs);
+  const over = new AbortController();
+  const { signal } = over;
   const looking = (async () => {
-    while (!over) {
-      samples.heap.push(await side.figure("nodejs_heap_size_used_bytes"));
-      samples.rss.push(await side.figure("process_resident_memory_bytes"));
-      samples.redis.push(Number(await side.redis.info("used_memory")));
-      await pause(lookMs);
+    while (!signal.aborted) {
+      await look();
+      await pause(lookMs, undefined, { signal }).catch(() => undefined);
     }
   })();
   const lived = await work();
-  over = true;
+  over.abort();
   await looking;
+  await look();
   return { lived, heap: changeOf(samples.heap), rss: changeOf(samples.rss), redis: changeOf(samples.redis) };
 }
