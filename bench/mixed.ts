@@ -4,7 +4,7 @@ import { figuresOf } from "../test/support/metrics.ts";
 import { seed, type Visitor } from "./cache/seed.ts";
 import { type Lived, mix } from "./mixed/people.ts";
 import { type Side, startSide } from "./mixed/side.ts";
-import { type Change, memoryOf, type Steady } from "./mixed/steady.ts";
+import { type Memory, memoryOf, tidying } from "./mixed/steady.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { type Cell, count, type Figure, megabytes, ms, percent, perSecond, type Report } from "./support/report.ts";
 import { median, ratioOf } from "./support/sums.ts";
@@ -22,6 +22,8 @@ const whole: Size = { people: 1_000, rate: 80, rounds: 3, ms: 6_000, steadyMs: 3
 const brief: Size = { people: 300, rate: 80, rounds: 3, ms: 4_000, steadyMs: 25_000 };
 const sizes = { channels: 50, messages: 100_000 };
 const leastKept = 0.9;
+/** Part of the long load that is lived before memory is looked at for the first time. */
+const settling = 0.15;
 const givenToRedis = 256 * 2 ** 20;
 const rooms = Array.from({ length: sizes.channels }, (_, n) => n)
   .filter((n) => n % 7 !== 6)
@@ -50,7 +52,8 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
   try {
     const db = client.db();
     const visitors: Visitor[] = await seed(db, { users: size.people, ...sizes });
-    for (const [name, env] of configured) sides.push(await startSide({ name, mongoUrl, visitors, rooms, env }));
+    const how = { nodeArgs: tidying };
+    for (const [name, env] of configured) sides.push(await startSide({ name, mongoUrl, visitors, rooms, env, how }));
     const results = new Map<Side, Round[]>(sides.map((side) => [side, []]));
     for (let turn = -1; turn < size.rounds; turn += 1)
       for (const side of turn % 2 === 0 ? sides : [...sides].reverse()) {
@@ -59,12 +62,15 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
       }
     const [off, l2, on] = sides as [Side, Side, Side];
     await Promise.all([off.close(), l2.close()]);
+    await on.live(size.steadyMs * settling, size.rate);
+    const before = await memoryOf(on);
     const hitsBefore = await cacheReads(on);
-    const steady = await memoryOf(on, size.steadyMs, () => round(on, size.steadyMs, size.rate));
+    const lived = await round(on, size.steadyMs, size.rate);
+    const memory = { before, after: await memoryOf(on) };
     const hits = between(hitsBefore, await cacheReads(on));
     const connections = Number(await on.redis.info("connected_clients"));
     const of = (side: Side) => results.get(side) ?? [];
-    return reportOf({ size, sides, of, off, l2, on, steady, hits, connections });
+    return reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connections });
   } finally {
     await Promise.all(sides.map((side) => side.close()));
     await client.close();
@@ -97,15 +103,17 @@ interface Outcome {
   off: Side;
   l2: Side;
   on: Side;
-  steady: Steady & { lived: Round };
+  /** Alone, and on and on. */
+  lived: Round;
+  memory: { before: Memory; after: Memory };
   hits: CacheReads;
   connections: number;
 }
 
-function reportOf({ size, sides, of, off, l2, on, steady, hits, connections }: Outcome): Report {
+function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connections }: Outcome): Report {
   const per = (side: Side) => of(side).map((one) => one.actions / one.cpu);
   // What lapses once a minute would be in one of the short rounds or in none: what is shipped counts as long as it runs.
-  const all = (side: Side) => (side === on ? [...of(side), steady.lived] : of(side));
+  const all = (side: Side) => (side === on ? [...of(side), lived] : of(side));
   const perAction = (side: Side, counted: (one: Round) => number) =>
     sum(all(side).map(counted)) / sum(all(side).map(({ actions }) => actions));
   const reads = (side: Side) => perAction(side, (one) => sum([...one.reads.values()]));
@@ -127,18 +135,18 @@ function reportOf({ size, sides, of, off, l2, on, steady, hits, connections }: O
   const collections = asked.filter((name) => sides.some((side) => readsOf(side, name) >= 0.001)).sort();
   const bad = [
     ...sides.flatMap((side) => of(side).map((one) => ({ name: side.name, bad: one.bad }))),
-    { name: "L1, on and on", bad: steady.lived.bad },
+    { name: "L1, on and on", bad: lived.bad },
   ];
   const inMegabytes = (bytes: number) => bytes / 2 ** 20;
-  const change = (title: string, { before, after }: Change): Cell[] => [
+  const change = (title: string, of: keyof Memory): Cell[] => [
     title,
-    ...[before, after].map((bytes) => megabytes(inMegabytes(bytes))),
+    ...[memory.before, memory.after].map((at) => megabytes(inMegabytes(at[of]))),
   ];
-  const steadiness = (name: string, { before, after }: Change, target: number): Figure => ({
-    ...{ name, value: after / before, ours: inMegabytes(after), other: inMegabytes(before), unit: "×" },
+  const steadiness = (name: string, of: keyof Memory, target: number): Figure => ({
+    ...{ name: `${name} after / before`, value: memory.after[of] / memory.before[of], unit: "×" },
+    ...{ ours: inMegabytes(memory.after[of]), other: inMegabytes(memory.before[of]) },
     ...{ target, atMost: true },
   });
-  const { heap, rss, redis, lived } = steady;
   return {
     kind: "bench",
     name: "mixed",
@@ -172,7 +180,11 @@ function reportOf({ size, sides, of, off, l2, on, steady, hits, connections }: O
       {
         title: "memory, before and after",
         head: ["", "before", "after"],
-        rows: [change("heap of the server in use", heap), change("the server's process", rss), change("Redis", redis)],
+        rows: [
+          change("heap of the server in use", "heap"),
+          change("the server's process", "rss"),
+          change("Redis", "redis"),
+        ],
       },
     ],
     figures: [
@@ -201,14 +213,14 @@ function reportOf({ size, sides, of, off, l2, on, steady, hits, connections }: O
       { name: "connections to Redis", value: connections, unit: "", target: 1_000, atMost: true },
       {
         name: "memory of Redis, of 256 MB",
-        value: (100 * redis.after) / givenToRedis,
+        value: (100 * memory.after.redis) / givenToRedis,
         unit: " %",
         target: 70,
         atMost: true,
       },
-      steadiness("heap after / before", heap, 1.2),
-      steadiness("process after / before", rss, 1.25),
-      steadiness("Redis's memory after / before", redis, 1.25),
+      steadiness("heap", "heap", 1.2),
+      steadiness("process", "rss", 1.25),
+      steadiness("Redis's memory", "redis", 1.25),
     ],
     healthy: [on, l2].map((side) => ({
       phase: side.name,

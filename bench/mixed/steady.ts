@@ -1,51 +1,26 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { figuresOf } from "../../test/support/metrics.ts";
 import type { Side } from "./side.ts";
 
-export interface Change {
-  before: number;
-  after: number;
+/** What a server holds and what its Redis does, in bytes. */
+export interface Memory {
+  readonly heap: number;
+  readonly rss: number;
+  readonly redis: number;
 }
 
-/** In bytes. */
-export interface Steady {
-  heap: Change;
-  rss: Change;
-  redis: Change;
-}
+/** For the program of a side whose memory is looked at: it throws away what nobody needs when it is told to. */
+export const tidying = ["--expose-gc", "--import", 'data:text/javascript,process.on("SIGUSR2",()=>globalThis.gc())'];
 
-// Making the page of metrics takes the server some milliseconds, in which it answers nobody.
-const looks = 60;
-const seldomMs = 1_000;
-const partLooked = 0.15;
+const looks = 3;
 
-/** The least in the first part of the samples and in the last: what garbage collection leaves. */
-function changeOf(samples: readonly number[]): Change {
-  const some = Math.max(3, Math.ceil(samples.length * partLooked));
-  return { before: Math.min(...samples.slice(0, some)), after: Math.min(...samples.slice(-some)) };
-}
-
-/** Looks at the memory of the server and of its Redis all the while, about `ms` long, and once at the end. */
-export async function memoryOf<T>(side: Side, ms: number, work: () => Promise<T>): Promise<Steady & { lived: T }> {
-  const samples = { heap: [] as number[], rss: [] as number[], redis: [] as number[] };
-  async function look(): Promise<void> {
-    const figures = await figuresOf(side.server.url);
-    samples.heap.push(figures.of("nodejs_heap_size_used_bytes") ?? Number.NaN);
-    samples.rss.push(figures.of("process_resident_memory_bytes") ?? Number.NaN);
-    samples.redis.push(Number(await side.redis.info("used_memory")));
+/** The least that a few looks find: the signal is heard a moment later. */
+export async function memoryOf({ server, redis }: Side): Promise<Memory> {
+  process.kill(server.pid, "SIGUSR2");
+  const found = { heap: Number.POSITIVE_INFINITY, rss: Number.POSITIVE_INFINITY };
+  for (let look = 0; look < looks; look += 1) {
+    const figures = await figuresOf(server.url);
+    found.heap = Math.min(found.heap, figures.of("nodejs_heap_size_used_bytes") ?? Number.NaN);
+    found.rss = Math.min(found.rss, figures.of("process_resident_memory_bytes") ?? Number.NaN);
   }
-  const lookMs = Math.max(ms / looks, seldomMs);
-  const over = new AbortController();
-  const { signal } = over;
-  const looking = (async () => {
-    while (!signal.aborted) {
-      await look();
-      await pause(lookMs, undefined, { signal }).catch(() => undefined);
-    }
-  })();
-  const lived = await work();
-  over.abort();
-  await looking;
-  await look();
-  return { lived, heap: changeOf(samples.heap), rss: changeOf(samples.rss), redis: changeOf(samples.redis) };
+  return { ...found, redis: Number(await redis.info("used_memory")) };
 }
