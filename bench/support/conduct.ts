@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, platform, totalmem } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../src/kernel/errors.ts";
 import { measurementsPage } from "./page.ts";
+import { codeLine, machineLine } from "./place.ts";
 import { failuresOf, type Judged, printed, type Report, reached, type Stored, unsteady } from "./report.ts";
+import { targetsOf } from "./targets.ts";
 
 /** npm runs its scripts in the folder of the project. */
 const folder = () => join(process.cwd(), "docs/measurements");
@@ -26,73 +26,82 @@ export interface Conducted {
   load(name: string): Promise<{ run(options: RunOptions): Promise<Report> }>;
 }
 
-const machineLine = () =>
-  `${cpus().length} × ${cpus()[0]?.model.trim() ?? "processor"}, ${Math.round(totalmem() / 2 ** 30)} GB, ${platform()}, Node ${process.versions.node}`;
-
-const measured = ["src", "bench", "drills", "test/support", "package-lock.json"];
-
-/** The last commit that changed what is measured; a `+` after it: with changes that are in none. */
-function codeLine(): string {
-  const git = (...words: string[]) => execFileSync("git", words, { encoding: "utf8", stdio: "pipe" }).trim();
-  try {
-    const commit = git("log", "-1", "--format=%h", "--abbrev=7", "--", ...measured);
-    return git("status", "--porcelain", "--", ...measured) === "" ? commit : `${commit}+`;
-  } catch {
-    return "no commit";
-  }
-}
-
 export function storedReports(from = folder()): Stored[] {
   if (!existsSync(from)) return [];
   const files = readdirSync(from).filter((file) => file.endsWith(".json"));
   return files.sort().map((file) => JSON.parse(readFileSync(join(from, file), "utf8")) as Stored);
 }
 
+/** How it was run. */
+type How = Required<Pick<Stored, "form" | "seconds" | "code" | "databases">>;
+
 /** Beside the one of the run before. Other code may well be better or worse: only what it leaves as it was is confirmed by it. */
-function judged(figure: Judged, before: Stored | undefined, code: string): Judged {
+function judged(figure: Judged, before: Stored | undefined, { code, databases }: How): Judged {
   const former = before?.figures.find(({ name }) => name === figure.name)?.value;
-  if (former === undefined) return figure;
+  if (former === undefined || !Number.isFinite(former)) return figure;
   const beside = { ...figure, former };
-  const same = before?.code === code && !code.endsWith("+");
+  const same = before?.code === code && before.databases === databases && !code.endsWith("+");
   return same || unsteady(beside) === false ? beside : figure;
 }
 
-interface How extends Required<Pick<Stored, "form" | "seconds" | "code">> {
-  whole?: boolean;
+/** JSON with a line for each list of numbers or words. */
+function written(stored: Stored): string {
+  const inOneLine = (flat: string) => flat.replace(/\s*\n\s*/g, " ");
+  return `${JSON.stringify(stored, undefined, 2).replace(/\[[^[\]{}]*\]/g, inOneLine)}\n`;
 }
 
 /**
  * Beside the run before, where that was as long and on the same machine. A short run does not take the place of a whole one,
- * unless it failed; a part of one (`whole: false`) takes nobody's.
+ * unless it failed; a part of one (`whole: false`) takes nobody's; what came to no figures leaves those that were there, and
+ * says that it failed.
  */
-export function store(report: Report, how: How, where = folder()): Stored {
+export function store(report: Report, { whole = true, ...how }: How & { whole?: boolean }, where = folder()): Stored {
   const file = join(where, `${report.kind}-${report.name}.json`);
-  const { whole = true, form, seconds, code } = how;
   const machine = machineLine();
   const before = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Stored) : undefined;
-  const comparable = before?.machine === machine && before.form === form;
-  const figures = report.figures.map((figure) => judged(figure, comparable ? before : undefined, code));
+  const comparable = before?.machine === machine && before.form === how.form;
+  const figures = report.figures.map((figure) => judged(figure, comparable ? before : undefined, how));
   const date = new Date().toISOString().slice(0, 16).replace("T", " ");
-  const stored: Stored = { ...report, figures, form, date, machine, code, seconds };
-  const lesser = form === "short" && before?.form === "whole" && before.machine === machine;
-  if (!whole || (lesser && failuresOf(stored).length === 0)) return stored;
+  const run: Stored = { ...report, figures, date, machine, ...how };
+  const lesser = how.form === "short" && before?.form === "whole" && before.machine === machine;
+  if (!whole || (lesser && failuresOf(run).length === 0)) return run;
+  const crashed = figures.length === 0 && before;
+  const when = `${date} on ${machine}, commit ${how.code}`;
+  const kept = crashed ? { ...before, failures: report.failures.map((why) => `${when}: ${why}`) } : run;
   mkdirSync(where, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(stored, undefined, 2)}\n`);
-  return stored;
+  writeFileSync(file, written(kept));
+  return run;
 }
 
-async function conductOne({ kind, load }: Conducted, name: string, options: RunOptions): Promise<Stored> {
+/** What the page asks of it, and it does not say: forgotten, or by another name. */
+export const unanswered = ({ kind, name, figures }: Report): string[] =>
+  targetsOf(kind, name)
+    .filter(({ figure }) => !figures.some((one) => one.name === figure))
+    .map(({ figure }) => `docs/measurements.md asks for "${figure}", which was not measured`);
+
+async function conductOne(
+  { kind, load }: Conducted,
+  name: string,
+  options: RunOptions,
+  databases: string,
+): Promise<Stored> {
   const since = performance.now();
-  const measure = async () => (await load(name)).run(options);
+  const code = codeLine();
+  const whole = options.args.length === 0;
+  const measure = async (): Promise<Report> => {
+    const report = await (await load(name)).run(options);
+    return whole ? { ...report, failures: [...report.failures, ...unanswered(report)] } : report;
+  };
   const report = await measure().catch((error: unknown): Report => {
     console.error(`${kind} ${name} could not be run to its end:`, error);
     const failures = [`it could not be run to its end: ${messageOf(error)}`];
     return { kind, name, what: "no result", tables: [], figures: [], healthy: [], failures };
   });
   const seconds = Math.round((performance.now() - since) / 1_000);
-  const whole = options.args.length === 0;
-  const stored = store(report, { form: options.short ? "short" : "whole", seconds, code: codeLine(), whole });
-  console.log(`${printed(stored).join("\n")}\n${seconds} s on ${stored.machine}, commit ${stored.code}\n`);
+  const stored = store(report, { form: options.short ? "short" : "whole", seconds, code, databases, whole });
+  console.log(
+    `${printed(stored).join("\n")}\n${seconds} s on ${stored.machine}, ${databases}, commit ${stored.code}\n`,
+  );
   if (!whole) console.log(`Not kept in docs/measurements: it was run with ${options.args.join(" ")}\n`);
   return stored;
 }
@@ -112,6 +121,9 @@ export async function conduct(conducted: Conducted, words: readonly string[]): P
   const chosen = name === undefined ? names.filter((one) => !apart.includes(one)) : [name];
   const done: Stored[] = [];
   const left: string[] = [];
+  // Whoever only makes the page of what is stored needs no databases.
+  const { databasesLine } = await import("./databases.ts");
+  const databases = await databasesLine();
   for (const one of chosen) {
     const why = lacking?.(one);
     if (why) {
@@ -119,7 +131,7 @@ export async function conduct(conducted: Conducted, words: readonly string[]): P
       left.push(one);
       continue;
     }
-    done.push(await conductOne(conducted, one, { short, args }));
+    done.push(await conductOne(conducted, one, { short, args }, databases));
     writeFileSync(page(), measurementsPage(storedReports()));
   }
   const failed = done.filter((one) => failuresOf(one).length > 0).map((one) => one.name);

@@ -22,31 +22,48 @@ function rangeOf({ min, max, unit }: Figure): string {
   return min === undefined || max === undefined ? "" : `${inUnit(min, unit)} … ${inUnit(max, unit)}`;
 }
 
-function targetRow(reports: readonly Stored[], { says, of, figure: name, target, atMost, why }: Target): string[] {
+function targetRow(reports: readonly Stored[], asked: Target): string[] {
+  const { says, of, figure: name, among, target, atMost, why } = asked;
   const report = reports.find(({ kind, name }) => `${kind} ${name}` === of);
-  const found = report?.figures.find((one) => one.name === name);
+  const figureOf = (name: string) => report?.figures.find((one) => one.name === name);
+  const found = figureOf(name);
   const command = `\`npm run ${of.replace(" ", " -- ")}\``;
-  if (!report || !found) return [says, "not measured yet", "", "", command];
+  if (!report || !found) return [says, "**not measured yet**", "", "", command];
   const good = reached({ ...found, target, ...(atMost ? { atMost } : { atMost: false }) });
+  const failed = failuresOf(report).length > 0;
   const steadiness = unsteady(found);
-  const doubt = steadiness === undefined ? ", one run" : steadiness ? ", **unsteady**" : "";
-  const short = report.form === "short" ? ", short form" : "";
+  const verdict = [
+    ...(good ? [] : ["**MISSED**"]),
+    ...(failed ? ["**FAILED run**"] : good ? ["reached"] : []),
+    ...(steadiness === undefined ? ["one run"] : steadiness ? ["**unsteady**"] : []),
+    ...(report.form === "short" ? ["short form"] : []),
+  ];
+  const all = among === undefined ? undefined : figureOf(among);
   return [
     says,
-    inUnit(found.value, found.unit),
+    `${inUnit(found.value, found.unit)}${all ? ` of ${inUnit(all.value, all.unit)}` : ""}`,
     rangeOf(found),
-    `${good ? "reached" : "**MISSED**"}${doubt}${short}${!good && why ? `: ${why}` : ""}`,
+    `${verdict.join(", ")}${!good && why ? `: ${why}` : ""}`,
     command,
   ];
 }
 
-function section(report: Stored): string[] {
+/** `machines`: of all reports; where they differ, each says its own. */
+function section(report: Stored, machines: readonly string[]): string[] {
   const failures = failuresOf(report);
   const healthy = report.healthy.map(({ phase, share }) => `${phase} ${(share * 100).toFixed(1)} %`);
+  const run = [
+    `\`${commandOf(report)}\``,
+    report.date,
+    ...(machines.length > 1 ? [`on ${report.machine}`] : []),
+    ...(report.code ? [`commit ${report.code}`] : []),
+    ...(report.databases ? [report.databases] : []),
+    `${report.seconds} s`,
+  ];
   return [
     `### ${report.kind} ${report.name}`,
     "",
-    `${report.what}. \`${commandOf(report)}\`, ${report.date}${report.code ? `, commit ${report.code}` : ""}, ${report.seconds} s: ${failures.length === 0 ? "passed" : `**FAILED**: ${failures.join("; ")}`}.`,
+    `${report.what}. ${run.join(", ")}: ${failures.length === 0 ? "passed" : `**FAILED**: ${failures.join("; ")}`}.`,
     ...report.tables.flatMap(({ title, head, rows }) => [
       "",
       ...(title ? [`${title}:`, ""] : []),
@@ -75,7 +92,7 @@ export function measurementsPage(reports: readonly Stored[]): string {
     "What was promised, what is reached, and the command that shows it. `npm run bench` and `npm run drill` make this page from",
     "the results in [measurements/](measurements/); no number is written by hand. A ratio is taken in one run, in turns, with what",
     "it is compared with. *One run*: not repeated yet on that machine; *unsteady*: another run of the same code differs by more",
-    "than a quarter.",
+    "than a quarter, a percentage by more than a quarter of what it leaves.",
     "",
     reports.length === 0
       ? "Nothing has been measured yet."
@@ -100,7 +117,7 @@ export function measurementsPage(reports: readonly Stored[]): string {
       : []),
     "## Every run",
     "",
-    ...reports.flatMap(section),
+    ...reports.flatMap((report) => section(report, machines)),
   ]
     .join("\n")
     .trimEnd()

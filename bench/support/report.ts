@@ -56,6 +56,8 @@ export interface Figure {
   /** Over the rounds. */
   readonly min?: number;
   readonly max?: number;
+  /** What each side reached, round by round. */
+  readonly rounds?: { readonly ours: readonly number[]; readonly other: readonly number[] };
   readonly target?: number;
   /** The target is not to be exceeded. */
   readonly atMost?: boolean;
@@ -81,20 +83,29 @@ export interface Stored extends Omit<Report, "figures"> {
   readonly machine: string;
   /** The last commit that changed what is measured; a `+` after it: with changes that are in none. */
   readonly code?: string;
+  /** Their versions. */
+  readonly databases?: string;
   readonly seconds: number;
 }
 
 export const commandOf = ({ kind, name, form }: Pick<Stored, "kind" | "name" | "form">) =>
   `npm run ${kind} -- ${name}${form === "short" ? " --short" : ""}`;
 
+/** What could not be measured, which the stored result has as null, reached nothing. */
 export const reached = ({ value, target, atMost }: Figure): boolean =>
-  target === undefined || (atMost ? value <= target : value >= target);
+  target === undefined || (Number.isFinite(value) && (atMost ? value <= target : value >= target));
 
 const within = 0.25;
 
-/** Another run did not come within a quarter of it; undefined when there was no other. */
-export const unsteady = ({ value, former }: Judged): boolean | undefined =>
-  former === undefined ? undefined : !(Math.abs(value - former) <= within * Math.abs(former));
+/**
+ * Another run did not come within a quarter of it; undefined when there was no other. A percentage is as far off as what it
+ * leaves: 97 % and 98 % are a third apart. What is less than a point counts as one.
+ */
+export function unsteady({ value, former, unit }: Judged): boolean | undefined {
+  if (former === undefined) return undefined;
+  const size = unit === " %" ? Math.max(1, Math.min(Math.abs(former), Math.abs(100 - former))) : Math.abs(former);
+  return !(Math.abs(value - former) <= within * size);
+}
 
 /** Failures, and phases in which Redis answered too little. */
 export function failuresOf({ failures, healthy }: Pick<Report, "failures" | "healthy">): string[] {

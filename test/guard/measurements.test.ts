@@ -1,11 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { store, storedReports } from "../../bench/support/conduct.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { store, storedReports, unanswered } from "../../bench/support/conduct.ts";
 import { measurementsPage } from "../../bench/support/page.ts";
-import { printed, reached, type Stored, unsteady } from "../../bench/support/report.ts";
-import { median } from "../../bench/support/sums.ts";
+import type { Report, Stored } from "../../bench/support/report.ts";
 import { targets } from "../../bench/support/targets.ts";
 import { filesBelow, root } from "../support/files.ts";
 
@@ -24,6 +23,8 @@ const example: Stored = {
   failures: [],
 };
 
+const ratio = { name: "a ratio", unit: "×", value: 2 };
+
 describe("the page of measurements", () => {
   it("is what the stored results make", () => {
     expect(readFileSync(join(root, "docs/measurements.md"), "utf8")).toBe(measurementsPage(reports));
@@ -38,77 +39,133 @@ describe("the page of measurements", () => {
     expect(asked.filter((of) => !known.includes(of))).toEqual([]);
   });
 
-  it("asks for figures that their reports have", () => {
-    const missing = Object.values(targets)
-      .flat()
-      .filter(({ of, figure }) => {
-        const report = reports.find(({ kind, name }) => `${kind} ${name}` === of);
-        return report && !report.figures.some(({ name }) => name === figure);
-      });
-    expect(missing).toEqual([]);
+  it("says what its reports do not have yet, and a run fails that does not measure what is asked of it", () => {
+    const page = measurementsPage(reports);
+    const asked = Object.values(targets).flat();
+    const figures = (of: string) => reports.find(({ kind, name }) => `${kind} ${name}` === of)?.figures ?? [];
+    for (const { says, of, figure } of asked) {
+      const measured = figures(of).some(({ name }) => name === figure);
+      expect(page.includes(`| ${says} | **not measured yet** |`), says).toBe(!measured);
+    }
+    expect(unanswered({ ...example, name: "login" })).toEqual([
+      'docs/measurements.md asks for "logins beside the stock store", which was not measured',
+    ]);
+    const figure = { ...ratio, name: "logins beside the stock store" };
+    expect(unanswered({ ...example, name: "login", figures: [figure] })).toEqual([]);
   });
 
   it("says plainly what was missed", () => {
     const page = measurementsPage([{ ...example, name: "mixed" }]);
     expect(page).toContain("| hit rate over 80 % | 79 % |  | **MISSED** | `npm run bench -- mixed` |");
-    expect(page).toContain("not measured yet");
   });
 
-  it("marks what another run does not show again", () => {
-    const ratio = { name: "a ratio", unit: "×", value: 2 };
-    expect([unsteady(ratio), unsteady({ ...ratio, former: 1.7 }), unsteady({ ...ratio, former: 1.5 })]).toEqual([
+  it("calls nothing reached that was not measured, or by a run that failed", () => {
+    const rowOf = (report: Stored) =>
+      measurementsPage([{ ...report, name: "mixed" }])
+        .split("\n")
+        .find((line) => line.startsWith("| an answer under 100 ms"));
+    const figure = { name: "an answer, mean", unit: " ms", value: 2 };
+    const lost = JSON.parse(JSON.stringify({ ...figure, value: Number.NaN }));
+    expect(rowOf({ ...example, figures: [figure] })).toContain("| 2 ms |  | reached, one run |");
+    expect(rowOf({ ...example, figures: [lost] })).toContain("| – |  | **MISSED**, one run |");
+    expect(rowOf({ ...example, figures: [figure], failures: ["it broke"] })).toContain("| **FAILED run**, one run |");
+    const healthy = [{ phase: "warm", share: 0.5, least: 0.9 }];
+    expect(rowOf({ ...example, figures: [figure], healthy })).toContain("| **FAILED run**, one run |");
+  });
+
+  it("says of how many answers none was wrong", () => {
+    const figures = [
+      { name: "wrong answers", unit: "", value: 0 },
+      { name: "answers compared with MongoDB", unit: "", value: 1_418 },
+    ];
+    expect(measurementsPage([{ ...example, name: "cache", figures }])).toContain("| 0 of 1,418 |");
+  });
+
+  it("tells the machines of the runs, where they are several, and the databases", () => {
+    const other = { ...example, name: "cache", machine: "two", databases: "Redis 7.0.15, MongoDB 8.0.4" };
+    expect(measurementsPage([example])).not.toContain("on one, ");
+    const page = measurementsPage([example, other]);
+    expect(page).toContain("2026-01-01 00:00, on one, 1 s: passed");
+    expect(page).toContain("2026-01-01 00:00, on two, Redis 7.0.15, MongoDB 8.0.4, 1 s: passed");
+  });
+
+  it("shows numbers of tables with their units", () => {
+    const rows = [["a side", { value: 1_234.5, unit: " ms" }, { value: 0.5, unit: " %", digits: 1 }, "–"]];
+    const tables = [{ title: "", head: ["side", "took", "lost", ""], rows }];
+    expect(measurementsPage([{ ...example, tables }])).toContain("| a side | 1,235 ms | 0.5 % | – |");
+  });
+});
+
+describe("the stored results", () => {
+  let folder = "";
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "sluice-measurements-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  interface More {
+    code?: string;
+    databases?: string;
+    whole?: boolean;
+    failures?: string[];
+  }
+  const how = { seconds: 1, code: "a", databases: "Redis 7" };
+  const keep = (report: Partial<Report>, form: Stored["form"], more: Omit<More, "failures"> = {}) =>
+    store({ ...example, ...report }, { ...how, form, ...more }, folder);
+  const run = (value: number, form: Stored["form"], { failures = [], ...more }: More = {}) =>
+    keep({ figures: [{ ...ratio, value }], failures }, form, more).figures[0]?.former;
+  const kept = () => storedReports(folder).map(({ form, figures }) => [form, figures[0]?.value]);
+
+  it("have beside them the run before, if that was as long, and a short one does not take the place of a whole one", () => {
+    expect([run(3, "short"), run(4, "short"), run(2, "whole"), run(1, "whole"), run(5, "short")]).toEqual([
       undefined,
-      false,
-      true,
+      3,
+      undefined,
+      2,
+      undefined,
+    ]);
+    expect(kept()).toEqual([["whole", 1]]);
+    expect(run(9, "whole", { whole: false })).toBe(1);
+    expect(kept()).toEqual([["whole", 1]]);
+    run(0, "short", { failures: ["it broke"] });
+    expect(kept()).toEqual([["short", 0]]);
+  });
+
+  it("of other code, of code that is in no commit and of other databases confirm, and refute nothing", () => {
+    run(3, "whole");
+    expect([
+      run(5, "whole", { code: "b" }),
+      run(5.1, "whole", { code: "c" }),
+      run(9, "whole", { code: "c+" }),
+      run(10, "whole", { code: "c+" }),
+      run(20, "whole", { code: "c+" }),
+    ]).toEqual([undefined, 5, undefined, 9, undefined]);
+    run(3, "whole");
+    expect([run(9, "whole", { databases: "Redis 8" }), run(9, "whole", { databases: "Redis 7" })]).toEqual([
+      undefined,
+      9,
     ]);
   });
 
-  it("compares a run with the one before it, if that was as long, and keeps a whole one when a short one comes", () => {
-    const folder = mkdtempSync(join(tmpdir(), "sluice-measurements-"));
-    try {
-      const run = (
-        value: number,
-        form: Stored["form"],
-        more: { code?: string; whole?: boolean; failures?: string[] } = {},
-      ) => {
-        const { failures = [], ...how } = more;
-        const report = { ...example, figures: [{ name: "a ratio", unit: "×", value }], failures };
-        return store(report, { form, seconds: 1, code: "a", ...how }, folder).figures[0]?.former;
-      };
-      expect([run(3, "short"), run(4, "short"), run(2, "whole"), run(1, "whole"), run(5, "short")]).toEqual([
-        undefined,
-        3,
-        undefined,
-        2,
-        undefined,
-      ]);
-      const kept = () => storedReports(folder).map(({ form, figures }) => [form, figures[0]?.value]);
-      expect(kept()).toEqual([["whole", 1]]);
-      // Of other code, or of code that is in no commit, only what is confirmed.
-      expect([
-        run(3, "whole", { code: "b" }),
-        run(3.1, "whole", { code: "c" }),
-        run(9, "whole", { code: "c+" }),
-      ]).toEqual([undefined, 3, undefined]);
-      expect(run(10, "whole", { code: "c+", whole: false })).toBe(9);
-      expect(kept()).toEqual([["whole", 9]]);
-      run(0, "short", { failures: ["it broke"] });
-      expect(kept()).toEqual([["short", 0]]);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+  it("of a run that came to nothing are those of the run before, which says so", () => {
+    run(3, "whole");
+    const [before] = storedReports(folder);
+    const crashed = { what: "no result", figures: [], failures: ["it could not be run to its end: no Redis"] };
+    expect(keep(crashed, "short", { code: "b" }).figures).toEqual([]);
+    const [after] = storedReports(folder);
+    expect(after).toEqual({
+      ...before,
+      failures: [expect.stringMatching(/, commit b: it could not be .*: no Redis$/)],
+    });
+    expect(run(3.1, "whole")).toBe(3);
+    expect(storedReports(folder)[0]?.failures).toEqual([]);
   });
 
-  it("takes the middle of the rounds, between two where they are even", () => {
-    expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([5])]).toEqual([2, 2.5, 5]);
-  });
-
-  it("tells at least from at most, and a failure from a figure", () => {
-    expect(reached({ name: "", unit: "", value: 2, target: 1 })).toBe(true);
-    expect(reached({ name: "", unit: "", value: 2, target: 1, atMost: true })).toBe(false);
-    expect(printed(example).at(-1)).toBe("Passed.");
-    expect(printed({ ...example, healthy: [{ phase: "cold", share: 0 / 0, least: 0.9 }] }).at(-1)).toContain("FAILED");
-    const hardly = { phase: "warm", share: 0.5, least: 0.9 };
-    expect(printed({ ...example, healthy: [hardly] }).at(-1)).toContain("FAILED: warm: Redis answered 50.0 %");
+  it("keep the rounds, each list in one line, and words as they are", () => {
+    const rounds = { ours: [1, 2.5], other: [3, 4] };
+    const failures = ["[ a,  b ]", 'and "{"'];
+    keep({ figures: [{ ...ratio, rounds }], failures }, "whole");
+    expect(storedReports(folder)[0]).toMatchObject({ figures: [{ rounds }], failures });
+    expect(readFileSync(join(folder, "bench-example.json"), "utf8")).toContain('"ours": [ 1, 2.5 ]');
   });
 });
