@@ -1,7 +1,7 @@
 import { brotliDecompressSync } from "node:zlib";
+import { isJudged, openJudge } from "../../drills/judge/judge.ts";
 import { quantile } from "../support/sums.ts";
 import { createConnection, type Reply } from "./connection.ts";
-import { isJudged, openJudge } from "./judge.ts";
 
 /** One round of requests; the process that makes them does nothing else. */
 export interface Order {

@@ -1,9 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Db } from "mongodb";
-import { createOracle, type Listing } from "../../bench/cache/oracle.ts";
+import { openJudge } from "../judge/judge.ts";
 import { createClient } from "../sessions/client.ts";
 import type { Person } from "../sessions/people.ts";
-import { historyFault } from "./history.ts";
 
 /** What the readers saw for a while. */
 export interface Seen {
@@ -24,7 +22,7 @@ export interface Seen {
 
 interface Options {
   urls: readonly string[];
-  db: Db;
+  mongoUrl: string;
   people: readonly Person[];
   rooms: readonly string[];
   /** What was written so long ago must be told. */
@@ -45,18 +43,13 @@ export const nothingSeen = (): Seen => ({
 });
 
 /** People who read lists and histories at every server; each answer is compared with what MongoDB had. */
-export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
+export async function startReaders({ urls, mongoUrl, people, rooms, boundMs }: Options) {
   const client = createClient();
-  const oracle = createOracle(db, { everyMs: 200, boundMs });
+  const judge = await openJudge(mongoUrl, { everyMs: 200, boundMs });
   const examples: string[] = [];
   let seen = nothingSeen();
   let stopped = false;
   let turn = 0;
-
-  async function faultOf(path: string, text: string, asked: number): Promise<string | undefined> {
-    if (!path.endsWith("/messages")) return oracle.check(path.slice(5) as Listing, text, asked);
-    return historyFault(db, path.split("/")[3] ?? "", JSON.parse(text).messages, asked, boundMs);
-  }
 
   async function read(): Promise<void> {
     // What is asked for in one phase and answered in the next one is told of with the first.
@@ -80,11 +73,13 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
     }
     if (status === 401) mine.lost += 1;
     if (status !== 200) return;
-    const why = await faultOf(path, JSON.stringify(body), asked);
+    const verdict = await judge.look(path, JSON.stringify(body), asked);
+    if (verdict === "unknown") return;
     mine.checked += 1;
-    if (!why) return;
+    if (verdict === "right") return;
     mine.stale += 1;
-    if (examples.length < 10) examples.push(`${path} from ${source} at server ${urls.indexOf(url) + 1}: ${why}`);
+    if (examples.length < 10)
+      examples.push(`${path} from ${source} at server ${urls.indexOf(url) + 1}: ${verdict.fault}`);
   }
   async function work(): Promise<void> {
     while (!stopped) {
@@ -117,7 +112,7 @@ export function startReaders({ urls, db, people, rooms, boundMs }: Options) {
     async stop(): Promise<void> {
       stopped = true;
       await working;
-      oracle.close();
+      await judge.close();
       client.close();
     },
   };

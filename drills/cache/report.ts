@@ -1,4 +1,4 @@
-import type { Report } from "../../bench/support/report.ts";
+import { count, percent, type Report } from "../../bench/support/report.ts";
 import { faultTable } from "../support/faults.ts";
 import { type CacheDrillReport, faults } from "./perform.ts";
 
@@ -10,7 +10,12 @@ export function reportOf({ rows, through, past, leastFromCache, failures }: Cach
     kind: "drill",
     name: "cache",
     what: `readers and writers on 2 servers while Redis suffers in ${faults.length} ways (graces at a tenth of what is shipped); ${through} writes through the servers, ${past} straight into MongoDB; ${sum("checked")} of ${sum("requests")} answers compared with what MongoDB had`,
-    tables: [faultTable(rows, [["from the caches", (row) => `${(share(row) * 100).toFixed(1)} %`]])],
+    tables: [
+      faultTable(rows, [
+        ["compared", ({ checked }) => count(checked)],
+        ["from the caches", (row) => percent(100 * share(row), 1)],
+      ]),
+    ],
     figures: [none("wrong answers", sum("stale")), none("errors", sum("errors"))],
     healthy: rows
       .filter(({ healthy }) => healthy)

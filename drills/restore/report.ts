@@ -1,4 +1,4 @@
-import type { Report } from "../../bench/support/report.ts";
+import { count, type Report, seconds } from "../../bench/support/report.ts";
 import { faultTable } from "../support/faults.ts";
 import { beyond, mostBeyond, mostRto, type Row } from "./judge.ts";
 import type { RestoreReport } from "./perform.ts";
@@ -9,20 +9,18 @@ const figure = (name: string, value: number, unit: string, target: number) =>
 export function reportOf({ rows, shares, failures }: RestoreReport): Report {
   const told = rows.map((row) => ({ ...row, recoverMs: row.rtoSeconds * 1_000 }));
   const sum = (of: "lost" | "revived" | "stale") => rows.reduce((total, row) => total + row[of], 0);
-  const took = ({ undone }: Row) =>
-    undone.logouts + undone.logins === 0 ? "" : `${undone.logouts} logouts, ${undone.logins} logins`;
+  /** What went with MongoDB itself. */
+  const undone = (of: keyof Row["undone"]) => (row: Row) => count(row.undone[of] || undefined);
   return {
     kind: "drill",
     name: "restore",
     what: "Redis and MongoDB are lost under a chat in use, and restored from a backup after which people have logged out, made and removed channels and talked; then each session, list and history is compared with MongoDB. Only what MongoDB itself was taken back behind is undone",
     tables: [
       faultTable(told, [
-        [
-          "this store lost",
-          ({ rpoSeconds }) => (rpoSeconds === undefined ? "all" : `the last ${rpoSeconds.toFixed(2)} s`),
-        ],
-        ["age of the backup", ({ ageSeconds }) => (ageSeconds ? `${ageSeconds.toFixed(1)} s` : "")],
-        ["undone with MongoDB", took],
+        ["lost by this store", ({ rpoSeconds }) => (rpoSeconds === undefined ? "all" : seconds(rpoSeconds, 2))],
+        ["age of the backup", ({ ageSeconds }) => seconds(ageSeconds || undefined, 1)],
+        ["logouts undone", undone("logouts")],
+        ["logins undone", undone("logins")],
       ]),
     ],
     figures: [

@@ -1,4 +1,4 @@
-import type { Report } from "../../bench/support/report.ts";
+import { count, percent, type Report } from "../../bench/support/report.ts";
 import { faultTable } from "../support/faults.ts";
 import type { DrillReport } from "./perform.ts";
 import { faults } from "./tally.ts";
@@ -27,10 +27,10 @@ export function reportOf(report: DrillReport, meanwhile = "while the dial turns 
     what: `${sessions} sessions on 3 servers and an old one ${meanwhile} (graces at a tenth of what is shipped), ${tally.requests} requests: ${done.join(" ")}; ${audited} sessions looked at one by one in the end`,
     tables: [
       faultTable(phases, [
-        ["dial", ({ percent }) => `${percent} %`],
-        ["from Redis", ({ percent, reads }) => (reads && percent > 0 ? `${(reads.share * 100).toFixed(1)} %` : "")],
+        ["dial", (row) => percent(row.percent)],
+        ["from Redis", (row) => percent(row.reads && row.percent > 0 ? 100 * row.reads.share : undefined, 1)],
       ]),
-      { title: "", head: ["", "", "times"], rows: faults.map((fault) => [fault, words[fault], String(tally[fault])]) },
+      { title: "", head: ["", "", "times"], rows: faults.map((fault) => [fault, words[fault], count(tally[fault])]) },
     ],
     figures: [
       ...faults.map((name) => ({ name, value: tally[name], unit: "", target: 0, atMost: true })),

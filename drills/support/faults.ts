@@ -1,6 +1,6 @@
-import type { Table } from "../../bench/support/report.ts";
+import { type Cell, count, ms, none, seconds, type Table } from "../../bench/support/report.ts";
 
-/** One fault, and what those who used the chat saw of it. What means nothing for a drill is a dash. */
+/** One fault, and what those who used the chat saw of it. What was not, or could not be, seen is absent. */
 export interface FaultRow {
   readonly fault: string;
   readonly seconds?: number;
@@ -17,31 +17,29 @@ export interface FaultRow {
   readonly recoverMs?: number | undefined;
 }
 
-const nothing = "–";
-const count = (value: number | undefined) => (value === undefined ? nothing : value.toLocaleString("en"));
-const inUnit = (value: number | undefined, digits: number, unit: string) =>
-  value === undefined ? nothing : `${value.toFixed(digits)} ${unit}`;
-const ms = (value: number | undefined) => inUnit(value, 0, "ms");
+/** Absent, or empty, is a dash. */
+type Column<Row> = readonly [head: string, cell: (row: Row) => Cell | undefined];
 
-const columns: readonly [head: string, cell: (row: FaultRow) => string][] = [
+const columns: readonly Column<FaultRow>[] = [
   ["fault", ({ fault }) => fault],
-  ["duration", ({ seconds }) => inUnit(seconds, 1, "s")],
+  ["duration", (row) => seconds(row.seconds, 1)],
   ["requests", ({ requests }) => count(requests)],
   ["errors", ({ errors }) => count(errors)],
-  ["slowest", ({ slowestMs }) => ms(slowestMs)],
+  ["slowest", ({ slowestMs }) => ms(slowestMs, 0)],
   ["lost", ({ lost }) => count(lost)],
   ["revived", ({ revived }) => count(revived)],
   ["stale", ({ stale }) => count(stale)],
-  ["time to detect", ({ detectMs }) => ms(detectMs)],
-  ["time to recover", ({ recoverMs }) => ms(recoverMs)],
+  ["time to detect", ({ detectMs }) => ms(detectMs, 0)],
+  ["time to recover", ({ recoverMs }) => ms(recoverMs, 0)],
 ];
 
-/** The columns that every drill has, and further ones of its own. */
-export function faultTable<Row extends FaultRow>(
-  rows: readonly Row[],
-  more: readonly [head: string, cell: (row: Row) => string][] = [],
-): Table {
-  const all: readonly [head: string, cell: (row: Row) => string][] = [...columns, ...more];
-  const cells = (row: Row) => all.map(([, cell]) => cell(row) || nothing);
-  return { title: "", head: all.map(([head]) => head), rows: rows.map(cells) };
+/** The columns that drills have in common, and further ones of its own; one that says nothing of any row is left out. */
+export function faultTable<Row extends FaultRow>(rows: readonly Row[], more: readonly Column<Row>[] = []): Table {
+  const all = [...columns, ...more].map(([head, cell]) => ({ head, cells: rows.map((row) => cell(row) || none) }));
+  const telling = all.filter(({ cells }) => cells.some((cell) => cell !== none));
+  return {
+    title: "",
+    head: telling.map(({ head }) => head),
+    rows: rows.map((_, at) => telling.map(({ cells }) => cells[at] ?? none)),
+  };
 }

@@ -8,16 +8,18 @@ export interface Fault {
   begin(stage: Stage, scene: Scene): Promise<void>;
 }
 
-/** Whom the last fault befell. */
 export interface Scene {
+  /** Before the fault. */
+  master: Deployed;
+  /** Whom the last fault befell. */
   victim?: Deployed;
 }
 
 const killed: Fault = {
   name: "master killed",
   interrupts: true,
-  async begin(stage, scene) {
-    scene.victim = await stage.master();
+  async begin(_, scene) {
+    scene.victim = scene.master;
     await scene.victim.kill();
   },
 };
@@ -32,8 +34,8 @@ const restored: Fault = {
 const frozen: Fault = {
   name: "master frozen",
   interrupts: true,
-  async begin(stage, scene) {
-    scene.victim = await stage.master();
+  async begin(_, scene) {
+    scene.victim = scene.master;
     scene.victim.freeze();
   },
 };

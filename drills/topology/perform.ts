@@ -18,7 +18,7 @@ export interface Row extends Seen {
   readonly detectMs: number | undefined;
   /** Until there was another master. */
   readonly promotedMs: number | undefined;
-  /** Of the server that was longest without an accepted write; undefined when that did not end. */
+  /** Of the servers that were longest without an accepted write, and longest until they went on; undefined when one did not. */
   readonly gap: Gap | undefined;
   /** Of the reads of sessions afterwards, those that Redis answered. */
   readonly share: number;
@@ -65,16 +65,17 @@ async function shareAt(stage: Stage, traffic: Traffic): Promise<{ share: number;
   return { share, reads };
 }
 
-async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, scene: Scene, fault: Fault) {
+async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, last: Partial<Scene>, fault: Fault) {
   const { name, interrupts } = fault;
   const failures: string[] = [];
   traffic.look();
   const over = new AbortController();
-  const former = await stage.master();
+  const former = await until(() => stage.master(), { ...patience, describe: "a master" });
   const since = performance.now();
   const watch = watchRedis(stage.servers.map(({ url }) => url));
   // A killed process takes a moment to be gone; the time counts from when it was to go.
   const known: { begun: boolean; promotedMs: number | undefined } = { begun: false, promotedMs: undefined };
+  const scene: Scene = Object.assign(last, { master: former });
   const beginning = fault.begin(stage, scene).then(() => {
     known.begun = true;
   });
@@ -82,9 +83,10 @@ async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, scene: 
     known.promotedMs = time;
   });
   const passed = () => !interrupts || known.promotedMs !== undefined;
-  const enough = () => known.begun && passed() && performance.now() - since > 1_000;
+  const afterwards = () => known.begun && passed();
+  const course = { afterwards, enough: () => afterwards() && performance.now() - since > 1_000 };
   try {
-    const writing = stage.servers.map((_, index) => longestGap(stage, traffic, index, since, enough));
+    const writing = stage.servers.map((_, index) => longestGap(stage, traffic, index, since, course));
     const acting = traffic.makeChannel(`room ${name} ${Math.round(since)}`).then(() => traffic.logOut());
     const [gaps] = await Promise.all([Promise.all(writing), beginning, acting]);
     if (name === "failover by hand") await stage.settled();
@@ -94,8 +96,9 @@ async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, scene: 
     over.abort();
     const [{ detectMs }] = await Promise.all([watch.end(0), promoting]);
     const ended = gaps.filter((gap) => gap !== undefined);
+    const most = (of: (gap: Gap) => number) => Math.max(...ended.map(of));
     const gap =
-      ended.length < gaps.length ? undefined : ended.reduce((one, other) => (one.ms > other.ms ? one : other));
+      ended.length < gaps.length ? undefined : { ms: most(({ ms }) => ms), againMs: most(({ againMs }) => againMs) };
     if (!gap) failures.push("writes did not go on at every server");
     if (!passed()) failures.push("no new master was seen");
     const { promotedMs } = known;
@@ -123,7 +126,7 @@ function judge({ errors, lost, revived, stale, gap }: Row, mostMs: number): stri
     [lost > 0, `${lost} times a session was lost`],
     [revived > 0, `${revived} times somebody who had logged out was in again`],
     [stale > 0, `${stale} times a list was old`],
-    [(gap?.ms ?? 0) > mostMs, `for ${gap?.ms.toFixed(0)} ms no write was accepted`],
+    [gap !== undefined && gap.ms > mostMs, `for ${gap?.ms.toFixed(0)} ms no write was accepted`],
   ];
   return wrongs.flatMap(([wrong, words]) => (wrong ? [words] : []));
 }
@@ -133,7 +136,7 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
   const { plan, people, rate, mostMs, say } = options;
   const failures: string[] = [];
   const rows: Row[] = [];
-  const scene: Scene = {};
+  const scene: Partial<Scene> = {};
   await until(() => up(stage), { ...patience, describe: "Redis to be up at all servers" });
   const urls = stage.servers.map(({ url }) => url);
   const traffic = await startTraffic({ urls, people, rate, logins: 0.1, logouts: 0.03 });

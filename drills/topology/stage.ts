@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Chat, startChat } from "../../test/support/chat.ts";
 import {
@@ -15,8 +16,8 @@ import { until } from "../../test/support/until.ts";
 /** The processes of docker-compose.yml, with the entrypoint and the files that its containers have. */
 export interface Stage {
   readonly redis: readonly Deployed[];
-  /** Whoever takes the writes of the first slot now, as far as those who decide it know. */
-  master(): Promise<Deployed>;
+  /** Whoever takes the writes of the first slot now, as the first of those who decide it tells; `but` does no longer. */
+  master(but?: Deployed): Promise<Deployed>;
   settled(): Promise<void>;
   /** The master gives its role away while it lives. */
   failover(): Promise<void>;
@@ -32,6 +33,27 @@ type Topology = Pick<Stage, "redis" | "master" | "settled" | "failover"> & {
 
 const announce = "localhost";
 const patience = { timeoutMs: 60_000, everyMs: 50 };
+/** Who is frozen holds up nobody who asks. */
+const soonMs = 200;
+
+async function soon<T>(answer: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const tooLate = pause(soonMs, undefined, late).then(() => {
+    throw new Error(`no answer within ${soonMs} ms`);
+  });
+  return Promise.race([answer, tooLate]).finally(() => late.abort());
+}
+
+/** All are asked at once: the first one whose answer holds tells, and who answers late says nothing. */
+const firstMaster = (witnesses: readonly Deployed[], named: (witness: Deployed) => Promise<Deployed | undefined>) =>
+  async function master(but?: Deployed): Promise<Deployed> {
+    const asked = witnesses.map(async (witness) => {
+      const one = await soon(named(witness));
+      if (!one || one === but || (await soon(one.info("role"))) !== "master") throw new Error("nobody else");
+      return one;
+    });
+    return Promise.any(asked);
+  };
 
 async function startAll(options: Parameters<typeof deploy>[0][]): Promise<Deployed[]> {
   const started = await Promise.allSettled(options.map(deploy));
@@ -49,14 +71,10 @@ export async function sentinels(secrets: DeployedSecrets): Promise<Topology> {
   const watchers = await startAll([1, 2, 3].map(() => ({ kind: "sentinel" as const, ...others })));
   const redis = [first, ...replicas];
 
-  async function master(): Promise<Deployed> {
-    for (const watcher of watchers) {
-      const answer = await watcher.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster").catch(() => null);
-      const found = Array.isArray(answer) && redis.find(({ port }) => port === Number(answer[1]));
-      if (found) return found;
-    }
-    throw new Error("no sentinel names a master");
-  }
+  const master = firstMaster(watchers, async (watcher) => {
+    const answer = (await watcher.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")) as string[] | null;
+    return redis.find(({ port }) => port === Number(answer?.[1]));
+  });
   async function figure(watcher: Deployed, field: string): Promise<number> {
     const fields = (await watcher.ask("SENTINEL", "MASTER", "mymaster")) as string[];
     return Number(fields[fields.indexOf(field) + 1]);
@@ -89,17 +107,13 @@ export async function cluster(secrets: DeployedSecrets): Promise<Topology> {
   await promisify(execFile)(form, places, { env: { ...process.env, SECRETS: secrets.folder }, timeout: 60_000 });
 
   type Range = [from: number, to: number, ...owners: [host: string, port: number][]];
-  async function owners(): Promise<number[]> {
-    for (const node of nodes) {
-      const ranges = (await node.ask("CLUSTER", "SLOTS").catch(() => [])) as unknown as Range[];
-      const [, , ...found] = ranges.find(([from]) => from === 0) ?? [0, 0];
-      const ports = found.map(([, port]) => port);
-      const first = nodes.find(({ port }) => port === ports[0]);
-      if (first && (await first.info("role").catch(() => "")) === "master") return ports;
-    }
-    throw new Error("no node serves the first slot");
+  /** The master of the first slot, and its replicas, as one of them has it. */
+  async function owners(witness: Deployed): Promise<(Deployed | undefined)[]> {
+    const ranges = (await witness.ask("CLUSTER", "SLOTS")) as unknown as Range[];
+    const [, , ...found] = ranges.find(([from]) => from === 0) ?? [0, 0];
+    return found.map(([, port]) => nodes.find((node) => node.port === port));
   }
-  const node = (port: number | undefined) => nodes.find((one) => one.port === port) as Deployed;
+  const master = firstMaster(nodes, async (witness) => (await owners(witness))[0]);
   async function known(): Promise<boolean> {
     for (const one of nodes) {
       if (!String(await one.ask("CLUSTER", "INFO")).includes("cluster_state:ok")) return false;
@@ -111,10 +125,14 @@ export async function cluster(secrets: DeployedSecrets): Promise<Topology> {
   }
   return {
     redis: nodes,
-    master: async () => node((await owners())[0]),
+    master,
     all: nodes,
     settled: () => until(known, { ...patience, describe: "a cluster with a replica for each" }).then(() => undefined),
-    failover: async () => void (await node((await owners())[1]).ask("CLUSTER", "FAILOVER")),
+    async failover() {
+      const [, replica] = await owners(await master());
+      if (!replica) throw new Error("the master of the first slot has no replica");
+      await replica.ask("CLUSTER", "FAILOVER");
+    },
     env: { REDIS_CLUSTER: places.join(",") },
   };
 }

@@ -3,15 +3,17 @@ import type { Deployed } from "../../test/support/deployment.ts";
 import type { Stage } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** The longest time without a session that came to Redis. */
+/** How one server's writes went on. */
 export interface Gap {
+  /** The longest time without a session that came to Redis. */
   readonly ms: number;
-  /** From the beginning of the fault. */
-  readonly endedMs: number;
+  /** From the beginning of the fault until writes came to Redis again, and went on to. */
+  readonly againMs: number;
 }
 
 const inARow = 3;
-const givenUpMs = 60_000;
+/** A server whose writes do not go on within this has stopped writing. */
+export const givenUpMs = 60_000;
 /** A server that does not answer so long has nothing. */
 const patienceMs = 400;
 
@@ -23,9 +25,8 @@ export async function promotion(
   over: AbortSignal,
 ): Promise<number | undefined> {
   while (!over.aborted) {
-    const now = await stage.master().catch(() => former);
-    if (now !== former && (await now.info("role").catch(() => "")) === "master") return performance.now() - since;
-    await pause(50);
+    if (await stage.master(former).catch(() => undefined)) return performance.now() - since;
+    await pause(20);
   }
   return undefined;
 }
@@ -41,26 +42,35 @@ async function inRedis(stage: Stage, sid: string): Promise<boolean> {
   return Promise.any(asked).catch(() => false);
 }
 
-/** Writes at one server from the fault on, until some writes in a row came to Redis after `enough`; undefined when none did. */
+interface Course {
+  /** The fault has had its effect: a write that is begun now is one of afterwards. */
+  afterwards(): boolean;
+  /** There has been time enough to see what comes of it. */
+  enough(): boolean;
+}
+
+/** Writes at one server from the fault on, until some writes of afterwards in a row came to Redis; undefined when none did. */
 export async function longestGap(
   stage: Stage,
   traffic: Traffic,
   index: number,
   since: number,
-  enough: () => boolean,
+  { afterwards, enough }: Course,
 ): Promise<Gap | undefined> {
   let good = 0;
   let acceptedAt = since;
-  let gap: Gap = { ms: 0, endedMs: 0 };
+  let longest = 0;
+  let again: number | undefined;
   while (performance.now() - since < givenUpMs) {
-    const counts = enough();
+    const [late, counts] = [afterwards(), enough()];
     const sid = await traffic.writeAt(index);
     const there = sid !== undefined && (await inRedis(stage, sid));
     const now = performance.now();
-    if (there && now - acceptedAt > gap.ms) gap = { ms: now - acceptedAt, endedMs: now - since };
+    if (there) longest = Math.max(longest, now - acceptedAt);
     if (there) acceptedAt = now;
+    again = there && late ? (again ?? now) : undefined;
     good = there && counts ? good + 1 : 0;
-    if (good >= inARow) return gap;
+    if (again !== undefined && good >= inARow) return { ms: longest, againMs: again - since };
     await pause(20);
   }
   return undefined;

@@ -1,7 +1,7 @@
 import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Judge, openJudge } from "../../bench/cache/judge.ts";
 import { hardlyCompared, type Round } from "../../bench/cache/rounds.ts";
+import { type Judge, openJudge } from "../../drills/judge/judge.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { until } from "../support/until.ts";
 

@@ -1,5 +1,5 @@
 import mongoose from "mongoose";
-import { historyFault } from "../../drills/cache/history.ts";
+import { historyFault } from "./history.ts";
 import { createOracle, type Listing } from "./oracle.ts";
 
 /** `unknown` is no verdict: too little was seen of MongoDB before the answer was asked for. */
@@ -11,18 +11,24 @@ export interface Judge {
   close(): Promise<void>;
 }
 
-/** How old an answer may be. */
-const boundMs = 1_200;
+export interface JudgeOptions {
+  /** How old an answer may be. */
+  boundMs?: number;
+  /** MongoDB is looked at so often. */
+  everyMs?: number;
+}
+
 const list = /^\/api\/(users|channels)$/;
 const history = /^\/api\/channels\/([^/]+)\/messages$/;
 
 export const isJudged = (path: string): boolean => list.test(path) || history.test(path);
 
 /** Compares answers with what MongoDB had, for as long as the process lives. */
-export async function openJudge(mongoUrl: string): Promise<Judge> {
+export async function openJudge(mongoUrl: string, options: JudgeOptions = {}): Promise<Judge> {
+  const { boundMs = 1_200, everyMs = 400 } = options;
   const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
   const db = client.db();
-  const oracle = createOracle(db, { boundMs });
+  const oracle = createOracle(db, { boundMs, everyMs });
   const verdictOf = (fault: string | undefined): Verdict => (fault === undefined ? "right" : { fault });
 
   return {

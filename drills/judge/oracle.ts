@@ -73,7 +73,7 @@ function wasSo({ text, seen }: Told, moments: readonly (Told | undefined)[]): bo
 }
 
 /** Looks at MongoDB all the time, so that it knows what was true at any moment of the last seconds. */
-export function createOracle(db: Db, { everyMs = 400, boundMs = 1_200 } = {}): Oracle {
+export function createOracle(db: Db, { everyMs, boundMs }: { everyMs: number; boundMs: number }): Oracle {
   let snapshots: Snapshot[] = [];
   const look = async () => {
     const seen = await snapshot(db).catch(() => undefined);
