@@ -42,6 +42,12 @@ export interface EpochTiming {
   readonly doubt: number;
 }
 
+/**
+ * A look may take as long as the trust leaves beyond the time between two, or copies are doubted for want of it; what one
+ * instance knows holds on every other when the bump has been waited for and the trust has lapsed: within 1.5 s.
+ */
+export const usualEpochTiming: EpochTiming = { epochPoll: 200, epochTrust: 450, bumpEvery: 1_000, doubt: 1_500 };
+
 export interface EpochOptions {
   db: Db;
   id: string;

@@ -1,4 +1,5 @@
 import type { Events } from "../kernel/events.ts";
+import { type EpochTiming, usualEpochTiming } from "../mongo/epoch.ts";
 import type { WatchReason } from "../mongo/watch.ts";
 
 /** off: Redis is not used. shadow: both are read, MongoDB answers. serve: Redis answers for the sessions in the bucket. */
@@ -89,31 +90,20 @@ export interface SessionStats {
 }
 
 /** How soon things happen, in ms. What one instance knows holds on every other within 1.5 s by these. */
-export interface Timing {
-  /** Between two looks at the epoch. */
-  readonly epochPoll: number;
-  /** A look at the epoch counts for so long. */
-  readonly epochTrust: number;
-  /** Between two bumps of the epoch, in the whole fleet. */
-  readonly bumpEvery: number;
+export interface Timing extends EpochTiming {
   /** A change stream further behind is no proof. */
   readonly behind: number;
   /** Another instance's write is given so long to reach Redis. */
   readonly settle: number;
-  /** A write that MongoDB neither took nor refused may still happen for so long after MongoDB answers again. */
-  readonly doubt: number;
   readonly lease: number;
   /** What was seen is remembered for at least so long. */
   readonly floor: number;
 }
 
 export const defaultTiming: Timing = {
-  epochPoll: 150,
-  epochTrust: 400,
-  bumpEvery: 1_000,
+  ...usualEpochTiming,
   behind: 1_000,
   settle: 300,
-  doubt: 1_500,
   lease: 3_000,
   floor: 4_000,
 };
