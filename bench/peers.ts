@@ -1,16 +1,35 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
-import { startPeer, startServer } from "./cache/processes.ts";
-import { createRounds, hardlyCompared, type Round, roundsHead, rowOf, shareOf, speedsOf } from "./cache/rounds.ts";
+import { startPeer } from "./cache/processes.ts";
+import {
+  comparedOf,
+  createRounds,
+  hardlyCompared,
+  type Round,
+  roundsHead,
+  rowOf,
+  shareOf,
+  speedsOf,
+  timesLess,
+} from "./cache/rounds.ts";
 import { secret, seed, sizes } from "./cache/seed.ts";
+import { startSide } from "./cache/sides.ts";
 import { beginPlainWrites } from "./peers/writers.ts";
+import { createTally } from "./stage/schedule.ts";
 import type { RunOptions } from "./support/conduct.ts";
-import type { Report } from "./support/report.ts";
+import { count, type Report } from "./support/report.ts";
+import { rounds as inTurns } from "./support/rounds.ts";
 import { ratioOf } from "./support/sums.ts";
 
 const CONNECTIONS = 50;
-const paths = ["/api/users", "/api/channels"];
+/** Every seventh is for voice. */
+const rooms = [0, 1, 2, 3, 4, 5, 7, 8].map((n) => `channel-${n}`);
+const loads: Readonly<Record<string, string[]>> = {
+  "/api/users": ["/api/users"],
+  "/api/channels": ["/api/channels"],
+  histories: rooms.map((room) => `/api/channels/${room}/messages`),
+};
 const names = ["sluice", "bentocache"] as const;
 type Name = (typeof names)[number];
 
@@ -19,78 +38,91 @@ async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Re
   const ends: (() => Promise<unknown>)[] = [() => client.close()];
   try {
     const visitors = await seed(client.db());
-    const redis = { sluice: await startRedisServer(), bentocache: await startRedisServer() };
-    ends.push(() => Promise.all([redis.sluice.close(), redis.bentocache.close()]));
-    const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.sluice.url, LOG_LEVEL: "error" };
-    const sluice = await startServer({ ...where, JWT_SECRET: secret, SESSION_SECRET: secret });
+    const sluice = await startSide("sluice", mongoUrl, {});
     ends.push(() => sluice.close());
-    const at = { host: "127.0.0.1", port: redis.bentocache.port };
+    const redis = await startRedisServer();
+    ends.push(() => redis.close());
+    const at = { host: "127.0.0.1", port: redis.port };
     const bentocache = await startPeer("../peers/bentocache", { mongoUrl, redis: at, secret });
     ends.push(() => bentocache.close());
     const sides = { sluice, bentocache };
     const tokens = visitors.map(({ token }) => token);
     const load = createRounds({ mongoUrl, tokens, connections: CONNECTIONS });
     ends.push(() => load.close());
-    const writes = beginPlainWrites(client.db(), visitors);
-    ends.push(() => writes.close());
 
-    const results = new Map<string, Round[]>();
-    for (let turn = -1; turn < rounds; turn += 1)
-      for (const path of paths)
-        for (const name of turn % 2 === 0 ? names : [...names].reverse()) {
-          const key = `${path} ${name}`;
-          const one = await load.run({ name: `${path}, ${name}`, server: sides[name], paths: [path], ms });
-          if (turn >= 0) results.set(key, [...(results.get(key) ?? []), one]);
-        }
-    const of = (path: string, name: Name) => results.get(`${path} ${name}`) ?? [];
-    const speeds = (path: string, name: Name) => speedsOf(of(path, name));
-    const row = (path: string, name: Name) => [
-      `${path}, ${name}`,
-      ...rowOf(of(path, name)),
-      String(of(path, name).reduce((sum, { checked }) => sum + checked, 0)),
-      String(of(path, name).reduce((sum, { wrong }) => sum + wrong.length, 0)),
-    ];
-    // How much of a processor the other one takes, beside ours.
-    const costs = (path: string, name: Name) => of(path, name).map(({ cpu }) => 1 / cpu);
-    return {
-      kind: "bench",
-      name: "peers",
-      what: `the shipped server beside bentocache (memory, Redis and bus as its documents advise) in front of the same MongoDB: ${sizes.users} users, ${sizes.channels} channels, ${CONNECTIONS} connections, 5 users a second change in MongoDB, ${rounds} rounds in turns`,
-      tables: [
+    const written = createTally();
+    const writes = beginPlainWrites(client.db(), { visitors, rooms });
+    const each = Object.entries(loads).flatMap(([what, paths]) => names.map((name) => ({ what, paths, name })));
+    const measured = inTurns(
+      each,
+      rounds,
+      ({ what, paths, name }) => load.run({ name: `${what}, ${name}`, server: sides[name], paths, ms }),
+      { warm: 1 },
+    );
+    const results = await measured.finally(async () => written.add(await writes.close()));
+    return reportOf({ results, written, rounds, failures: load.failures() });
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+interface Measured {
+  readonly what: string;
+  readonly name: Name;
+}
+
+interface Outcome {
+  results: ReadonlyMap<Measured, Round[]>;
+  written: ReturnType<typeof createTally>;
+  rounds: number;
+  failures: string[];
+}
+
+function reportOf({ results, written, rounds, failures }: Outcome): Report {
+  const each = [...results].map(([side, found]) => ({ ...side, title: `${side.what}, ${side.name}`, found }));
+  const of = (what: string, name: Name) => each.find((one) => one.what === what && one.name === name)?.found ?? [];
+  const asked = Object.keys(loads);
+  const wrongOf = (found: readonly Round[]) => found.reduce((sum, { wrong }) => sum + wrong.length, 0);
+  const costs = (what: string, name: Name) => of(what, name).map(({ cpu }) => cpu);
+  const ours = asked.flatMap((what) => of(what, "sluice"));
+  return {
+    kind: "bench",
+    name: "peers",
+    what: `the shipped server beside bentocache (memory, Redis and bus as its documents advise) in front of the same MongoDB: ${sizes.users} users, ${sizes.channels} channels, histories of ${rooms.length} of them, ${CONNECTIONS} connections, while MongoDB is written to, ${rounds} rounds in turns`,
+    tables: [
+      {
+        title: "",
+        head: ["side", ...roundsHead, "compared with MongoDB", "wrong"],
+        rows: each.map(({ title, found }) => [title, ...rowOf(found), count(comparedOf(found)), count(wrongOf(found))]),
+      },
+      written.table("written into MongoDB meanwhile"),
+    ],
+    figures: [
+      ...asked.flatMap((what) => [
         {
-          title: "",
-          head: ["side", ...roundsHead, "compared with MongoDB", "wrong"],
-          rows: paths.flatMap((path) => names.map((name) => row(path, name))),
-        },
-      ],
-      figures: paths.flatMap((path) => [
-        {
-          name: `${path} beside bentocache`,
-          ...ratioOf(speeds(path, "sluice"), speeds(path, "bentocache")),
+          name: `${what} beside bentocache`,
+          ...ratioOf(speedsOf(of(what, "sluice")), speedsOf(of(what, "bentocache"))),
           unit: "×",
           target: 1,
         },
         {
-          name: `${path}, CPU of bentocache / ours`,
-          value: ratioOf(costs(path, "sluice"), costs(path, "bentocache")).value,
+          name: `${what}, CPU of bentocache / ours`,
+          ...timesLess(costs(what, "sluice"), costs(what, "bentocache")),
           unit: "×",
           target: 1,
         },
       ]),
-      healthy: paths.map((path) => ({
-        phase: path,
-        share: shareOf(of(path, "sluice"), ["l1", "redis"]),
-        least: 0.9,
-      })),
-      failures: [
-        // What a peer tells wrongly is shown, and is no failure of ours.
-        ...load.failures().filter((why) => !/bentocache \(wrong\)/.test(why)),
-        ...paths.flatMap((path) => names.flatMap((name) => hardlyCompared(`${path}, ${name}`, of(path, name)))),
-      ],
-    };
-  } finally {
-    for (const end of ends.reverse()) await end();
-  }
+      { name: "answers compared with MongoDB", value: comparedOf(ours), unit: "" },
+      { name: "wrong answers", value: wrongOf(ours), unit: "", target: 0, atMost: true },
+    ],
+    healthy: asked.map((what) => ({ phase: what, share: shareOf(of(what, "sluice"), ["l1", "redis"]), least: 0.9 })),
+    failures: [
+      // What a peer tells wrongly is shown, and is no failure of ours.
+      ...failures.filter((why) => !/bentocache \(wrong\)/.test(why)),
+      ...each.flatMap(({ title, found }) => hardlyCompared(title, found)),
+      ...written.failures(),
+    ],
+  };
 }
 
 export async function run({ short }: RunOptions): Promise<Report> {

@@ -58,7 +58,7 @@ async function measure(mongoUrl: string, size: Size, ms: number): Promise<Step> 
     const tokens = visitors.map(({ token }) => token);
     const rounds = createRounds({ mongoUrl, tokens, connections: CONNECTIONS });
     ends.push(() => rounds.close());
-    const writes = beginPlainWrites(client.db(), visitors);
+    const writes = beginPlainWrites(client.db(), { visitors, rooms: ["channel-0"] });
     ends.push(() => writes.close());
     const costs = new Map<string, Cost>();
     for (const [name, path] of loads) {

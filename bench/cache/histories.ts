@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import type { Socket } from "socket.io-client";
-import type { Figure, Table } from "../support/report.ts";
-import { median, ratioOf } from "../support/sums.ts";
+import { type Figure, micro, ms, type Table } from "../support/report.ts";
+import { rounds as inTurns } from "../support/rounds.ts";
+import { median } from "../support/sums.ts";
 import { cpuOf } from "./processes.ts";
+import { timesLess } from "./rounds.ts";
 import type { Visitor } from "./seed.ts";
 import { entered, openSocket } from "./writes.ts";
 
@@ -62,30 +64,26 @@ async function measure({ url, pid }: Side, visitors: Visitor[]): Promise<Round> 
 }
 
 export async function histories(sides: Side[], visitors: Visitor[]): Promise<{ table: Table; figures: Figure[] }> {
-  const rounds = new Map<string, Round[]>(sides.map(({ name }) => [name, []]));
   let from = 0;
-  for (let round = 0; round < ROUNDS; round += 1)
-    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
-      // Others each time, whose limits are untouched.
-      rounds.get(side.name)?.push(await measure(side, visitors.slice(from)));
-      from += SOCKETS + 1;
-    }
-  const figuresOf = (name: string, of: keyof Round) => (rounds.get(name) ?? []).map((one) => one[of]);
-  const rows = sides.map(({ name }) => {
-    const middle = (of: keyof Round) => median(figuresOf(name, of));
-    return [
-      name,
-      `${middle("cpu").toFixed(0)} µs`,
-      `${middle("p50").toFixed(2)} ms`,
-      `${middle("alone").toFixed(2)} ms`,
-    ];
+  const rounds = await inTurns(sides, ROUNDS, (side) => {
+    // Others each time, whose limits are untouched.
+    const fresh = visitors.slice(from);
+    from += SOCKETS + 1;
+    return measure(side, fresh);
+  });
+  const rows = [...rounds].map(([{ name }, list]) => {
+    const middle = (of: keyof Round) => median(list.map((one) => one[of]));
+    return [name, micro(middle("cpu")), ms(middle("p50")), ms(middle("alone"))];
   });
   const head = ["side", "CPU each", "p50, all at once", "p50, alone"];
   const table = { title: `history of a channel over ${SOCKETS} sockets`, head, rows };
-  const [off = "", on = ""] = sides.map(({ name }) => name);
-  const ratio = (name: string, of: keyof Round, target: number): Figure => {
-    const { ours, other, ...ratios } = ratioOf(figuresOf(off, of), figuresOf(on, of));
-    return { name, ...ratios, ours: other, other: ours, unit: "×", target };
-  };
+  const [off = [], on = []] = [...rounds.values()];
+  const ratio = (name: string, of: keyof Round, target: number): Figure => ({
+    ...timesLess(
+      on.map((one) => one[of]),
+      off.map((one) => one[of]),
+    ),
+    ...{ name, unit: "×", target },
+  });
   return { table, figures: [ratio("history, less CPU", "cpu", 5), ratio("history, sooner there", "p50", 20)] };
 }

@@ -1,4 +1,5 @@
 import type { Db } from "mongodb";
+import { rounds as inTurns } from "../support/rounds.ts";
 import { ratioOf } from "../support/sums.ts";
 import type { Measure } from "./lists.ts";
 import { hardlyCompared, type Round, roundsHead, rowOf, shareOf, speedsOf } from "./rounds.ts";
@@ -20,27 +21,26 @@ interface Mixed extends Round {
 }
 
 /** What a chat is asked over the day: lists, and histories of channels; with caches and without, in turns. */
-export async function measureMix({ sides, rounds, visitors, db, found, times, ms }: Measure): Promise<void> {
+export async function measureMix({ sides, rounds, visitors, db, found, written, times, ms }: Measure): Promise<void> {
   const both = sides.filter(({ name }) => name !== "Redis only (L1 off)");
-  const results = new Map<string, Mixed[]>(both.map(({ name }) => [name, []]));
-  for (let at = 0; at < times; at += 1)
-    for (const side of at % 2 === 0 ? both : [...both].reverse()) {
-      await side.forgive();
-      const writes = beginWrites(side.url, db, visitors);
-      await writes.ready;
-      const asked = { name: `mixed, ${side.name}`, server: side, paths, ms };
-      // Until everybody has been let in once, as on any day.
-      await rounds.run(asked);
-      const before = await readsOf(db);
-      const one = await rounds.run(asked);
-      results.get(side.name)?.push({ ...one, reads: ((await readsOf(db)) - before) / one.requests });
-      await writes.close();
-    }
-  const [off = [], on = []] = [results.get("caches off"), results.get("L1")];
+  const results = await inTurns(both, times, async (side): Promise<Mixed> => {
+    await side.forgive();
+    const writes = beginWrites(side.url, db, visitors);
+    await writes.ready;
+    const asked = { name: `mixed, ${side.name}`, server: side, paths, ms };
+    // Until everybody has been let in once, as on any day.
+    await rounds.run(asked);
+    const before = await readsOf(db);
+    const one = await rounds.run(asked);
+    const reads = ((await readsOf(db)) - before) / one.requests;
+    written.add(await writes.close());
+    return { ...one, reads };
+  });
+  const [off, on] = both.map((side) => results.get(side) ?? []) as [Mixed[], Mixed[]];
   found.tables.push({
     title: "mixed: 40 % users, 40 % channels, 20 % histories",
     head: ["side", ...roundsHead],
-    rows: both.map(({ name }) => [name, ...rowOf(results.get(name) ?? [])]),
+    rows: [...results].map(([{ name }, list]) => [name, ...rowOf(list)]),
   });
   const { value, min, max, ours, other } = ratioOf(
     on.map(({ reads }) => reads),
@@ -62,5 +62,5 @@ export async function measureMix({ sides, rounds, visitors, db, found, times, ms
       target: 95,
     },
   );
-  for (const [name, list] of results) found.failures.push(...hardlyCompared(`mixed, ${name}`, list));
+  for (const [{ name }, list] of results) found.failures.push(...hardlyCompared(`mixed, ${name}`, list));
 }

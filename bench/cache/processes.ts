@@ -6,8 +6,9 @@ import { until } from "../../test/support/until.ts";
 import type { Order, Result } from "./load.ts";
 
 /** As it would be deployed: Express and others are slower when they are not told that. */
-const child = (name: string) =>
+const child = (name: string, nodeArgs: string[] = []) =>
   fork(join(import.meta.dirname, `${name}.js`), {
+    execArgv: [...process.execArgv, ...nodeArgs],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: { ...process.env, NODE_ENV: "production" },
   });
@@ -40,8 +41,8 @@ export function createLoader() {
 export const startBare = (bodies: Record<string, string>) => startPeer("bare", { bodies });
 
 /** A server of another kind, told what it needs. */
-export async function startPeer(name: string, order: object) {
-  const process = child(name);
+export async function startPeer(name: string, order: object, nodeArgs: string[] = []) {
+  const process = child(name, nodeArgs);
   process.send(order);
   const [{ port }] = (await answerOf(process)) as [{ port: number }];
   return { port, pid: process.pid ?? 0, close: () => end(process) };

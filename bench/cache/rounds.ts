@@ -1,4 +1,5 @@
-import { median } from "../support/sums.ts";
+import { type Cell, count, micro, ms as milliseconds } from "../support/report.ts";
+import { median, ratioOf } from "../support/sums.ts";
 import type { Result } from "./load.ts";
 import { cpuOf, createLoader } from "./processes.ts";
 
@@ -58,32 +59,43 @@ export function createRounds(options: { mongoUrl: string; tokens: string[]; conn
 
 export type Rounds = ReturnType<typeof createRounds>;
 
+const sumOf = (rounds: readonly Round[], of: (round: Round) => number) => rounds.reduce((sum, one) => sum + of(one), 0);
+
+export const comparedOf = (rounds: readonly Round[]): number => sumOf(rounds, ({ checked }) => checked);
+
 /** Nothing is shown by answers that nobody compared: one a round at least. */
 export function hardlyCompared(name: string, rounds: readonly Round[]): string[] {
-  const checked = rounds.reduce((sum, one) => sum + one.checked, 0);
-  if (rounds.length > 0 && checked >= rounds.length) return [];
-  return [`${name}: ${checked} answers were compared with MongoDB in ${rounds.length} rounds`];
+  const compared = comparedOf(rounds);
+  if (rounds.length > 0 && compared >= rounds.length) return [];
+  return [`${name}: ${compared} answers were compared with MongoDB in ${rounds.length} rounds`];
 }
 
 /** Of the requests, how many one of `sources` answered. */
-export function shareOf(rounds: readonly Round[], sources: readonly string[]): number {
-  const answered = rounds.flatMap((one) => sources.map((source) => one.sources[source] ?? 0));
-  const requests = rounds.reduce((sum, one) => sum + one.requests, 0);
-  return answered.reduce((sum, one) => sum + one, 0) / requests;
-}
+export const shareOf = (rounds: readonly Round[], sources: readonly string[]): number =>
+  sumOf(rounds, (one) => sources.reduce((sum, source) => sum + (one.sources[source] ?? 0), 0)) /
+  sumOf(rounds, ({ requests }) => requests);
+
+export const statusShare = (rounds: readonly Round[], status: string): number =>
+  sumOf(rounds, (one) => one.statuses[status] ?? 0) / sumOf(rounds, ({ requests }) => requests);
 
 export const speedsOf = (rounds: readonly Round[]): number[] => rounds.map(({ perSecond }) => perSecond);
 
-export const roundsHead = ["requests/s", "min … max", "p50", "p99", "CPU each"];
+/** Of what is the better the less there is of it: how many times as much the other has. */
+export function timesLess(ours: readonly number[], other: readonly number[]): ReturnType<typeof ratioOf> {
+  const turned = ratioOf(other, ours);
+  const { ours: theirs, other: own } = turned.rounds;
+  return { ...turned, ours: turned.other, other: turned.ours, rounds: { ours: own, other: theirs } };
+}
 
-export function rowOf(rounds: readonly Round[]): string[] {
+export const roundsHead = ["requests/s", "min", "max", "p50", "p99", "CPU each"];
+
+export function rowOf(rounds: readonly Round[]): Cell[] {
   const speeds = speedsOf(rounds);
   const middle = (of: (round: Round) => number) => median(rounds.map(of));
   return [
-    Math.round(median(speeds)).toLocaleString("en"),
-    `${Math.round(Math.min(...speeds))} … ${Math.round(Math.max(...speeds))}`,
-    `${middle(({ p50 }) => p50).toFixed(2)} ms`,
-    `${middle(({ p99 }) => p99).toFixed(2)} ms`,
-    `${middle(({ cpu }) => cpu).toFixed(0)} µs`,
+    ...[median(speeds), Math.min(...speeds), Math.max(...speeds)].map((speed) => count(speed, 0)),
+    milliseconds(middle(({ p50 }) => p50)),
+    milliseconds(middle(({ p99 }) => p99)),
+    micro(middle(({ cpu }) => cpu)),
   ];
 }

@@ -1,6 +1,6 @@
 import { startRedisServer } from "../../test/support/redis-server.ts";
+import { shipped } from "../stage/shipped.ts";
 import { type Server, startServer } from "./processes.ts";
-import { secret } from "./seed.ts";
 
 /** The shipped server with a Redis of its own. */
 export interface Side extends Server {
@@ -11,9 +11,7 @@ export interface Side extends Server {
 
 export async function startSide(name: string, mongoUrl: string, env: Record<string, string>): Promise<Side> {
   const redis = await startRedisServer();
-  // Beside what is compared, all that is set is where the databases are and what signs; the rest is as shipped.
-  const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
-  const server = await startServer({ ...where, JWT_SECRET: secret, SESSION_SECRET: secret, ...env });
+  const server = await startServer({ ...shipped(mongoUrl, redis.url), ...env });
   return {
     ...server,
     name,

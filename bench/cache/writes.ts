@@ -1,13 +1,13 @@
 import type { Db } from "mongodb";
 import { io, type Socket } from "socket.io-client";
+import { createSchedule, type Done } from "../stage/schedule.ts";
 import type { Visitor } from "./seed.ts";
 
 export interface Writes {
   /** Has begun. */
   readonly ready: Promise<void>;
-  readonly count: number;
-  readonly failed: number;
-  close(): Promise<void>;
+  /** What was written until then. */
+  close(): Promise<Done[]>;
 }
 
 export function openSocket(url: string, { cookie, csrfToken }: Visitor): Socket {
@@ -30,69 +30,69 @@ export function entered(socket: Socket, room: string): Promise<void> {
 }
 
 const livesMs = 3_000;
+const patienceMs = 10_000;
 
 /**
- * What goes on in a chat while it is read: messages, people who come and go, channels that are made here and removed past
- * the server; ten writes a second.
+ * What goes on in a chat while it is read: messages, people who come and go, and channels, which are made here and removed
+ * past the server.
  */
 export function beginWrites(url: string, db: Db, visitors: Visitor[]): Writes {
-  const timers: NodeJS.Timeout[] = [];
   const made: { id: string; at: number }[] = [];
-  let count = 0;
-  let failed = 0;
   let turn = 0;
   const next = () => visitors[turn++ % visitors.length] as Visitor;
   const talker = openSocket(url, next());
   let passing: Socket | undefined;
   const ready = entered(talker, "channel-0");
-  talker.on("message", () => {
-    count += 1;
-  });
+  const unheard = new Map<string, () => void>();
+  talker.on("message", ({ text }: { text: string }) => unheard.get(text)?.());
+
+  function speak(): Promise<void> {
+    const text = `What is said at ${performance.now()}`;
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`not heard within ${patienceMs} ms`)), patienceMs);
+      unheard.set(text, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      talker.emit("message", { text });
+    }).finally(() => unheard.delete(text));
+  }
+
+  async function comeAndGo(): Promise<void> {
+    const came = openSocket(url, next());
+    await new Promise<void>((resolve, reject) => {
+      came.once("connect", resolve);
+      came.once("connect_error", reject);
+    });
+    passing?.disconnect();
+    passing = came;
+  }
 
   async function makeChannel(): Promise<void> {
     const { token } = next();
     const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
     const body = JSON.stringify({ name: `passing ${turn}`, type: "text", description: "for a moment" });
-    const response = await fetch(`${url}/api/channels`, { method: "POST", headers, body });
-    if (response.status !== 201) throw new Error(String(response.status));
+    const signal = AbortSignal.timeout(patienceMs);
+    const response = await fetch(`${url}/api/channels`, { method: "POST", headers, body, signal });
+    if (response.status !== 201) throw new Error(`a new channel was answered ${response.status}`);
     made.push({ id: ((await response.json()) as { id: string }).id, at: Date.now() });
-    count += 1;
-    while (made[0] && made[0].at < Date.now() - livesMs) {
+    while (made[0] && made[0].at < Date.now() - livesMs)
       await db.collection("channels").deleteOne({ id: made.shift()?.id });
-      count += 1;
-    }
   }
-  const every = (ms: number, work: () => unknown) => {
-    const run = async () => work();
-    timers.push(
-      setInterval(() => {
-        run().catch(() => {
-          failed += 1;
-        });
-      }, ms),
-    );
-  };
-  every(200, () => talker.emit("message", { text: `What is said at ${Date.now()}` }));
-  every(1_000, makeChannel);
-  every(700, () => {
-    passing?.disconnect();
-    passing = openSocket(url, next());
-    count += 1;
-  });
+
+  const schedule = createSchedule();
+  schedule.every(200, "messages", speak);
+  schedule.every(1_000, "channels made and removed", makeChannel);
+  schedule.every(700, "people who come and go", comeAndGo);
 
   return {
     ready,
-    get count() {
-      return count;
-    },
-    get failed() {
-      return failed;
-    },
     async close() {
-      for (const timer of timers) clearInterval(timer);
+      const done = await schedule.close();
       talker.disconnect();
       passing?.disconnect();
       await db.collection("channels").deleteMany({ id: { $in: made.map(({ id }) => id) } });
+      return done;
     },
   };
 }

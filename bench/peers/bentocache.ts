@@ -1,18 +1,20 @@
-import { createHash, createSecretKey } from "node:crypto";
+import { createSecretKey } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { brotliCompressSync, constants } from "node:zlib";
 import { BentoCache, bentostore } from "bentocache";
 import { memoryDriver } from "bentocache/drivers/memory";
 import { redisBusDriver, redisDriver } from "bentocache/drivers/redis";
 import express from "express";
 import jwt from "jsonwebtoken";
 import mongoose from "mongoose";
+import { answerOf, send, serializer } from "./answers.ts";
+import { createRenewal } from "./renewal.ts";
 
 /**
  * What somebody would write who takes bentocache instead, as its documents advise: memory that is not serialized, before
  * Redis, told by a Redis bus. What it keeps are answers as they go over the wire, packed and with their tag, because these
- * are dearer to make than to send; whenever somebody writes they are made anew and put there, so that nobody waits for them.
+ * are dearer to make than to send; when somebody writes they are made anew and put there, so that nobody waits for them, but
+ * no more often than once a second, which is as old as the chat's own may be. A history has a key for each channel.
  * (`expire` with `grace` would do as much, but in 1.6.1 it brings texts out of Redis into memory that is not serialized,
  * which cannot be read there.)
  */
@@ -22,34 +24,12 @@ interface Order {
   secret: string;
 }
 
-interface Answer {
-  etag: string;
-  packed: Buffer;
-  plain: Buffer;
-}
-
-/** As densely as the chat packs its own. */
-function answerOf(found: object): Answer {
-  const plain = Buffer.from(JSON.stringify(found));
-  const packed = brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } });
-  return { etag: `W/"${createHash("sha1").update(plain).digest("base64")}"`, packed, plain };
-}
-
-/** Bytes are no JSON; in Redis they are texts that begin like this. */
-const mark = "base64:";
-const serializer = {
-  serialize: (entry: unknown) =>
-    JSON.stringify(entry, (_key, value) =>
-      value?.type === "Buffer" ? mark + Buffer.from(value.data).toString("base64") : value,
-    ),
-  deserialize: (text: string) =>
-    JSON.parse(text, (_key, value) =>
-      typeof value === "string" && value.startsWith(mark) ? Buffer.from(value.slice(mark.length), "base64") : value,
-    ),
-};
-
 const ttl = "5m";
 const listed = { nickname: 1, role: 1, status: 1, createdAt: 1, lastActive: 1 } as const;
+/** A history as the chat tells it. */
+const told = { author: 1, room: "$channel", text: 1, type: 1, target: 1, timestamp: 1 } as const;
+const pageLength = 50;
+const renewedEveryMs = 1_000;
 const channelOf = { _id: 0, id: 1, name: 1, type: 1, description: 1, createdBy: 1, position: 1 } as const;
 
 async function serve({ mongoUrl, redis, secret }: Order): Promise<number> {
@@ -84,30 +64,35 @@ async function serve({ mongoUrl, redis, secret }: Order): Promise<number> {
   });
   for (const [key, read] of Object.entries(reads)) {
     const factory = async () => answerOf(await read());
-    app.get(`/api/${key}`, async (req, res) => {
-      const { etag, packed, plain } = await cache.getOrSet({ key, ttl, factory });
-      res.set({ "Content-Type": "application/json; charset=utf-8", ETag: etag, Vary: "Accept-Encoding" });
-      if (req.fresh) return void res.status(304).end();
-      const body = req.acceptsEncodings("br") ? packed : plain;
-      if (body === packed) res.set("Content-Encoding", "br");
-      res.set("Content-Length", String(body.length));
-      res.end(body);
-    });
-    let [changed, busy] = [false, false];
-    const renew = async () => {
-      changed = true;
-      if (busy) return;
-      busy = true;
-      while (changed) {
-        changed = false;
-        await cache.set({ key, value: await factory(), ttl });
-      }
-      busy = false;
-    };
-    db.collection(key)
-      .watch()
-      .on("change", () => void renew());
+    app.get(`/api/${key}`, async (req, res) => send(req, res, await cache.getOrSet({ key, ttl, factory })));
+    const renew = createRenewal(async () => cache.set({ key, ttl, value: await factory() }), renewedEveryMs);
+    db.collection(key).watch().on("change", renew);
   }
+
+  const histories = cache.namespace("messages");
+  async function history(channel: string) {
+    const newest = db.collection("messages").find({ channel, type: { $ne: "private" } });
+    const found = await newest.sort({ timestamp: -1, _id: -1 }).limit(pageLength).project(told).toArray();
+    const messages = found.reverse().map(({ _id, ...message }) => ({ id: _id, ...message }));
+    return answerOf({ messages, before: messages[0]?.id ?? null });
+  }
+  app.get("/api/channels/:id/messages", async (req, res) => {
+    const key = req.params.id;
+    send(req, res, await histories.getOrSet({ key, ttl, factory: () => history(key) }));
+  });
+  const renewals = new Map<string, () => void>();
+  db.collection("messages")
+    .watch([], { fullDocument: "updateLookup" })
+    .on("change", (change) => {
+      const key: unknown = "fullDocument" in change ? change.fullDocument?.channel : undefined;
+      if (typeof key !== "string") return;
+      const renewal =
+        renewals.get(key) ??
+        createRenewal(async () => histories.set({ key, ttl, value: await history(key) }), renewedEveryMs);
+      renewals.set(key, renewal);
+      renewal();
+    });
+
   const server = createServer(app);
   return new Promise((resolve) => {
     server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));

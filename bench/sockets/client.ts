@@ -8,6 +8,8 @@ export interface Client {
   readonly last: Readonly<Record<string, string>>;
   readonly joined: boolean;
   emit(event: string, payload: unknown): void;
+  /** At each frame of that event; one listener at a time. */
+  listen(event: string, listener: () => void): void;
   close(): void;
 }
 
@@ -39,6 +41,7 @@ export function openClient({ url, cookie, auth, room, onMessage, onEnd }: Client
   const { hostname, port, host } = new URL(url);
   const counts: Record<string, number> = {};
   const last: Record<string, string> = {};
+  let listening: { event: string; listener: () => void } | undefined;
   let rest: Buffer = Buffer.alloc(0);
   let upgraded = false;
   let ended = false;
@@ -58,6 +61,7 @@ export function openClient({ url, cookie, auth, room, onMessage, onEnd }: Client
     const event = /^42\["([^"]+)"/.exec(text)?.[1] ?? (text.startsWith("44") ? "refused" : "other");
     counts[event] = (counts[event] ?? 0) + 1;
     if (kept.has(event)) last[event] = text;
+    if (listening?.event === event) listening.listener();
   }
 
   function read(chunk: Buffer): void {
@@ -114,6 +118,9 @@ export function openClient({ url, cookie, auth, room, onMessage, onEnd }: Client
       return (counts.history ?? 0) > 0 && !ended;
     },
     emit,
+    listen(event, listener) {
+      listening = { event, listener };
+    },
     close() {
       ended = true;
       socket.destroy();

@@ -14,13 +14,14 @@ export interface Guest {
 /** Many clients of one server, and what they were sent. */
 export interface Crowd {
   readonly clients: readonly Client[];
-  readonly delivered: number;
   /** Connections that ended by themselves. */
   readonly ended: number;
   /** Opens so many at once at most; answers when all are in their rooms. */
   gather(guests: readonly Guest[], atOnce: number): Promise<void>;
   /** A few words in each room, heard by everybody in it before the next few. */
   talk(speakers: readonly Client[], how: Talk): Promise<Heard>;
+  /** How many deliveries more there were since the last talk began than it had words to deliver. */
+  surplus(): Promise<number>;
   /** Leaves without a word. */
   drop(clients: readonly Client[]): void;
   close(): void;
@@ -40,6 +41,8 @@ interface Heard {
 }
 
 const patienceMs = 60_000;
+/** Whatever is delivered twice has come again by then. */
+const settledMs = 100;
 /** One of so many clients reads what it is sent; the others only count. */
 const readers = 40;
 
@@ -50,6 +53,8 @@ const sentAt = (frame: Buffer) => Number(/"text":"([\d.]+) /.exec(frame.toString
 export function createCrowd(url: string): Crowd {
   let clients: Client[] = [];
   let delivered = 0;
+  /** Of which all are words of the talks, when nobody comes or goes. */
+  let expected = 0;
   let ended = 0;
   let opened = 0;
   let waits: number[] = [];
@@ -68,9 +73,6 @@ export function createCrowd(url: string): Crowd {
   return {
     get clients() {
       return clients;
-    },
-    get delivered() {
-      return delivered;
     },
     get ended() {
       return ended;
@@ -95,15 +97,18 @@ export function createCrowd(url: string): Crowd {
     async talk(speakers, { roomSize, ms, atOnce }) {
       const began = performance.now();
       const before = delivered;
-      let expected = before;
+      expected = before;
       waits = [];
       while (performance.now() - began < ms) {
         for (let i = 0; i < atOnce; i++) for (const speaker of speakers) speaker.emit("message", { text: words() });
         expected += atOnce * speakers.length * roomSize;
-        const wanted = expected;
-        await waitFor("deliveries", () => delivered >= wanted);
+        await waitFor("deliveries", () => delivered >= expected);
       }
-      return { count: delivered - before, waits };
+      return { count: expected - before, waits };
+    },
+    async surplus() {
+      await pause(settledMs);
+      return delivered - expected;
     },
     drop(some) {
       for (const client of some) client.close();

@@ -1,0 +1,160 @@
+import mongoose from "mongoose";
+import { type Figures, figuresOf } from "../../test/support/metrics.ts";
+import { startRedisServer } from "../../test/support/redis-server.ts";
+import { startPeer, startServer } from "../cache/processes.ts";
+import { seed, type Visitor } from "../cache/seed.ts";
+import { begun } from "../mixed/side.ts";
+import { tidying } from "../mixed/steady.ts";
+import { shipped } from "../stage/shipped.ts";
+import type { Healthy } from "../support/report.ts";
+import { rounds as inTurns } from "../support/rounds.ts";
+import { type Crowd, createCrowd, type Guest } from "./crowd.ts";
+import { beIdle, enter, hold, type Side, type Talks } from "./side.ts";
+import { type Weathered, weather } from "./storm.ts";
+
+export interface Size extends Talks {
+  /** Of each server. */
+  connections: number;
+  users: number;
+  rounds: number;
+  /** With Redis off. */
+  roundsWithout: number;
+  /** Sockets that are lost, and are all back within two seconds. */
+  storm: number;
+}
+
+/** Two servers in turns, under the same words. */
+export interface Pair {
+  readonly ours: Side;
+  readonly bare: Side;
+}
+
+export interface Outcome {
+  readonly shipped: Pair;
+  readonly redisOff: Pair;
+  readonly healthy: Healthy[];
+  readonly storm: Weathered;
+  readonly failures: string[];
+}
+
+const newcomers = 40;
+
+/** How many of the reads were answered by Redis, or by what was kept of it, since a page of figures was read. */
+function shares(before: Figures, after: Figures): Healthy[] {
+  const more = (name: string, labels: Record<string, string> = {}) =>
+    after.sum(name, labels) - before.sum(name, labels);
+  const [sessions, caches] = ["chat_session_operations_total", "chat_cache_requests_total"];
+  const hits = more(caches, { result: "l1" }) + more(caches, { result: "redis" });
+  const byRedis = more(sessions, { op: "get", store: "redis" });
+  return [
+    { phase: "sessions read", share: byRedis / more(sessions, { op: "get" }), least: 0.95 },
+    { phase: "caches read", share: hits / more(caches), least: 0.9 },
+  ];
+}
+
+/** Whoever ends what it started, the last thing first; it may end before the others. */
+function createEnds() {
+  const ends: (() => unknown)[] = [];
+  return {
+    add<T extends { close(): unknown }>(one: T): T {
+      ends.push(() => one.close());
+      return one;
+    },
+    async close() {
+      for (let end = ends.pop(); end; end = ends.pop()) await end();
+    },
+  };
+}
+
+const crowdOf = ({ port }: { port: number }) => createCrowd(`http://127.0.0.1:${port}`);
+const failuresOf = ({ name, crowd, failures }: Side) => [
+  ...failures,
+  ...(crowd.ended > 0 ? [`${name}: ${crowd.ended} connections ended by themselves`] : []),
+];
+
+interface Stage {
+  readonly mongoUrl: string;
+  readonly size: Size;
+  readonly guests: Guest[];
+  readonly newcomers: Guest[];
+  readonly bare: Side;
+}
+
+async function startOurs({ mongoUrl, size }: Stage, redisUrl: string, env: Record<string, string>) {
+  const { connections, users } = size;
+  const unlimited = { RATE_LIMITS: "off", SOCKETS_PER_USER: String(Math.ceil(connections / users) * 2) };
+  const sessions = { SESSION_REDIS_PERCENT: "100" };
+  return startServer({ ...shipped(mongoUrl, redisUrl), ...sessions, ...unlimited, ...env }, { nodeArgs: tidying });
+}
+
+async function holdBoth({ size }: Stage, { ours, bare }: Pair, rounds: number): Promise<void> {
+  await inTurns([ours, bare], rounds, (side, turn) => hold(side, size, turn >= 0), { warm: 1 });
+}
+
+async function asShipped(stage: Stage): Promise<Pick<Outcome, "shipped" | "healthy" | "storm">> {
+  const ends = createEnds();
+  try {
+    const redis = ends.add(await startRedisServer());
+    const server = ends.add(await startOurs(stage, redis.url, {}));
+    await begun(server.url);
+    const crowd = ends.add(crowdOf(server));
+    const entered = await enter("sluice", crowd, server.pid, stage.guests);
+    const before = await figuresOf(server.url);
+    const [ours, bare] = (await beIdle([entered, stage.bare])) as [Side, Side];
+    await holdBoth(stage, { ours, bare }, stage.size.rounds);
+    const { users, storm: lost } = stage.size;
+    const storm = await weather(crowd, stage.guests, { lost, users, newcomers: stage.newcomers });
+    return { shipped: { ours, bare }, storm, healthy: shares(before, await figuresOf(server.url)) };
+  } finally {
+    await ends.close();
+  }
+}
+
+/** Afterwards and by itself: it would be an instance of the same chat, and hear the other's words over MongoDB. */
+async function withRedisOff(stage: Stage): Promise<Pair> {
+  const ends = createEnds();
+  try {
+    const server = ends.add(await startOurs(stage, "", { DISABLE_REDIS: "true" }));
+    const crowd = ends.add(crowdOf(server));
+    const ours = await enter("sluice, Redis off", crowd, server.pid, stage.guests);
+    const bare: Side = { ...stage.bare, crowded: [], alone: [], failures: [] };
+    await holdBoth(stage, { ours, bare }, stage.size.roundsWithout);
+    return { ours, bare };
+  } finally {
+    await ends.close();
+  }
+}
+
+function guestsOf(visitors: readonly Visitor[], { connections, users, rooms }: Size) {
+  const guest = (user: number, room: number): Guest => {
+    const { cookie, csrfToken } = visitors[user] ?? { csrfToken: "" };
+    return { ticket: { ...(cookie && { cookie }), auth: { csrfToken } }, room: `channel-${room}` };
+  };
+  return {
+    guests: Array.from({ length: connections }, (_, i) => guest(i % users, (i % users) % rooms)),
+    newcomers: Array.from({ length: newcomers }, (_, n) => guest(users + n, 1)),
+  };
+}
+
+/** The shipped server beside bare Socket.IO with the stock adapter, both full of connections; then the same with Redis off. */
+export async function compare(mongoUrl: string, size: Size): Promise<Outcome> {
+  const ends = createEnds();
+  try {
+    const client = ends.add(await mongoose.mongo.MongoClient.connect(mongoUrl));
+    const sizes = { users: size.users + newcomers, channels: size.rooms, messages: 10_000 };
+    const people = guestsOf(await seed(client.db(), sizes), size);
+    // Not ours: on one Redis, each of the two would hear the other.
+    const redis = ends.add(await startRedisServer());
+    const peer = ends.add(await startPeer("../sockets/bare", { redisUrl: redis.url }, tidying));
+    const crowd: Crowd = ends.add(crowdOf(peer));
+    const strangers = people.guests.map(({ room }) => ({ ticket: { auth: {} }, room }));
+    const bare = await enter("bare Socket.IO", crowd, peer.pid, strangers);
+    const stage = { mongoUrl, size, ...people, bare };
+    const found = await asShipped(stage);
+    const redisOff = await withRedisOff(stage);
+    const sides = [...Object.values(found.shipped), ...Object.values(redisOff)] as Side[];
+    return { ...found, redisOff, failures: [...new Set(sides.flatMap(failuresOf)), ...found.storm.failures] };
+  } finally {
+    await ends.close();
+  }
+}

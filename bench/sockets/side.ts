@@ -1,0 +1,94 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { cpuOf, megabytesOf } from "../cache/processes.ts";
+import type { Crowd, Guest } from "./crowd.ts";
+
+/** A server full of connections. */
+export interface Side {
+  readonly name: string;
+  readonly crowd: Crowd;
+  readonly pid: number;
+  readonly kilobytesEach: number;
+  readonly connectSeconds: number;
+  /** Of a processor, while everybody is connected and nobody speaks; as far as that was looked at. */
+  readonly idleShare?: number;
+  /** While there are as many words as can be, and while there is one at a time. */
+  readonly crowded: Heard[];
+  readonly alone: Heard[];
+  /** Connections that were in their rooms at the end of the rounds. */
+  connected: number;
+  readonly failures: string[];
+}
+
+/** In one round. */
+export interface Heard {
+  /** Deliveries for a second of the server's processor. */
+  readonly gross: number;
+  /** The same without what the server does by the clock, where that is known. */
+  readonly net: number;
+  /** Until a word was there, in ms. */
+  readonly waits: number[];
+}
+
+export interface Talks {
+  connections: number;
+  rooms: number;
+  ms: number;
+}
+
+export const wordsAtOnce = 4;
+const handshakesAtOnce = 100;
+/** Each connection is pinged once in 25 s, so that less would tell of the pings of some. */
+const idleMs = 26_000;
+const aloneMs = 1_000;
+const settledMs = 1_000;
+
+/** In megabytes, once what nobody needs is thrown away; it must have been started so that it can be told to. */
+async function heldBy(pid: number): Promise<number> {
+  await pause(settledMs);
+  process.kill(pid, "SIGUSR2");
+  await pause(settledMs);
+  return megabytesOf(pid);
+}
+
+export async function enter(name: string, crowd: Crowd, pid: number, guests: Guest[]): Promise<Side> {
+  await crowd.gather(guests.slice(0, 50), handshakesAtOnce);
+  const before = await heldBy(pid);
+  const began = performance.now();
+  await crowd.gather(guests.slice(50), handshakesAtOnce);
+  const connectSeconds = (performance.now() - began) / 1_000;
+  const kilobytesEach = (((await heldBy(pid)) - before) * 1_024) / (guests.length - 50);
+  const nothingYet = { crowded: [], alone: [], connected: 0, failures: [] };
+  return { name, crowd, pid, kilobytesEach, connectSeconds, ...nothingYet };
+}
+
+/** Both at the same time, so that the machine is the same for them. */
+export async function beIdle(sides: readonly Side[]): Promise<Side[]> {
+  const before = sides.map(({ pid }) => cpuOf(pid));
+  const began = performance.now();
+  await pause(idleMs);
+  const seconds = (performance.now() - began) / 1_000;
+  return sides.map((side, n) => ({ ...side, idleShare: (cpuOf(side.pid) - (before[n] ?? 0)) / seconds }));
+}
+
+/** As many words as can be heard, and then one at a time. */
+export async function hold(side: Side, { rooms, connections, ms }: Talks, kept: boolean): Promise<void> {
+  const { name, crowd, pid, idleShare = 0 } = side;
+  const speakers = crowd.clients.slice(0, rooms);
+
+  async function talk(by: typeof speakers, ms: number, atOnce: number): Promise<Heard> {
+    const [before, began] = [cpuOf(pid), performance.now()];
+    const { count, waits } = await crowd.talk(by, { roomSize: connections / rooms, ms, atOnce });
+    const spent = cpuOf(pid) - before;
+    const byTheClock = (idleShare * (performance.now() - began)) / 1_000;
+    const surplus = await crowd.surplus();
+    if (surplus > 0) side.failures.push(`${name}: ${surplus} deliveries more than the ${count} that were due`);
+    return { gross: count / spent, net: count / (spent - byTheClock), waits };
+  }
+
+  const crowded = await talk(speakers, ms, wordsAtOnce);
+  const alone = await talk(speakers.slice(0, 1), aloneMs, 1);
+  side.connected = crowd.clients.filter(({ joined }) => joined).length;
+  if (!kept) return;
+  side.crowded.push(crowded);
+  side.alone.push(alone);
+}
