@@ -10,12 +10,12 @@ interface Both {
   readonly mongo: Image;
 }
 
-export interface AuditorOptions {
+export interface AuditorOptions<Slice> {
   cache: string;
   /** Percent of the hits. */
   percent: number;
-  /** What Redis has, and what MongoDB has; undefined when Redis has nothing that may be believed. */
-  both: (key: string) => Promise<Both | undefined>;
+  /** What Redis has, and what MongoDB has, of what was asked for; undefined when Redis has nothing that may be believed. */
+  both: (key: string, slice: Slice | undefined) => Promise<Both | undefined>;
   heal: (key: string) => Promise<void>;
   events: CacheEventSource;
   signal: AbortSignal;
@@ -37,31 +37,31 @@ function difference(before: Both, after: Both): string | undefined {
 }
 
 /** Compares a share of what Redis has answered with MongoDB, aside from whoever asked, and throws away what is wrong. */
-export function createAuditor(options: AuditorOptions): (key: string) => void {
+export function createAuditor<Slice>(options: AuditorOptions<Slice>): (key: string, slice?: Slice) => void {
   const { cache, percent, both, heal, events, signal } = options;
   let busy = false;
   let last = Number.NEGATIVE_INFINITY;
 
-  async function audit(key: string): Promise<void> {
+  async function audit(key: string, slice: Slice | undefined): Promise<void> {
     const begun = performance.now();
     const told = (stale: boolean) =>
       events.emit("audit", { cache, key, stale, ageMs: stale ? Math.round(performance.now() - begun) : 0 });
-    const before = await both(key);
+    const before = await both(key, slice);
     if (!before) return;
     if (difference(before, before) === undefined) return told(false);
     await pause(settleMs, signal);
-    const after = signal.aborted ? undefined : await both(key);
+    const after = signal.aborted ? undefined : await both(key, slice);
     if (!after) return;
     const stale = difference(before, after) !== undefined;
     told(stale);
     if (stale) await heal(key);
   }
 
-  return (key) => {
+  return (key, slice) => {
     if (busy || Math.random() * 100 >= percent || performance.now() - last < everyMs) return;
     busy = true;
     last = performance.now();
-    withoutBudget(() => audit(key))
+    withoutBudget(() => audit(key, slice))
       // MongoDB is out: whoever asks is told.
       .catch(() => undefined)
       .finally(() => {

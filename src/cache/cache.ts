@@ -28,7 +28,7 @@ export interface CacheOptions<Entry, Slice> {
   /** Why what others wrote may be missing in Redis; undefined when it is not. */
   followed: () => string | undefined;
   /** Somebody was answered from Redis. */
-  onHit: (key: string) => void;
+  onHit: (key: string, slice: Slice | undefined) => void;
   signal: AbortSignal;
   /** What was read lately; Redis is asked whether it is still that. */
   kept: () => L1Space<Kept<Entry>> | undefined;
@@ -47,7 +47,7 @@ export interface CacheParts<Entry, Slice> {
   readonly cache: Cache<Entry, Slice>;
   readonly writes: Writes<Entry>;
   /** Past everything that is counted: what Redis has, if it may be believed. */
-  look(key: string): Promise<readonly Entry[] | undefined>;
+  look(key: string, slice: Slice | undefined): Promise<readonly Entry[] | undefined>;
   /** The versions of those that Redis has; undefined while it is being filled, or gives no answer. */
   versions(key: string, ids: readonly string[]): Promise<ReadonlyMap<string, number> | "missing" | undefined>;
   /** An entry was deleted, from whichever key. */
@@ -146,7 +146,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
       return { entries, from, version, ttlMs, generation };
     };
     const fromRedis = ({ entries, version, ttlMs }: There<Entry>) => {
-      onHit(key);
+      onHit(key, slice);
       return answer("redis", entries, version, ttlMs);
     };
 
@@ -215,8 +215,8 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
   return {
     cache,
     writes,
-    async look(key) {
-      const found = await ask(key, trust.epoch.value, undefined);
+    async look(key, slice) {
+      const found = await ask(key, trust.epoch.value, slice);
       return found && "entries" in found ? found.entries : undefined;
     },
     async versions(key, ids) {

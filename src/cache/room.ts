@@ -102,25 +102,27 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
       events,
       on,
       followed: () => follower?.behind,
-      onHit: (key) => audit(key),
+      onHit: (key, slice) => audit(key, slice),
       doubtMs: timing.doubt,
       kept: () => near as L1Space<Kept<Entry>> | undefined,
       signal: stop.signal,
     });
-    const { audited = (entries: readonly Entry[]) => entries } = declaration;
+    const { audited = (entries: readonly Entry[]) => entries, load, loadSlice } = declaration;
     const image = (entries: readonly Entry[], others: readonly Entry[]) =>
       new Map(
         audited(entries, others)
           .map(declaration.element)
           .map(({ id, text }) => [id, text]),
       );
-    const audit = createAuditor({
+    const audit = createAuditor<Slice>({
       cache: name,
       percent: options.auditPercent,
-      async both(key) {
-        const there = await parts.look(key);
+      // Of many entries a page is read at a time; all of them each time would be what the process is busy with.
+      async both(key, slice) {
+        const some = loadSlice ? slice : undefined;
+        const there = await parts.look(key, some);
         if (!there) return undefined;
-        const is = await turnstile(() => declaration.load(key));
+        const is = await turnstile(() => (loadSlice && some !== undefined ? loadSlice(key, some) : load(key)));
         return { redis: image(there, is), mongo: image(is, there) };
       },
       heal: (key) => parts.writes.drop(key, "it differed from MongoDB", true),

@@ -5,7 +5,7 @@ import type { Cache, CacheEventSource } from "./types.ts";
 
 /** A cache, and which of its keys to fill ahead of those who ask; later ones may depend on earlier ones. */
 export interface WarmStep {
-  readonly cache: Pick<Cache<unknown>, "name" | "on" | "doubt" | "read">;
+  readonly cache: Pick<Cache<unknown>, "name" | "on" | "doubt" | "stamp" | "read">;
   keys(): Promise<readonly string[]>;
 }
 
@@ -36,7 +36,8 @@ export function keepWarm({ events, steps, signal, log, spreadMs = 500 }: WarmUpO
     if (cache.doubt !== undefined) return;
     const begun = performance.now();
     try {
-      await cache.read(key);
+      // What is there already is not read by each instance: of a long list that would hold it up for nothing.
+      if (!(await cache.stamp(key))) await cache.read(key);
     } finally {
       busyMs += performance.now() - begun;
     }

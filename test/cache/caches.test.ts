@@ -413,6 +413,40 @@ describe("the auditor", () => {
       await auditing.close();
     }
   });
+
+  it("looks at a page when a page was asked for, not at everybody", async () => {
+    const people = Array.from({ length: 600 }, (_, n) => ({
+      ...{ nickname: `many-${n}`, email: `many-${n}@example.com`, role: "member", status: "offline" },
+      ...{ createdAt: new Date(1_800_000_000_000), lastActive: new Date(1_800_000_000_000 + n) },
+    }));
+    await one.mongo.db.collection("users").insertMany(people);
+    const auditing = await startChatInstance({
+      ...{ mongoUrl: url, redisUrl: redis.url },
+      env: { ...env, CACHE_AUDIT: "100" },
+      timing: { epochTrust: 8_000 },
+    });
+    try {
+      await auditing.trusting();
+      const page = async () => (await auditing.services.users.page({ limit: 10 })).users;
+      const audits = () => auditing.counts["audit users fresh"] ?? 0;
+      await until(async () => (await page())[0]?.nickname === "many-599" && audits() > 0);
+      await redis.ask("CONFIG", "RESETSTAT");
+      const before = audits();
+      await until(async () => (await page()).length === 10 && audits() > before + 1);
+      // So many come only in steps, which is how all of them would be read.
+      expect(await redis.ask("INFO", "commandstats")).not.toMatch(/cmdstat_hscan/i);
+
+      const [first] = await page();
+      const hash = "{cache:users:list}:profiles";
+      const text = JSON.parse(String(await redis.ask("HGET", hash, first?.id ?? "")));
+      await redis.ask("HSET", hash, first?.id ?? "", JSON.stringify({ ...text, nickname: "Wrong" }));
+      await until(async () => (await page()).length === 10 && auditing.counts["audit users stale"] === 1);
+      await until(async () => (await page())[0]?.nickname === "many-599");
+    } finally {
+      await auditing.close();
+      await one.mongo.db.collection("users").deleteMany({ nickname: /^many-/ });
+    }
+  });
 });
 
 describe("a cache that is switched off", () => {

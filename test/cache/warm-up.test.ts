@@ -15,6 +15,7 @@ it("a list that makes Redis doubtful each time it is read is not filled again an
     name: "users",
     on: true,
     doubt: undefined,
+    stamp: async () => undefined,
     async read() {
       const begun = performance.now();
       await pause(50, stop.signal);
@@ -31,4 +32,26 @@ it("a list that makes Redis doubtful each time it is read is not filled again an
   const elapsed = performance.now() - begun;
   stop.abort();
   expect(took.reduce((sum, one) => sum + one, 0) / elapsed).toBeLessThan(0.12);
+});
+
+it("what Redis has already is not read again", async () => {
+  const events = createEvents<CacheEvents>();
+  const stop = new AbortController();
+  const read: string[] = [];
+  const cache = {
+    name: "users",
+    on: true,
+    doubt: undefined,
+    stamp: async (key: string) => (key === "there" ? { version: "1", ttlMs: 1_000 } : undefined),
+    async read(key: string) {
+      read.push(key);
+      return { value: [], source: "redis" } as never;
+    },
+  };
+  const steps = [{ cache, keys: async () => ["there", "missing"] }];
+  keepWarm({ events, steps, signal: stop.signal, log: createRecorder(), spreadMs: 1 });
+  events.emit("trust", { from: "redis", reason: "trusted" });
+  await until(() => read.length > 0);
+  stop.abort();
+  expect(read).toEqual(["missing"]);
 });
