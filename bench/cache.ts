@@ -4,9 +4,9 @@ import { histories } from "./cache/histories.ts";
 import { type Findings, measureLists } from "./cache/lists.ts";
 import { measureMix } from "./cache/mix.ts";
 import { createRounds } from "./cache/rounds.ts";
-import { seed, sizes } from "./cache/seed.ts";
 import { type Side, startSide } from "./cache/sides.ts";
 import { createTally } from "./stage/schedule.ts";
+import { seed, sizes } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import type { Report } from "./support/report.ts";
 

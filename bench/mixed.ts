@@ -1,10 +1,10 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { figuresOf } from "../test/support/metrics.ts";
-import { seed, type Visitor } from "./cache/seed.ts";
 import { type Lived, mix } from "./mixed/people.ts";
 import { type Side, startSide } from "./mixed/side.ts";
 import { type Memory, memoryOf, tidying } from "./mixed/steady.ts";
+import { seed, type Visitor } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { type Cell, count, type Figure, megabytes, ms, percent, perSecond, type Report } from "./support/report.ts";
 import { median, ratioOf } from "./support/sums.ts";

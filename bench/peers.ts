@@ -1,7 +1,6 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
-import { startPeer } from "./cache/processes.ts";
 import {
   comparedOf,
   createRounds,
@@ -13,10 +12,11 @@ import {
   speedsOf,
   timesLess,
 } from "./cache/rounds.ts";
-import { secret, seed, sizes } from "./cache/seed.ts";
 import { startSide } from "./cache/sides.ts";
 import { beginPlainWrites } from "./peers/writers.ts";
+import { startPeer } from "./stage/processes.ts";
 import { createTally } from "./stage/schedule.ts";
+import { secret, seed, sizes } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { count, type Report } from "./support/report.ts";
 import { rounds as inTurns } from "./support/rounds.ts";

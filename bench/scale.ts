@@ -2,10 +2,10 @@ import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { figureOf } from "../test/support/metrics.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
-import { startServer } from "./cache/processes.ts";
 import { createRounds, shareOf } from "./cache/rounds.ts";
-import { secret, seed } from "./cache/seed.ts";
 import { beginPlainWrites } from "./peers/writers.ts";
+import { startServer } from "./stage/processes.ts";
+import { secret, seed } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import type { Figure, Healthy, Report } from "./support/report.ts";
 

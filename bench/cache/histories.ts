@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import type { Socket } from "socket.io-client";
+import { cpuOf } from "../stage/processes.ts";
+import type { Visitor } from "../stage/seed.ts";
 import { type Figure, micro, ms, type Table } from "../support/report.ts";
 import { rounds as inTurns } from "../support/rounds.ts";
 import { median } from "../support/sums.ts";
-import { cpuOf } from "./processes.ts";
 import { timesLess } from "./rounds.ts";
-import type { Visitor } from "./seed.ts";
 import { entered, openSocket } from "./writes.ts";
 
 interface Side {

@@ -1,10 +1,11 @@
 import { brotliCompressSync, constants } from "node:zlib";
 import type { Db } from "mongodb";
+import { startPeer } from "../stage/processes.ts";
 import type { createTally } from "../stage/schedule.ts";
+import type { Visitor } from "../stage/seed.ts";
 import { type Figure, type Healthy, percent, times as ratio, type Table } from "../support/report.ts";
 import { rounds as inTurns } from "../support/rounds.ts";
 import { ratioOf } from "../support/sums.ts";
-import { startBare } from "./processes.ts";
 import {
   hardlyCompared,
   type Round,
@@ -15,7 +16,6 @@ import {
   speedsOf,
   statusShare,
 } from "./rounds.ts";
-import type { Visitor } from "./seed.ts";
 import type { Side } from "./sides.ts";
 import { beginWrites } from "./writes.ts";
 
@@ -63,7 +63,7 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
   const paths = Object.keys(targets);
   const bodies: Record<string, string> = {};
   for (const path of paths) bodies[path] = await bodyOf(sides[0]?.port ?? 0, path, visitors[0]?.token ?? "");
-  const bare = await startBare(bodies);
+  const bare = await startPeer("../cache/bare", { bodies });
   const results = new Map<string, Round[]>();
 
   async function measure(side: Side, path: string, at: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { brotliDecompressSync } from "node:zlib";
 import { isJudged, openJudge } from "../../drills/judge/judge.ts";
+import { createConnection, type Reply } from "../stage/connection.ts";
 import { quantile } from "../support/sums.ts";
-import { createConnection, type Reply } from "./connection.ts";
 
 /** One round of requests; the process that makes them does nothing else. */
 export interface Order {

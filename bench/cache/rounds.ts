@@ -1,7 +1,8 @@
+import { cpuOf } from "../stage/processes.ts";
 import { type Cell, count, micro, ms as milliseconds } from "../support/report.ts";
 import { median, ratioOf } from "../support/sums.ts";
 import type { Result } from "./load.ts";
-import { cpuOf, createLoader } from "./processes.ts";
+import { createLoader } from "./loader.ts";
 
 export interface Round extends Result {
   /** Microseconds of the server's processor per request. */

@@ -1,6 +1,6 @@
 import { startRedisServer } from "../../test/support/redis-server.ts";
+import { type Server, startServer } from "../stage/processes.ts";
 import { shipped } from "../stage/shipped.ts";
-import { type Server, startServer } from "./processes.ts";
 
 /** The shipped server with a Redis of its own. */
 export interface Side extends Server {

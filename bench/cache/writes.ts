@@ -1,7 +1,7 @@
 import type { Db } from "mongodb";
 import { io, type Socket } from "socket.io-client";
 import { createSchedule, type Done } from "../stage/schedule.ts";
-import type { Visitor } from "./seed.ts";
+import type { Visitor } from "../stage/seed.ts";
 
 export interface Writes {
   /** Has begun. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { createConnection } from "../cache/connection.ts";
-import type { Visitor } from "../cache/seed.ts";
 import { type Client, openClient } from "../sockets/client.ts";
+import { createConnection } from "../stage/connection.ts";
+import type { Visitor } from "../stage/seed.ts";
 import { quantile } from "../support/sums.ts";
 
 /** People of a chat, in a process of their own. They enter once, and then live for as long as they are told. */

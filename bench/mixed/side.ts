@@ -1,11 +1,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { figureOf, figuresOf } from "../../test/support/metrics.ts";
+import { figuresOf } from "../../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
-import { until } from "../../test/support/until.ts";
-import { cpuOf, type Server, startServer } from "../cache/processes.ts";
-import { secret, type Visitor } from "../cache/seed.ts";
+import { begun } from "../stage/begun.ts";
+import { cpuOf, type Server, startServer } from "../stage/processes.ts";
+import { secret, type Visitor } from "../stage/seed.ts";
 import type { Enter, Live, Lived } from "./people.ts";
 
 /** A server with people in it. */
@@ -31,21 +31,6 @@ export interface SideOptions {
 }
 
 const reading = new Set(["find", "aggregate", "count", "distinct"]);
-
-const settledMs = 1_500;
-
-/** Nothing in Redis is believed while a process begins, and its epoch is raised twice: that is no load. */
-export async function begun(url: string): Promise<void> {
-  let epoch = 0;
-  let since = performance.now();
-  await until(async () => {
-    const now = await figureOf(url, "chat_session_epoch");
-    const trusted = (await figureOf(url, "chat_session_read_from_redis")) === 1;
-    if (now !== epoch || !trusted) since = performance.now();
-    epoch = now;
-    return performance.now() - since > settledMs;
-  });
-}
 
 export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how }: SideOptions): Promise<Side> {
   const redis = await startRedisServer();

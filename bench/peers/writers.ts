@@ -1,7 +1,7 @@
 import type { Db } from "mongodb";
 import mongoose from "mongoose";
-import type { Visitor } from "../cache/seed.ts";
 import { createSchedule, type Done } from "../stage/schedule.ts";
+import type { Visitor } from "../stage/seed.ts";
 
 interface Told {
   visitors: readonly Visitor[];

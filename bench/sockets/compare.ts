@@ -1,10 +1,10 @@
 import mongoose from "mongoose";
 import { type Figures, figuresOf } from "../../test/support/metrics.ts";
 import { startRedisServer } from "../../test/support/redis-server.ts";
-import { startPeer, startServer } from "../cache/processes.ts";
-import { seed, type Visitor } from "../cache/seed.ts";
-import { begun } from "../mixed/side.ts";
 import { tidying } from "../mixed/steady.ts";
+import { begun } from "../stage/begun.ts";
+import { startPeer, startServer } from "../stage/processes.ts";
+import { seed, type Visitor } from "../stage/seed.ts";
 import { shipped } from "../stage/shipped.ts";
 import type { Healthy } from "../support/report.ts";
 import { rounds as inTurns } from "../support/rounds.ts";

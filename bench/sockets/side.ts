@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { cpuOf, megabytesOf } from "../cache/processes.ts";
+import { cpuOf, megabytesOf } from "../stage/processes.ts";
 import type { Crowd, Guest } from "./crowd.ts";
 
 /** A server full of connections. */

@@ -1,4 +1,4 @@
-import { secret } from "../cache/seed.ts";
+import { secret } from "./seed.ts";
 
 /** Beside what is compared, all that is set is where the databases are and what signs; the rest is as shipped. */
 export const shipped = (mongoUrl: string, redisUrl: string): Record<string, string> => ({

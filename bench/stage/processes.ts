@@ -3,52 +3,44 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { until } from "../../test/support/until.ts";
-import type { Order, Result } from "./load.ts";
 
-/** As it would be deployed: Express and others are slower when they are not told that. */
-const child = (name: string, nodeArgs: string[] = []) =>
-  fork(join(import.meta.dirname, `${name}.js`), {
-    execArgv: [...process.execArgv, ...nodeArgs],
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: { ...process.env, NODE_ENV: "production" },
-  });
-
-function answerOf(process: ChildProcess): Promise<unknown[]> {
+function answerOf(process: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const died = () => reject(new Error("a process of the bench ended before its answer"));
     process.once("exit", died);
     process.once("message", (message) => {
       process.off("exit", died);
-      resolve([message]);
+      resolve(message);
     });
   });
 }
 
-/** Another process beside this one, so that the load has a processor of its own. */
-export function createLoader() {
-  const process = child("load");
+/** A program of the benches, named from here, in a process of its own: it answers each order. */
+export function startChild(name: string, nodeArgs: string[] = []) {
+  const child = fork(join(import.meta.dirname, `${name}.js`), {
+    execArgv: [...process.execArgv, ...nodeArgs],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // As it would be deployed: Express and others are slower when they are not told that.
+    env: { ...process.env, NODE_ENV: "production" },
+  });
   return {
-    async run(order: Order): Promise<Result> {
-      process.send(order);
-      const [{ result, error }] = (await answerOf(process)) as [{ result: Result; error?: string }];
-      if (error) throw new Error(error);
-      return result;
+    pid: child.pid ?? 0,
+    ask(order: object): Promise<unknown> {
+      child.send(order);
+      return answerOf(child);
     },
-    close: () => end(process),
+    close: () => end(child),
   };
 }
 
-export const startBare = (bodies: Record<string, string>) => startPeer("bare", { bodies });
-
 /** A server of another kind, told what it needs. */
 export async function startPeer(name: string, order: object, nodeArgs: string[] = []) {
-  const process = child(name, nodeArgs);
-  process.send(order);
-  const [{ port }] = (await answerOf(process)) as [{ port: number }];
-  return { port, pid: process.pid ?? 0, close: () => end(process) };
+  const { pid, ask, close } = startChild(name, nodeArgs);
+  const { port } = (await ask(order)) as { port: number };
+  return { port, pid, close };
 }
 
-// From dist/measured/bench/cache.
+// From dist/measured/bench/stage.
 const packageRoot = resolve(import.meta.dirname, "../../../..");
 
 export interface Server {
