@@ -167,8 +167,7 @@ export function printed(report: Report | Stored): string[] {
     ...table([head.map((word) => word.toUpperCase()), ...rows.map((row) => row.map(cellText))]),
   ]);
   const shares = report.healthy.map(
-    ({ phase, share, least }) =>
-      [phase, `${(share * 100).toFixed(1)} %`, `≥ ${(least * 100).toFixed(0)} %`] as string[],
+    ({ phase, share, least }) => [phase, `${(share * 100).toFixed(1)} %`, `≥ ${inUnit(least * 100, " %")}`] as string[],
   );
   return [
     `${report.kind} ${report.name}: ${report.what}`,
