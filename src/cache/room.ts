@@ -3,7 +3,7 @@ import type { Db } from "mongodb";
 import { type Clock, systemClock } from "../kernel/clock.ts";
 import { createEvents } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
-import type { EpochTiming } from "../mongo/epoch.ts";
+import { type EpochTiming, usualEpochTiming } from "../mongo/epoch.ts";
 import type { EpochLooks } from "../mongo/epoch-looks.ts";
 import type { WatchCollection, Watcher } from "../mongo/watch.ts";
 import type { RedisDoor } from "../redis/types.ts";
@@ -46,8 +46,6 @@ export interface CacheRoomOptions {
   timing?: Partial<EpochTiming>;
 }
 
-const usualTiming: EpochTiming = { epochPoll: 150, epochTrust: 400, bumpEvery: 1_000, doubt: 1_500 };
-
 interface Shapes {
   hash(options: Omit<HashOptions, "door">): Shape<ByIds>;
   zset(options: Omit<HashOptions, "door">): Shape<ByIds | ByScore>;
@@ -74,7 +72,7 @@ export interface CacheRoom {
 export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
   const { db, door, log, clock = systemClock, isOn } = options;
   const events = createEvents<CacheEvents>();
-  const timing = { ...usualTiming, ...options.timing };
+  const timing = { ...usualEpochTiming, ...options.timing };
   const trust = createTrust({ db, door, clock, timing, looks: options.looks, log, events });
   const turnstile = createTurnstile(options.loads);
   const stop = new AbortController();
