@@ -8,7 +8,8 @@ import { deploy, deployedEnv, makeSecrets } from "../../test/support/deployment.
 import { shellBeside } from "../../test/support/pages.ts";
 import { until } from "../../test/support/until.ts";
 import { stateAt } from "../support/watch.ts";
-import { openEar, type Papers, startTraffic, type Traffic } from "../topology/traffic.ts";
+import { redisIsUp, shareOfSessions } from "../topology/share.ts";
+import { openEar, type Papers, startTraffic } from "../topology/traffic.ts";
 import { startClock } from "./clock.ts";
 import { compare } from "./compare.ts";
 import { judge, type Row } from "./judge.ts";
@@ -23,7 +24,9 @@ const boundMs = 1_500;
 /** Whoever joins is shown what their server has sent to others within this, which a restored MongoDB may not have. */
 const justSentMs = 10_000;
 
-const isUp = ({ chat }: Pick<Stage, "chat">) => stateAt(chat.url).then((state) => state === "up");
+const isUp = ({ chat }: Pick<Stage, "chat">) => redisIsUp([chat]);
+/** A server that says nothing has not noticed anything. */
+const isOut = ({ chat }: Stage) => stateAt(chat.url).then((state) => state !== undefined && state !== "up");
 const isReady = ({ chat }: Stage) =>
   fetch(`${chat.url}/health/ready`).then(
     ({ status }) => status === 200,
@@ -76,7 +79,7 @@ async function lose(stage: Stage, loss: Loss, failures: string[]): Promise<Row> 
   await (ofRedis ? redis.kill() : member.lose());
   const lastAt = clock.acknowledged();
   await clock.stop();
-  const known = async () => !(await (ofRedis ? isUp(stage) : isReady(stage)));
+  const known = async () => (ofRedis ? isOut(stage) : !(await isReady(stage)));
   await until(known, { ...patience, describe: `the chat to know that ${loss.of} is lost` });
   const detectMs = performance.now() - lostAt;
   if (ofRedis) await live(stage, "meanwhile");
@@ -128,10 +131,13 @@ export interface RestoreReport {
   readonly failures: readonly string[];
 }
 
-/** The caches are used again, and go on to be. */
-async function shareOf(traffic: Traffic): Promise<number> {
+/** Caches and copies of sessions are used again, and go on to be. */
+async function sharesOf({ chat, traffic }: Stage, when: string) {
   await until(async () => (await traffic.fromCaches(1)) === 1, { ...patience, describe: "the caches to be used" });
-  return traffic.fromCaches(50);
+  return [
+    { phase: `lists ${when}`, share: await traffic.fromCaches(50) },
+    { phase: `sessions ${when}`, share: await shareOfSessions([chat], traffic) },
+  ];
 }
 
 export interface RestoreOptions {
@@ -193,7 +199,7 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     };
     await live(stage, "in the beginning");
     await traffic.audit();
-    shares.push({ phase: "before anything is lost", share: await shareOf(traffic) });
+    shares.push(...(await sharesOf(stage, "before anything is lost")));
     for (const loss of losses) {
       const row = await lose(stage, loss, failures);
       rows.push(row);
@@ -203,7 +209,7 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
       say(
         `${row.fault}: back after ${row.rtoSeconds.toFixed(1)} s; ${row.requests} requests, ${row.errors} errors, ${row.lost} lost, ${row.revived} revived, ${row.stale} stale`,
       );
-      shares.push({ phase: `after: ${row.fault}`, share: await shareOf(traffic) });
+      shares.push(...(await sharesOf(stage, `after: ${row.fault}`)));
     }
     return { ok: failures.length === 0, rows, shares, failures };
   } finally {

@@ -30,7 +30,7 @@ export function reportOf({ rows, shares, failures }: RestoreReport): Report {
       figure("logouts that came back to life", sum("revived"), "", 0),
       figure("answers that were not MongoDB's", sum("stale"), "", 0),
     ],
-    healthy: shares.map((one) => ({ ...one, least: 0.8 })),
+    healthy: shares.map((one) => ({ ...one, least: 0.95 })),
     failures,
   };
 }

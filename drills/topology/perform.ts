@@ -1,11 +1,10 @@
 import type { Finding } from "../../src/kernel/finding.ts";
 import { atDesk } from "../../test/support/desk.ts";
-import { figureOf } from "../../test/support/metrics.ts";
 import { until } from "../../test/support/until.ts";
-import { between, countReads, inBucket, shareOfRedis } from "../sessions/reads.ts";
-import { stateAt, watchRedis } from "../support/watch.ts";
+import { watchRedis } from "../support/watch.ts";
 import type { Fault, Scene } from "./faults.ts";
 import { type Hearing, startHearing } from "./hearing.ts";
+import { redisIsUp, shareOfSessions } from "./share.ts";
 import type { Stage } from "./stage.ts";
 import { type Seen, startTraffic, type Traffic } from "./traffic.ts";
 import { type Gap, longestGap, promotion } from "./writing.ts";
@@ -31,39 +30,7 @@ export interface TopologyReport {
   readonly failures: readonly string[];
 }
 
-const leastReads = 200;
-const mostAudits = 20;
 const patience = { timeoutMs: 30_000, everyMs: 50 };
-
-async function up({ servers }: Stage): Promise<boolean> {
-  return (await Promise.all(servers.map(({ url }) => stateAt(url)))).every((state) => state === "up");
-}
-
-/** What was written during the fault is settled, and Redis is believed again. */
-async function believed({ servers }: Stage): Promise<boolean> {
-  const figures = await Promise.all(servers.map(({ url }) => figureOf(url, "chat_session_read_from_redis")));
-  return figures.every((one) => one === 1);
-}
-
-/** Everybody reads everywhere while nobody writes: what of it Redis answers. */
-async function shareAt(stage: Stage, traffic: Traffic): Promise<{ share: number; reads: number }> {
-  await until(() => up(stage), { ...patience, describe: "Redis to be up at all servers" });
-  await until(() => believed(stage), { ...patience, describe: "sessions to be read from Redis at all servers" });
-  await traffic.hold();
-  // A copy of before the fault is believed by nobody: the first read makes it anew.
-  await traffic.audit();
-  const before = await countReads(stage.servers);
-  let [reads, share] = [0, 0];
-  for (let n = 0; reads < leastReads && n < mostAudits; n += 1) {
-    await traffic.audit();
-    const counted = between(before, await countReads(stage.servers));
-    reads = inBucket(counted);
-    share = shareOfRedis(counted);
-  }
-  await traffic.auditFormers();
-  traffic.goOn();
-  return { share, reads };
-}
 
 async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, last: Partial<Scene>, fault: Fault) {
   const { name, interrupts } = fault;
@@ -90,8 +57,7 @@ async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, last: P
     const acting = traffic.makeChannel(`room ${name} ${Math.round(since)}`).then(() => traffic.logOut());
     const [gaps] = await Promise.all([Promise.all(writing), beginning, acting]);
     if (name === "failover by hand") await stage.settled();
-    const { share, reads } = await shareAt(stage, traffic);
-    if (reads < leastReads) failures.push(`${reads} reads only, of ${leastReads}, to tell what Redis answers`);
+    const share = await shareOfSessions(stage.servers, traffic);
     failures.push(...(await hearing.missed(name)));
     over.abort();
     const [{ detectMs }] = await Promise.all([watch.end(0), promoting]);
@@ -137,7 +103,7 @@ export async function performTopology(stage: Stage, options: PerformOptions): Pr
   const failures: string[] = [];
   const rows: Row[] = [];
   const scene: Partial<Scene> = {};
-  await until(() => up(stage), { ...patience, describe: "Redis to be up at all servers" });
+  await until(() => redisIsUp(stage.servers), { ...patience, describe: "Redis to be up at all servers" });
   const urls = stage.servers.map(({ url }) => url);
   const traffic = await startTraffic({ urls, people, rate, logins: 0.1, logouts: 0.03 });
   let hearing: Hearing | undefined;
