@@ -88,8 +88,14 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
     least("users: 304 faster still", "bench cache", "/api/users 304 beside L1", 1),
     least("channels: 304 faster still", "bench cache", "/api/channels 304 beside L1", 1),
     least("history of a join: 5 times less CPU", "bench cache", "history, less CPU", 5),
+    least(
+      "a history read among 200,000 messages: 20 times sooner there",
+      "bench cache",
+      "/api/channels/channel-0/messages, sooner there",
+      20,
+    ),
     {
-      ...least("history over a socket: 20 times sooner there", "bench cache", "history, sooner there", 20),
+      ...least("and over a socket", "bench cache", "history, sooner there", 20),
       why: "the same bytes are written to each who joins, and joins are counted in Redis",
     },
     least("hit rate of 95 % on the mixed load", "bench mixed", "hit rate", 95),
