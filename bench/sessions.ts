@@ -1,3 +1,4 @@
+import { MongoStore } from "connect-mongo";
 import { RedisStore } from "connect-redis";
 import type { SessionData, Store } from "express-session";
 import mongoose from "mongoose";
@@ -8,51 +9,17 @@ import type { Log } from "../src/kernel/log.ts";
 import { createRedisDoor } from "../src/redis/door.ts";
 import { createDial } from "../src/sessions/dial.ts";
 import { rolloutStore } from "../src/sessions/store.ts";
-import { createMongoStore } from "../src/sessions/stores/mongo.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { callsOf, sessionOf } from "../test/support/store-calls.ts";
 import { until } from "../test/support/until.ts";
 import type { RunOptions } from "./support/conduct.ts";
+import { callers, type Duel, duel, duelTable } from "./support/duel.ts";
 import type { Report } from "./support/report.ts";
-import { ratioOf } from "./support/sums.ts";
 
-const CONCURRENCY = 50;
 const SESSIONS = 1_000;
 const quiet: Log = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
-type Call = (sid: string) => Promise<unknown>;
-
-/** Calls per second of `CONCURRENCY` callers that each make the next call when the last one is answered. */
-async function measure(sids: string[], ms: number, call: Call): Promise<number> {
-  let done = 0;
-  const begun = performance.now();
-  const caller = async (first: number) => {
-    for (let at = first; performance.now() < begun + ms; at += CONCURRENCY) {
-      await call(sids[at % sids.length] ?? "");
-      done += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, (_, first) => caller(first)));
-  return (done / (performance.now() - begun)) * 1_000;
-}
-
-type Duel = ReturnType<typeof ratioOf>;
-
-/** A B, B A, A B, … so that neither always comes first. */
-async function duel(sids: string[], rounds: number, ms: number, stock: Call, ours: Call): Promise<Duel> {
-  const figures: { stock: number; ours: number }[] = [];
-  for (const call of [stock, ours]) await measure(sids, ms, call);
-  for (let round = 0; round < rounds; round += 1) {
-    const first = round % 2 === 0 ? stock : ours;
-    const a = await measure(sids, ms, first);
-    const b = await measure(sids, ms, first === stock ? ours : stock);
-    figures.push(first === stock ? { stock: a, ours: b } : { stock: b, ours: a });
-  }
-  return ratioOf(
-    figures.map((one) => one.ours),
-    figures.map((one) => one.stock),
-  );
-}
+type ForSid = (sid: string) => Promise<unknown>;
 
 /** What a chat keeps of a user, in about 1 kB of JSON. */
 const sessionOfOneKilobyte = (): SessionData =>
@@ -73,7 +40,7 @@ const sessionOfOneKilobyte = (): SessionData =>
   });
 
 const reading =
-  (store: Store): Call =>
+  (store: Store): ForSid =>
   (sid) =>
     new Promise((resolve, reject) =>
       store.get(sid, (error, session) => (error || !session ? reject(error ?? new Error("lost")) : resolve(session))),
@@ -87,7 +54,7 @@ async function sessionsOf(store: Store, sids: string[]): Promise<Map<string, Ses
 }
 
 /** Saves what was read before, as a request does. */
-async function saving(store: Store, sids: string[]): Promise<Call> {
+async function saving(store: Store, sids: string[]): Promise<ForSid> {
   const sessions = await sessionsOf(store, sids);
   let n = 0;
   return (sid) => {
@@ -101,7 +68,7 @@ async function saving(store: Store, sids: string[]): Promise<Call> {
 }
 
 /** As express-session does at the end of every request that changed nothing. */
-async function touching(store: Store, sids: string[]): Promise<Call> {
+async function touching(store: Store, sids: string[]): Promise<ForSid> {
   const calls = callsOf(store);
   const sessions = await sessionsOf(store, sids);
   return async (sid) => {
@@ -111,14 +78,25 @@ async function touching(store: Store, sids: string[]): Promise<Call> {
   };
 }
 
+/** As a request does with its session. */
+const calls = { get: reading, set: saving, touch: touching };
+
+/** How far a write has come before the server answers it, where whoever writes does not say. */
+async function usualConcern(client: mongoose.mongo.MongoClient): Promise<string> {
+  const { defaultWriteConcern } = await client.db("admin").command({ getDefaultRWConcern: 1 });
+  return `w: ${defaultWriteConcern?.w ?? 1}`;
+}
+
 interface Measured {
-  figures: Record<string, Duel>;
+  duels: Record<string, Duel>;
   /** Of the reads at 100 %. */
   share: number;
+  /** Of the stock connect-mongo. */
+  concern: string;
 }
 
 /** Our store beside the stock ones: same servers, same process, in turns. */
-async function measureStores(mongoUrl: string, rounds: number, ms: number): Promise<Measured> {
+async function measureStores(mongoUrl: string, much: { rounds: number; ms: number }): Promise<Measured> {
   const redis = await startRedisServer();
   const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
   const bare = createClient({ url: redis.url, commandOptions: { timeout: 0 }, maintNotifications: "disabled" });
@@ -127,7 +105,7 @@ async function measureStores(mongoUrl: string, rounds: number, ms: number): Prom
   const dial = createDial({ mode: "serve", percent: 100 });
   const dbName = client.db().databaseName;
   const ours = rolloutStore({ mongo: { client, dbName }, redis: door, settings: dial, log: quiet });
-  const connectMongo = createMongoStore({ client, dbName, collection: "stock", ttlSeconds: 86_400 });
+  const connectMongo = MongoStore.create({ client, dbName, collectionName: "stock" });
   const connectRedis = new RedisStore({ client: bare });
   // Somebody counts, as in a server that is watched.
   const counts = { redis: 0, mongo: 0 };
@@ -143,19 +121,26 @@ async function measureStores(mongoUrl: string, rounds: number, ms: number): Prom
     await until(() => ours.stats().readingFrom === "redis", { describe: () => ours.stats() });
     for (const sid of sids) await callsOf(ours).get(sid);
 
-    const figures: Record<string, Duel> = {};
+    const duels: Record<string, Duel> = {};
+    const stocks = { "connect-redis": connectRedis, "connect-mongo": connectMongo };
+    async function beside(stock: keyof typeof stocks, call: keyof typeof calls): Promise<void> {
+      const [own, other] = [await calls[call](ours, sids), await calls[call](stocks[stock], sids)];
+      const sid = (n: number) => sids[n % sids.length] ?? "";
+      duels[`${call} at ${dial.current.percent} % / ${stock}`] = await duel(
+        (n) => own(sid(n)),
+        (n) => other(sid(n)),
+        much,
+      );
+    }
     const before = { ...counts };
-    const beside = async (stock: Store, load: (store: Store, sids: string[]) => Call | Promise<Call>) =>
-      duel(sids, rounds, ms, await load(stock, sids), await load(ours, sids));
-    figures["get at 100 % / connect-redis"] = await beside(connectRedis, reading);
+    await beside("connect-redis", "get");
+    await beside("connect-mongo", "get");
     const [byRedis, byMongo] = [counts.redis - before.redis, counts.mongo - before.mongo];
-    figures["set at 100 % / connect-mongo"] = await beside(connectMongo, saving);
-    figures["touch at 100 % / connect-redis"] = await beside(connectRedis, touching);
-    figures["touch at 100 % / connect-mongo"] = await beside(connectMongo, touching);
+    for (const call of ["set", "touch"] as const)
+      for (const stock of ["connect-redis", "connect-mongo"] as const) await beside(stock, call);
     dial.set({ percent: 0 });
-    figures["get at 0 % / connect-mongo"] = await beside(connectMongo, reading);
-    figures["touch at 0 % / connect-mongo"] = await beside(connectMongo, touching);
-    return { figures, share: byRedis / (byRedis + byMongo) };
+    for (const call of ["get", "set", "touch"] as const) await beside("connect-mongo", call);
+    return { duels, share: byRedis / (byRedis + byMongo), concern: await usualConcern(client) };
   } finally {
     await ours.close();
     await door.close();
@@ -174,22 +159,21 @@ const targets: Record<string, number> = {
 
 export async function run({ short }: RunOptions): Promise<Report> {
   const [rounds, ms] = short ? [3, 700] : [7, 1_000];
-  const { figures, share } = await withMongo((url) => measureStores(url, rounds, ms));
-  const perSecond = (figure: number) => Math.round(figure).toLocaleString("en");
+  const { duels, share, concern } = await withMongo((url) => measureStores(url, { rounds, ms }));
+  const table = duelTable("call", ["stock store", "ours"], duels);
   return {
     kind: "bench",
     name: "sessions",
-    what: `the session store beside the stock ones, ${SESSIONS} sessions of 1 kB, ${CONCURRENCY} callers, ${rounds} rounds in turns`,
+    what: `the session store beside the stock ones as they come, ${SESSIONS} sessions of 1 kB, ${callers} callers, ${rounds} rounds in turns`,
     tables: [
       {
-        title: "calls per second",
-        head: ["call", "stock store", "ours"],
-        rows: Object.entries(figures).map(([name, { ours, other }]) => [name, perSecond(other), perSecond(ours)]),
+        ...table,
+        title: `${table.title}; connect-mongo writes with MongoDB's default, ${concern}, ours to MongoDB first, with w: majority, also at 100 %`,
       },
     ],
-    figures: Object.entries(figures).map(([name, duel]) => {
+    figures: Object.entries(duels).map(([name, { speed }]) => {
       const target = targets[name];
-      return { name, ...duel, unit: "×", ...(target && { target }) };
+      return { name, ...speed, unit: "×", ...(target && { target }) };
     }),
     healthy: [{ phase: "reads at 100 %", share, least: 0.99 }],
     failures: [],
