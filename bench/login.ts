@@ -7,8 +7,9 @@ import { begun } from "./stage/begun.ts";
 import { cpuOf, startPeer, startServer } from "./stage/processes.ts";
 import { secret, seed } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
-import type { Report } from "./support/report.ts";
-import { median, quantile, ratioOf } from "./support/sums.ts";
+import { type Cell, ms as milliseconds, perSecond, type Report } from "./support/report.ts";
+import { rounds as inTurns } from "./support/rounds.ts";
+import { median, ratioOf } from "./support/sums.ts";
 
 const CALLERS = 4;
 const COST = 10;
@@ -24,7 +25,6 @@ interface Side {
 interface Round {
   perSecond: number;
   p50: number;
-  p99: number;
   /** Milliseconds of the server's processor for each, most of it bcrypt's. */
   cpu: number;
 }
@@ -57,17 +57,13 @@ async function round({ url, pid }: Side, ms: number): Promise<Round> {
   await Promise.all(Array.from({ length: CALLERS }, caller));
   const perSecond = latencies.length / ((performance.now() - begun) / 1_000);
   const cpu = ((cpuOf(pid) - before) / latencies.length) * 1_000;
-  return { perSecond, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), cpu };
+  return { perSecond, p50: median(latencies), cpu };
 }
 
 /** Of the sessions that were just begun, how many Redis answers for. */
 async function shareOf(url: string): Promise<number> {
-  const reads = async (more = "") => {
-    const samples = (await figuresOf(url)).all("chat_session_operations_total");
-    return samples
-      .filter(({ labels: { op, store } }) => op === "get" && (more === "" || store === more))
-      .reduce((sum, { value }) => sum + value, 0);
-  };
+  const reads = async (store?: string) =>
+    (await figuresOf(url)).sum("chat_session_operations_total", { op: "get", ...(store && { store }) });
   const [byRedis, all] = [await reads("redis"), await reads()];
   for (let n = 0; n < 20; n += 1) {
     const headers = { Authorization: `Bearer ${await login(url)}` };
@@ -95,43 +91,42 @@ async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Re
     ends.push(() => on.close());
     const off = await startServer({ ...where, ...shared, DISABLE_REDIS: "true" });
     ends.push(() => off.close());
-    const bare = await startPeer("../login/bare", { mongoUrl, secret });
-    ends.push(() => bare.close());
+    const connectMongo = await startPeer("../login/bare", { mongoUrl, secret });
+    ends.push(() => connectMongo.close());
+    const other = await startRedisServer();
+    ends.push(() => other.close());
+    const connectRedis = await startPeer("../login/bare", { mongoUrl, redisUrl: other.url, secret });
+    ends.push(() => connectRedis.close());
     await begun(on.url);
-    const sides: Side[] = [
-      { name: "sluice", url: on.url, pid: on.pid },
-      { name: "sluice, Redis off", url: off.url, pid: off.pid },
-      { name: "Express, connect-mongo", url: `http://127.0.0.1:${bare.port}`, pid: bare.pid },
+    const peer = (name: string, { port, pid }: typeof connectMongo) => ({ name, url: `http://127.0.0.1:${port}`, pid });
+    const sluice: Side = { name: "sluice", url: on.url, pid: on.pid };
+    const without: Side = { name: "sluice, Redis off", url: off.url, pid: off.pid };
+    const stock = peer("Express, connect-mongo", connectMongo);
+    const stockRedis = peer("Express, connect-redis", connectRedis);
+    const sides = [sluice, without, stock, stockRedis];
+    const warmMs = ms / 2;
+    const results = await inTurns(sides, rounds, (side, turn) => round(side, turn < 0 ? warmMs : ms), { warm: 1 });
+    const of = (side: Side, figure: (one: Round) => number) => (results.get(side) ?? []).map(figure);
+    const beside = (one: Side, another: Side) =>
+      ratioOf(
+        of(one, (found) => found.perSecond),
+        of(another, (found) => found.perSecond),
+      );
+    const row = (side: Side): Cell[] => [
+      side.name,
+      perSecond(median(of(side, (one) => one.perSecond)), 1),
+      milliseconds(median(of(side, ({ p50 }) => p50)), 0),
+      milliseconds(median(of(side, ({ cpu }) => cpu)), 1),
     ];
-    const results = new Map<string, Round[]>(sides.map(({ name }) => [name, []]));
-    for (let at = -1; at < rounds; at += 1)
-      for (const side of at % 2 === 0 ? sides : [...sides].reverse()) {
-        const one = await round(side, at < 0 ? ms / 2 : ms);
-        if (at >= 0) results.get(side.name)?.push(one);
-      }
-    const of = (name: string, figure: (one: Round) => number) => (results.get(name) ?? []).map(figure);
-    const middle = (name: string, figure: (one: Round) => number) => median(of(name, figure));
-    const [ours, without, stock] = sides.map(({ name }) => of(name, ({ perSecond }) => perSecond));
     return {
       kind: "bench",
       name: "login",
-      what: `logins with a password of bcrypt cost ${COST} beside Express with the stock connect-mongo that does the same, ${CALLERS} at a time, ${rounds} rounds in turns`,
-      tables: [
-        {
-          title: "",
-          head: ["side", "logins/s", "p50", "p99", "CPU each"],
-          rows: sides.map(({ name }) => [
-            name,
-            middle(name, ({ perSecond }) => perSecond).toFixed(1),
-            `${middle(name, ({ p50 }) => p50).toFixed(0)} ms`,
-            `${middle(name, ({ p99 }) => p99).toFixed(0)} ms`,
-            `${middle(name, ({ cpu }) => cpu).toFixed(1)} ms`,
-          ]),
-        },
-      ],
+      what: `logins with a password of bcrypt cost ${COST} beside Express with the stock stores that does the same, ${CALLERS} at a time, ${rounds} rounds in turns`,
+      tables: [{ title: "", head: ["side", "logins", "p50", "CPU each"], rows: sides.map(row) }],
       figures: [
-        { name: "logins beside the stock store", ...ratioOf(ours ?? [], stock ?? []), unit: "×" },
-        { name: "logins with Redis off beside the stock store", ...ratioOf(without ?? [], stock ?? []), unit: "×" },
+        { name: "logins beside the stock store", ...beside(sluice, stock), unit: "×" },
+        { name: "logins beside connect-redis", ...beside(sluice, stockRedis), unit: "×" },
+        { name: "logins with Redis off beside the stock store", ...beside(without, stock), unit: "×" },
       ],
       healthy: [{ phase: "sessions just begun", share: await shareOf(on.url), least: 0.9 }],
       failures: [],

@@ -3,21 +3,32 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { verify } from "@node-rs/bcrypt";
 import { MongoStore } from "connect-mongo";
+import { RedisStore } from "connect-redis";
 import express, { type Request } from "express";
-import session from "express-session";
+import session, { type Store } from "express-session";
 import jwt from "jsonwebtoken";
 import mongoose from "mongoose";
+import { createClient } from "redis";
 
 interface Order {
   mongoUrl: string;
+  /** Where the sessions are, if not in MongoDB. */
+  redisUrl?: string;
   secret: string;
+}
+
+async function inRedis(url: string): Promise<Store> {
+  const client = createClient({ url });
+  client.on("error", console.error);
+  await client.connect();
+  return new RedisStore({ client });
 }
 
 const regenerated = (req: Request) =>
   new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error) : resolve())));
 
-/** A login by Express, express-session and connect-mongo as they come: the same password, the same writes, the same answer. */
-async function serve({ mongoUrl, secret }: Order): Promise<number> {
+/** A login by Express, express-session and a stock store as they come: the same password, the same writes, the same answer. */
+async function serve({ mongoUrl, redisUrl, secret }: Order): Promise<number> {
   const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
   const users = client.db().collection("users");
   const key = createSecretKey(Buffer.from(secret));
@@ -26,7 +37,7 @@ async function serve({ mongoUrl, secret }: Order): Promise<number> {
   app.use(express.json());
   app.use(
     session({
-      store: MongoStore.create({ client, collectionName: "stock_sessions", ttl: 86_400, autoRemove: "disabled" }),
+      store: redisUrl ? await inRedis(redisUrl) : MongoStore.create({ client, collectionName: "stock_sessions" }),
       name: "chatSession",
       secret,
       resave: false,
