@@ -16,11 +16,14 @@ const shortSize: Size = {
 
 const wait = (rounds: readonly Heard[], part: number) => median(rounds.map(({ waits }) => quantile(waits, part)));
 
-function row({ name, kilobytesEach, connectSeconds, idleShare, crowded, alone }: Side): Cell[] {
+const kilobytes = (value: number): Cell => ({ value, unit: " kB", digits: 1 });
+
+function row({ name, each, connectSeconds, idleShare, crowded, alone }: Side): Cell[] {
   const rate = (rounds: readonly Heard[], of: "gross" | "net") => count(median(rounds.map((one) => one[of])), 0);
   return [
     name,
-    { value: kilobytesEach, unit: " kB", digits: 1 },
+    kilobytes(each.objects),
+    kilobytes(each.process),
     seconds(connectSeconds, 1),
     rate(crowded, "gross"),
     idleShare === undefined ? none : rate(crowded, "net"),
@@ -33,6 +36,7 @@ function row({ name, kilobytesEach, connectSeconds, idleShare, crowded, alone }:
 const head = [
   "server",
   "memory per connection",
+  "its process grew by",
   "all connected in",
   `deliveries per CPU second, ${wordsAtOnce} words at once in each room`,
   "the same without what it does by the clock",
@@ -58,7 +62,7 @@ export async function run({ short }: RunOptions): Promise<Report> {
   const figures: Figure[] = [
     {
       name: "connections",
-      value: Math.min(...[shipped, redisOff].flatMap((pair) => [pair.ours.connected, pair.bare.connected])),
+      value: Math.min(ours.connected, bare.connected),
       ...{ unit: "", target: wholeSize.connections },
     },
     { name: "deliveries beside bare Socket.IO", ...beside(shipped, "crowded", gross), target: 0.9 },
@@ -78,7 +82,7 @@ export async function run({ short }: RunOptions): Promise<Report> {
     },
     {
       name: "memory per connection beside bare Socket.IO",
-      ...ratioOf([ours.kilobytesEach], [bare.kilobytesEach]),
+      ...ratioOf([ours.each.objects], [bare.each.objects]),
       unit: "×",
     },
     { name: "a storm settles", value: storm.seconds, unit: " s", target: 10, atMost: true },
@@ -90,7 +94,7 @@ export async function run({ short }: RunOptions): Promise<Report> {
   return {
     kind: "bench",
     name: "sockets",
-    what: `${size.connections} connections on one process, ${size.connections / size.rooms} to a room, messages of 100 B, beside bare Socket.IO with the stock adapter, ${size.rounds} rounds in turns; the same with Redis off, ${size.roundsWithout} rounds; a storm of ${size.storm} sockets while others come for the first time`,
+    what: `${size.connections} connections on one process, ${size.connections / size.rooms} to a room, messages of 100 B, beside bare Socket.IO with the stock adapter, ${size.rounds} rounds in turns; the same in one room with Redis off, ${size.roundsWithout} rounds; a storm of ${size.storm} sockets while others come for the first time`,
     tables: [{ title: "", head, rows: [ours, bare, redisOff.ours].map(row) }],
     figures,
     healthy,

@@ -1,7 +1,6 @@
 import mongoose from "mongoose";
 import { type Figures, figuresOf } from "../../test/support/metrics.ts";
 import { startRedisServer } from "../../test/support/redis-server.ts";
-import { tidying } from "../mixed/steady.ts";
 import { begun } from "../stage/begun.ts";
 import { startPeer, startServer } from "../stage/processes.ts";
 import { seed, type Visitor } from "../stage/seed.ts";
@@ -9,15 +8,18 @@ import { shipped } from "../stage/shipped.ts";
 import type { Healthy } from "../support/report.ts";
 import { rounds as inTurns } from "../support/rounds.ts";
 import { type Crowd, createCrowd, type Guest } from "./crowd.ts";
+import { tellsWhatItHolds } from "./held.ts";
 import { beIdle, enter, hold, type Side, type Talks } from "./side.ts";
 import { type Weathered, weather } from "./storm.ts";
 
-export interface Size extends Talks {
+export interface Size {
   /** Of each server. */
   connections: number;
+  rooms: number;
   users: number;
   rounds: number;
-  /** With Redis off. */
+  ms: number;
+  /** With Redis off, in one room. */
   roundsWithout: number;
   /** Sockets that are lost, and are all back within two seconds. */
   storm: number;
@@ -84,12 +86,17 @@ async function startOurs({ mongoUrl, size }: Stage, redisUrl: string, env: Recor
   const { connections, users } = size;
   const unlimited = { RATE_LIMITS: "off", SOCKETS_PER_USER: String(Math.ceil(connections / users) * 2) };
   const sessions = { SESSION_REDIS_PERCENT: "100" };
-  return startServer({ ...shipped(mongoUrl, redisUrl), ...sessions, ...unlimited, ...env }, { nodeArgs: tidying });
+  return startServer(
+    { ...shipped(mongoUrl, redisUrl), ...sessions, ...unlimited, ...env },
+    { nodeArgs: tellsWhatItHolds },
+  );
 }
 
-async function holdBoth({ size }: Stage, { ours, bare }: Pair, rounds: number): Promise<void> {
-  await inTurns([ours, bare], rounds, (side, turn) => hold(side, size, turn >= 0), { warm: 1 });
+async function holdBoth({ ours, bare }: Pair, rounds: number, talks: Talks): Promise<void> {
+  await inTurns([ours, bare], rounds, (side, turn) => hold(side, talks, turn >= 0), { warm: 1 });
 }
+
+const roomSizeOf = ({ connections, rooms }: Size) => connections / rooms;
 
 async function asShipped(stage: Stage): Promise<Pick<Outcome, "shipped" | "healthy" | "storm">> {
   const ends = createEnds();
@@ -101,8 +108,8 @@ async function asShipped(stage: Stage): Promise<Pick<Outcome, "shipped" | "healt
     const entered = await enter("sluice", crowd, server.pid, stage.guests);
     const before = await figuresOf(server.url);
     const [ours, bare] = (await beIdle([entered, stage.bare])) as [Side, Side];
-    await holdBoth(stage, { ours, bare }, stage.size.rounds);
-    const { users, storm: lost } = stage.size;
+    const { users, rooms, rounds, ms, storm: lost } = stage.size;
+    await holdBoth({ ours, bare }, rounds, { rooms, roomSize: roomSizeOf(stage.size), ms });
     const storm = await weather(crowd, stage.guests, { lost, users, newcomers: stage.newcomers });
     return { shipped: { ours, bare }, storm, healthy: shares(before, await figuresOf(server.url)) };
   } finally {
@@ -116,9 +123,11 @@ async function withRedisOff(stage: Stage): Promise<Pair> {
   try {
     const server = ends.add(await startOurs(stage, "", { DISABLE_REDIS: "true" }));
     const crowd = ends.add(crowdOf(server));
-    const ours = await enter("sluice, Redis off", crowd, server.pid, stage.guests);
+    const guests = stage.guests.filter(({ room }) => room === stage.guests[0]?.room);
+    const ours = await enter("sluice, Redis off", crowd, server.pid, guests);
     const bare: Side = { ...stage.bare, crowded: [], alone: [], failures: [] };
-    await holdBoth(stage, { ours, bare }, stage.size.roundsWithout);
+    const { roundsWithout, ms } = stage.size;
+    await holdBoth({ ours, bare }, roundsWithout, { rooms: 1, roomSize: roomSizeOf(stage.size), ms });
     return { ours, bare };
   } finally {
     await ends.close();
@@ -145,7 +154,7 @@ export async function compare(mongoUrl: string, size: Size): Promise<Outcome> {
     const people = guestsOf(await seed(client.db(), sizes), size);
     // Not ours: on one Redis, each of the two would hear the other.
     const redis = ends.add(await startRedisServer());
-    const peer = ends.add(await startPeer("../sockets/bare", { redisUrl: redis.url }, tidying));
+    const peer = ends.add(await startPeer("../sockets/bare", { redisUrl: redis.url }, tellsWhatItHolds));
     const crowd: Crowd = ends.add(crowdOf(peer));
     const strangers = people.guests.map(({ room }) => ({ ticket: { auth: {} }, room }));
     const bare = await enter("bare Socket.IO", crowd, peer.pid, strangers);

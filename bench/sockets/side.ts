@@ -1,13 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { cpuOf, megabytesOf } from "../stage/processes.ts";
+import { cpuOf } from "../stage/processes.ts";
 import type { Crowd, Guest } from "./crowd.ts";
+import { type Held, heldBy } from "./held.ts";
 
 /** A server full of connections. */
 export interface Side {
   readonly name: string;
   readonly crowd: Crowd;
   readonly pid: number;
-  readonly kilobytesEach: number;
+  /** For each connection, in kilobytes. */
+  readonly each: Held;
   readonly connectSeconds: number;
   /** Of a processor, while everybody is connected and nobody speaks; as far as that was looked at. */
   readonly idleShare?: number;
@@ -30,8 +32,9 @@ export interface Heard {
 }
 
 export interface Talks {
-  connections: number;
+  /** Of the rooms, in how many words are said. */
   rooms: number;
+  roomSize: number;
   ms: number;
 }
 
@@ -39,26 +42,22 @@ export const wordsAtOnce = 4;
 const handshakesAtOnce = 100;
 /** Each connection is pinged once in 25 s, so that less would tell of the pings of some. */
 const idleMs = 26_000;
-const aloneMs = 1_000;
+const aloneMs = 700;
 const settledMs = 1_000;
-
-/** In megabytes, once what nobody needs is thrown away; it must have been started so that it can be told to. */
-async function heldBy(pid: number): Promise<number> {
-  await pause(settledMs);
-  process.kill(pid, "SIGUSR2");
-  await pause(settledMs);
-  return megabytesOf(pid);
-}
 
 export async function enter(name: string, crowd: Crowd, pid: number, guests: Guest[]): Promise<Side> {
   await crowd.gather(guests.slice(0, 50), handshakesAtOnce);
+  await pause(settledMs);
   const before = await heldBy(pid);
   const began = performance.now();
   await crowd.gather(guests.slice(50), handshakesAtOnce);
   const connectSeconds = (performance.now() - began) / 1_000;
-  const kilobytesEach = (((await heldBy(pid)) - before) * 1_024) / (guests.length - 50);
+  await pause(settledMs);
+  const after = await heldBy(pid);
+  const of = (what: keyof Held) => (after[what] - before[what]) / (guests.length - 50);
+  const each = { objects: of("objects"), process: of("process") };
   const nothingYet = { crowded: [], alone: [], connected: 0, failures: [] };
-  return { name, crowd, pid, kilobytesEach, connectSeconds, ...nothingYet };
+  return { name, crowd, pid, each, connectSeconds, ...nothingYet };
 }
 
 /** Both at the same time, so that the machine is the same for them. */
@@ -71,13 +70,13 @@ export async function beIdle(sides: readonly Side[]): Promise<Side[]> {
 }
 
 /** As many words as can be heard, and then one at a time. */
-export async function hold(side: Side, { rooms, connections, ms }: Talks, kept: boolean): Promise<void> {
+export async function hold(side: Side, { rooms, roomSize, ms }: Talks, kept: boolean): Promise<void> {
   const { name, crowd, pid, idleShare = 0 } = side;
   const speakers = crowd.clients.slice(0, rooms);
 
   async function talk(by: typeof speakers, ms: number, atOnce: number): Promise<Heard> {
     const [before, began] = [cpuOf(pid), performance.now()];
-    const { count, waits } = await crowd.talk(by, { roomSize: connections / rooms, ms, atOnce });
+    const { count, waits } = await crowd.talk(by, { roomSize, ms, atOnce });
     const spent = cpuOf(pid) - before;
     const byTheClock = (idleShare * (performance.now() - began)) / 1_000;
     const surplus = await crowd.surplus();

@@ -60,10 +60,7 @@ export async function seed(db: Db, size: typeof sizes = sizes): Promise<Visitor[
     id: `channel-${n}`,
     name: `Channel number ${n}`,
     type: n % 7 === 6 ? "voice" : "text",
-    description:
-      `A place to talk about subject ${n}, and about whatever else comes to the minds of those who are there. `.repeat(
-        1,
-      ),
+    description: `A place to talk about subject ${n}, and about whatever else comes to the minds of those who are there. `,
     createdBy: `Visitor number ${n}`,
     position: n,
     createdAt: new Date(now - day * 20 - n * 1_000),
