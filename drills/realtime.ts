@@ -11,5 +11,7 @@ export async function run({ short }: RunOptions): Promise<Report> {
     ? { clients: 60, rooms: 3, messages: 3_000, rate: 150 }
     : { clients: 300, rooms: 6, messages: 20_000, rate: 250 };
   const say = (line: string) => console.error(line);
-  return reportOf(await withMongo((mongoUrl) => performDrill({ mongoUrl, plan: wholePlan, ...size, say })));
+  return reportOf(
+    await withMongo((mongoUrl) => performDrill({ mongoUrl, plan: wholePlan, departs: true, ...size, say })),
+  );
 }

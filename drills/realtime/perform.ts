@@ -11,6 +11,7 @@ import { watchRedis } from "../support/watch.ts";
 import { arrivals, since } from "./arrivals.ts";
 import { type Audit, audit, type Stored, type Wrong, wrongs } from "./audit.ts";
 import type { Phase, Scene } from "./plan.ts";
+import { asShipped, depart, presenceAfter, presenceWithinMs, type Told } from "./presence.ts";
 import { startTalk } from "./talk.ts";
 import { createVisitor, doubtMs, type Visitor } from "./visitor.ts";
 
@@ -25,6 +26,8 @@ export interface DrillOptions {
   rate: number;
   /** Of the words of a phase, 0.01 without it; while all is well, none. */
   mostRefused?: number;
+  /** In the end many go, and an instance dies with its people. */
+  departs?: boolean;
   env?: Record<string, string>;
   say: (line: string) => void;
 }
@@ -65,6 +68,7 @@ export interface DrillReport {
   readonly stored: number;
   /** How connections ended, but for the last time. */
   readonly ends: Record<string, number>;
+  readonly presence: readonly Told[];
 }
 
 export const instances = 3;
@@ -103,6 +107,7 @@ async function gather(options: DrillOptions, group: Group, pick: () => string, o
   for (let i = 0; i < options.rooms; i++)
     rooms.push((await founder.post("/api/channels", { name: `hall ${i}`, type: "text" })).body.id);
   const visitors: Visitor[] = [];
+  const { token } = founder;
   const names = Array.from({ length: options.clients }, (_, i) => `visitor-${i}`);
   const queue = [...names.entries()];
   await Promise.all(
@@ -122,11 +127,19 @@ async function gather(options: DrillOptions, group: Group, pick: () => string, o
     timeoutMs: 60_000,
     describe: () => `${outside()} visitors to be in their rooms`,
   });
-  return visitors;
+  return { visitors, token };
+}
+
+/** How long from now until everybody is back at another instance than that one; undefined when that does not come. */
+async function elsewhere(visitors: readonly Visitor[], former: string): Promise<number | undefined> {
+  const since = performance.now();
+  const all = () => visitors.every(({ settled, url }) => settled && url !== former);
+  const there = await until(all, { timeoutMs: 60_000, everyMs: 10 }).catch(() => false);
+  return there ? performance.now() - since : undefined;
 }
 
 async function perform(options: DrillOptions, redis: RedisServer, group: Group): Promise<DrillReport> {
-  const { plan, messages, rate, mongoUrl, mostRefused = 0.01, say } = options;
+  const { plan, messages, rate, mongoUrl, mostRefused = 0.01, departs = false, say } = options;
   const openTo = new Set(Array.from({ length: instances }, (_, i) => i));
   const scene: Scene = {
     redis,
@@ -136,7 +149,7 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   let turn = 0;
   const pick = () => group.at([...openTo][turn++ % openTo.size] ?? 0).url;
   let latencies: number[] = [];
-  const visitors = await gather(options, group, pick, (ms) => void latencies.push(ms));
+  const { visitors, token } = await gather(options, group, pick, (ms) => void latencies.push(ms));
   say(`${visitors.length} people are in ${options.rooms} rooms on ${instances} instances.`);
 
   const talk = startTalk(visitors, rate);
@@ -145,7 +158,7 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
 
   const phases: (Omit<PhaseReport, "errors" | "why" | "lost"> & { from: number; breaks: boolean })[] = [];
   const failures: string[] = [];
-  for (const { name, healthy = false, breaks = false, drains, begin, end } of plan) {
+  for (const { name, healthy = false, breaks, drains, begin, end } of plan) {
     if (healthy) {
       await talk.silence();
       await until(() => redisIsUsed(group), { timeoutMs: 30_000, describe: "Redis to be used everywhere" });
@@ -157,6 +170,8 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     talk.goOn();
     const watch = watchRedis(group.instances.map(({ url }) => url));
     const drained = drains === undefined ? undefined : group.at(drains).url;
+    const leaves = drains ?? breaks;
+    const moving = leaves === undefined ? undefined : elsewhere(visitors, group.at(leaves).url);
     const saidAtBegin = begin && (await talk.during(() => begin(scene), drained));
     const enough = talk.said + messages / plan.length;
     await until(() => talk.said >= enough, { timeoutMs: 600_000 });
@@ -175,11 +190,13 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     const overRedis = await carried();
     const overMongo = since(mongoBefore, await arrivals(group, "mongodb"));
     const most = talk.said - before.said;
-    const watched = touchesRedis(name) ? { detectMs, recoverMs } : { detectMs: undefined, recoverMs: undefined };
+    const movedMs = await moving;
+    if (moving && movedMs === undefined) failures.push(`${name}: not everybody came back`);
+    const watched = touchesRedis(name) ? { detectMs, recoverMs } : { detectMs: undefined, recoverMs: movedMs };
     phases.push({
       name,
       healthy,
-      breaks,
+      breaks: breaks !== undefined,
       from,
       seconds: (performance.now() - before.at) / 1_000,
       said: most,
@@ -227,6 +244,19 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
   const ends: Record<string, number> = {};
   for (const { reasons } of visitors)
     for (const [reason, times] of Object.entries(reasons)) ends[reason] = (ends[reason] ?? 0) + times;
+  const watchers = { group, visitors, token };
+  const presence = [await presenceAfter("after all of that", performance.now(), watchers)];
+  if (departs) {
+    const since = performance.now();
+    await depart(scene, visitors);
+    presence.push(await presenceAfter("after many went home and an instance died", since, watchers));
+  }
+  for (const { when, ms, wrong } of presence)
+    if (ms === undefined)
+      failures.push(
+        `who is there was not told right within ${presenceWithinMs / 1_000} s ${when}`,
+        ...wrong.slice(0, 5),
+      );
   for (const visitor of visitors) visitor.close();
   const stored = [...last.rooms.values()].reduce((sum, list) => sum + list.length, 0);
   const done = visitors.reduce((sum, visitor) => sum + visitor.said.length, 0);
@@ -240,6 +270,7 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
     said: done,
     stored,
     ends,
+    presence,
   };
 }
 
@@ -247,7 +278,13 @@ async function perform(options: DrillOptions, redis: RedisServer, group: Group):
 export async function performDrill(options: DrillOptions): Promise<DrillReport> {
   const redis = await startRedisServer();
   try {
-    const env = { MONGODB_URL: options.mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error", ...options.env };
+    const env = {
+      MONGODB_URL: options.mongoUrl,
+      REDIS_URL: redis.url,
+      LOG_LEVEL: "error",
+      ...asShipped,
+      ...options.env,
+    };
     const group = await startGroup({ count: instances, env });
     try {
       return await perform(options, redis, group);

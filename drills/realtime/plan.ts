@@ -13,8 +13,8 @@ export interface Phase {
   readonly name: string;
   /** Messages between instances must come over Redis. */
   readonly healthy?: true;
-  /** Connections break, and what was under way on them is in doubt. */
-  readonly breaks?: true;
+  /** The instance that dies: the connections to it break, and what was under way on them is in doubt. */
+  readonly breaks?: number;
   /** The instance whose people are sent away in good order: whatever they said until then is heard. */
   readonly drains?: number;
   begin?(scene: Scene): unknown;
@@ -36,7 +36,7 @@ async function back({ group, open }: Scene, index: number): Promise<void> {
 
 const crashed: Phase = {
   name: "an instance killed -9",
-  breaks: true,
+  breaks: 1,
   async begin({ group, open }) {
     await group.at(1).kill();
     open(1, false);

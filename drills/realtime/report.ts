@@ -1,19 +1,19 @@
-import type { Report } from "../../bench/support/report.ts";
+import { count, ms, type Report } from "../../bench/support/report.ts";
 import { faultTable } from "../support/faults.ts";
 import { wrongs } from "./audit.ts";
 import { type DrillReport, instances } from "./perform.ts";
+import { presenceWithinMs } from "./presence.ts";
 
 /** Each message comes to every instance but its own; nearly all of that over Redis, while it is well. */
 const leastOverRedis = 0.95;
-const plain = (count: number | undefined) => (count === undefined ? "–" : String(count));
 
 /** `meanwhile`: what happened while people talked. */
 export function reportOf(report: DrillReport, meanwhile = "Redis and instances failed"): Report {
-  const { failures, phases, audit, clients, said, stored, ends } = report;
+  const { failures, phases, audit, clients, said, stored, ends, presence } = report;
   const { counts } = audit;
   const rows = phases.map((phase) => ({ ...phase, fault: phase.name, requests: phase.said }));
   const ways = Object.entries(ends).map(([reason, times]) => `${times} × ${reason}`);
-  const wrong = Object.entries(wrongs).map(([name, words]) => [String(counts[name as keyof typeof counts]), words]);
+  const wrong = Object.entries(wrongs).map(([name, words]) => [count(counts[name as keyof typeof counts]), words]);
   const well = phases.filter(({ healthy }) => healthy);
   const reached = Math.min(...well.map(({ reached }) => reached));
   const refused = phases.reduce((sum, { errors }) => sum + errors, 0);
@@ -21,17 +21,22 @@ export function reportOf(report: DrillReport, meanwhile = "Redis and instances f
   return {
     kind: "drill",
     name: "realtime",
-    what: `${clients} people on ${reached} instances said ${said} messages while ${meanwhile} (graces at a tenth of what is shipped); ${stored} are stored with the lines of who came and went, ${audit.shown} were shown, ${refused} could not be taken and their speakers were told so, ${audit.doubted} were under way when a connection broke and are not stored; connections that ended and came back: ${ways.join(", ") || "none"}`,
+    what: `${clients} people on ${reached} instances said ${said} messages while ${meanwhile}; ${stored} are stored with the lines of who came and went, ${audit.shown} were shown, ${refused} could not be taken and their speakers were told so, ${audit.doubted} were under way when a connection broke and are not stored; connections that ended and came back: ${ways.join(", ") || "none"}`,
     tables: [
       faultTable(rows, [
-        ["said as it began", ({ saidAtBegin }) => plain(saidAtBegin)],
-        ["and as it ended", ({ saidAtEnd }) => plain(saidAtEnd)],
-        ["over Redis", ({ overRedis }) => String(overRedis)],
-        ["over MongoDB", ({ overMongo }) => String(overMongo)],
-        ["shown after, p50", ({ p50 }) => `${p50} ms`],
-        ["p99", ({ p99 }) => `${p99} ms`],
+        ["said as it began", ({ saidAtBegin }) => count(saidAtBegin)],
+        ["and as it ended", ({ saidAtEnd }) => count(saidAtEnd)],
+        ["over Redis", ({ overRedis }) => count(overRedis)],
+        ["over MongoDB", ({ overMongo }) => count(overMongo)],
+        ["shown after, p50", ({ p50 }) => ms(p50)],
+        ["p99", ({ p99 }) => ms(p99)],
       ]),
       { title: "", head: ["times", ""], rows: wrong },
+      {
+        title: "who is there, as each instance answers and each client was told, is who is connected",
+        head: ["", "within"],
+        rows: presence.map(({ when, ms: took }) => [when, ms(took, 0)]),
+      },
     ],
     figures: [
       { name: "instances", value: reached, unit: "", target: 3 },
@@ -41,6 +46,13 @@ export function reportOf(report: DrillReport, meanwhile = "Redis and instances f
       ),
       none("histories out of order", counts.disorder),
       none("people asked to log in again", counts.refused),
+      {
+        name: "who is there is told right within",
+        value: Math.max(...presence.map(({ ms: took }) => took ?? Number.NaN)) / 1_000,
+        unit: " s",
+        target: presenceWithinMs / 1_000,
+        atMost: true,
+      },
     ],
     healthy: well.map(({ overRedis, said: most }, n) => ({
       phase: `well, ${n + 1}`,

@@ -47,6 +47,8 @@ export interface Visitor {
   /** What a client was told instead of being let in, but for a server that is going. */
   readonly refusals: string[];
   readonly errors: readonly Refused[];
+  /** Who is in the room, as this client was told last. */
+  readonly present: readonly string[];
   /** In the room, with a history. */
   readonly settled: boolean;
   /** Words that this client has not been shown yet; one that is lost is not waited for all the time. */
@@ -91,6 +93,7 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
   let over = 0;
   let socket: Socket | undefined;
   let open: Stretch | undefined;
+  let present: string[] = [];
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -144,6 +147,9 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
       open = { history: entries.map(({ id, timestamp }) => ({ id, timestamp })), live: [] };
       stretches.push(open);
     });
+    made.on("online_users", (members: { nickname: string }[]) => {
+      present = members.map(({ nickname }) => nickname);
+    });
     made.on("message", hear);
     made.on("private_message", hear);
     made.on("error", ({ message, code = "" }: { message: string; code?: string }) => {
@@ -175,6 +181,9 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     errors,
     get url() {
       return url;
+    },
+    get present() {
+      return present;
     },
     get settled() {
       return open !== undefined && socket?.connected === true;

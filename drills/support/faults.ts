@@ -13,7 +13,7 @@ export interface FaultRow {
   readonly stale?: number;
   /** Until the servers said so. */
   readonly detectMs?: number | undefined;
-  /** Until Redis was used again. */
+  /** Until Redis was used again, or who was cut off or sent away was back. */
   readonly recoverMs?: number | undefined;
 }
 

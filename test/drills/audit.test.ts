@@ -10,7 +10,7 @@ const stored = (id: string, text: string, author: string, target: string | null 
 
 function visitor(name: string, shown: readonly Stored[], more: Partial<Visitor> = {}): Visitor {
   const live = shown.map(({ id, at }) => ({ id, timestamp: new Date(at).toISOString() }));
-  const about = { name, room: "hall", url: "", settled: true, waiting: 0, refusals: [], reasons: {} };
+  const about = { name, room: "hall", url: "", settled: true, waiting: 0, present: [], refusals: [], reasons: {} };
   const acts = { say: () => true, whisper: () => true, close() {} };
   return {
     ...about,

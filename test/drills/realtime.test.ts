@@ -14,6 +14,7 @@ describe.runIf(long)("the chat", () => {
     const report = await performDrill({
       mongoUrl: url,
       plan: wholePlan,
+      departs: true,
       clients: 24,
       rooms: 3,
       messages: 800,
