@@ -20,10 +20,16 @@ const telling: readonly (readonly [alert: RegExp, line: RegExp, says: RegExp])[]
 export const failed = ({ code, output }: Awaited<ReturnType<RunLines>>) =>
   code !== 0 || /^(ERR|NOAUTH|NOPERM|OOM|WRONGPASS)\b/m.test(output);
 
-/** Runs what a paragraph says to look at; answers the lines that this machine cannot run. */
-export async function lookAround(alert: string, lines: readonly string[], run: RunLines): Promise<string[]> {
+/** A command of the runbook that this machine cannot run. */
+export interface Skipped {
+  readonly line: string;
+  readonly why: string;
+}
+
+/** Runs what a paragraph says to look at; answers what of it cannot be run here. */
+export async function lookAround(alert: string, lines: readonly string[], run: RunLines): Promise<Skipped[]> {
   const skipped = lines.flatMap((line) =>
-    elsewhere.filter(([what]) => what.test(line)).map(([, why]) => `${line}: ${why}`),
+    elsewhere.filter(([what]) => what.test(line)).map(([, why]) => ({ line, why })),
   );
   const here = lines.filter((line) => !elsewhere.some(([what]) => what.test(line)));
   await Promise.all(

@@ -9,6 +9,8 @@ export type Afterwards = () => Promise<unknown>;
 export interface Trouble<S extends Stage = Stage> {
   alert: string;
   name: string;
+  /** It is there from the beginning: nobody can tell how soon it was seen. */
+  inherent?: true;
   /** May answer how to make good what the commands of the runbook leave behind. */
   cause(stage: S): Promise<Afterwards | undefined>;
   /** What the health page of one of the servers says of it; absent where it is not about Redis. */

@@ -1,4 +1,5 @@
 import { type Browser, createBrowser } from "../../test/support/http.ts";
+import { until } from "../../test/support/until.ts";
 import type { Stage } from "./stage.ts";
 
 /** Somebody who visits all the time, with so many requests at once. */
@@ -50,3 +51,19 @@ export const readsSession = "/api/channels/general/messages?limit=20";
 /** Somebody visits the first server. */
 export const visit = ({ servers }: Stage, options: Partial<VisitOptions> = {}) =>
   beginVisits(servers[0]?.url ?? "", { paths: [readsSession], ...options });
+
+const reads = 50;
+
+/** Of the reads of a list at every server, those that did not come from MongoDB; it has to begin with one. */
+export async function shareOfCaches({ servers }: Stage, timeoutMs: number): Promise<number> {
+  const shares = servers.map(async ({ url }) => {
+    const reader = createBrowser(url);
+    await reader.register(`reader-${Math.random().toString(36).slice(2, 8)}`);
+    const hit = async () => /^(l1|redis)$/.test((await reader.get("/api/channels")).headers.get("x-cache") ?? "");
+    await until(hit, { timeoutMs, describe: "the caches to be used" });
+    let hits = 0;
+    for (let n = 0; n < reads; n += 1) hits += (await hit()) ? 1 : 0;
+    return hits / reads;
+  });
+  return Math.min(...(await Promise.all(shares)));
+}

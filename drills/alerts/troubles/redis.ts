@@ -37,6 +37,7 @@ export const redisTroubles: readonly Trouble<SingleStage>[] = [
   {
     alert: "DialDiffers",
     name: "two servers with different dials",
+    inherent: true,
     cause: causeNothing,
     named: differing,
     shown: /"differs":\["percent"\]/,
