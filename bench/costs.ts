@@ -8,11 +8,12 @@ import { listingCost } from "./costs/listing.ts";
 import { type Cost, clock, costsIn } from "./costs/profile.ts";
 import { sendingCost } from "./costs/sending.ts";
 import { tokenCost } from "./costs/tokens.ts";
-import { startSide } from "./mixed/side.ts";
+import { type Side, startSide } from "./mixed/side.ts";
 import { seed } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
-import type { Report } from "./support/report.ts";
-import { ratioOf } from "./support/sums.ts";
+import { type Cell, type Figure, percent, perSecond, type Report } from "./support/report.ts";
+import { rounds as inTurns } from "./support/rounds.ts";
+import { median, ratioOf } from "./support/sums.ts";
 
 const size = { users: 500, channels: 50, messages: 50_000 };
 const rooms = ["channel-0", "channel-1", "channel-2", "channel-3", "channel-4", "channel-5"];
@@ -22,8 +23,28 @@ const rate = 400;
 const tableOf = (title: string, costs: readonly Cost[]) => ({
   title,
   head: ["where", "share"],
-  rows: costs.map(({ where, part }) => [where, `${(part * 100).toFixed(1)} %`]),
+  rows: costs.map(({ where, part }): Cell[] => [where, percent(part * 100, 1)]),
 });
+
+/** A load that was not there says nothing of what it costs. */
+const leastKept = 0.9;
+
+interface Load {
+  readonly name: string;
+  /** Actions a second. */
+  readonly reached: number;
+}
+
+const loadTable = (loads: readonly Load[]) => ({
+  title: "the load",
+  head: ["", "stated", "reached"],
+  rows: loads.map(({ name, reached }): Cell[] => [name, perSecond(rate), perSecond(reached, 0)]),
+});
+
+const fallenShort = (loads: readonly Load[]) =>
+  loads
+    .filter(({ reached }) => !(reached >= leastKept * rate))
+    .map(({ name, reached }) => `${name}: ${reached.toFixed(0)} of ${rate} actions a second were done`);
 
 /**
  * What the server's processor is busy with under the mixed load; and, given the folder of another build, what an action
@@ -38,52 +59,50 @@ async function measure(mongoUrl: string, rounds: number, ms: number, other: stri
     const env = { RATE_LIMITS: "off" };
     const nodeArgs = ["--cpu-prof", `--cpu-prof-dir=${folder}`];
     const profiled = await startSide({ ...options, name: "profiled", env, how: { nodeArgs } });
+    const loads: Load[] = [];
     let share = 0;
     let [from, to] = [0, 0];
     try {
       await profiled.live(ms, rate);
       from = clock();
-      const { hits, requests } = await profiled.live(ms * rounds, rate);
+      const { hits, requests, actions } = await profiled.live(ms * rounds, rate);
       to = clock();
       share = hits / requests;
+      loads.push({ name: "while it was looked at", reached: (actions * 1_000) / (ms * rounds) });
     } finally {
       await profiled.close();
     }
     const costs = await costsIn(folder, from, to);
-    const report = {
-      kind: "bench" as const,
+    const figures: Figure[] = [await tokenCost(rounds), await sendingCost(rounds), await listingCost(rounds)];
+    if (other) {
+      const here = await startSide({ ...options, name: "here", env });
+      const there = await startSide({ ...options, name: "there", env, how: { root: other } });
+      try {
+        const lived = await inTurns([here, there], rounds, (side) => side.live(ms, rate), { warm: 1 });
+        const of = (side: Side) => lived.get(side) ?? [];
+        const each = (side: Side) => of(side).map(({ cpu, actions }) => (cpu / actions) * 1e6);
+        for (const side of [here, there])
+          loads.push({ name: side.name, reached: (median(of(side).map(({ actions }) => actions)) * 1_000) / ms });
+        const name = "µs of CPU for an action of the mixed load, after / before";
+        figures.push({ name, ...ratioOf(each(here), each(there)), unit: "×", target: 1, atMost: true });
+      } finally {
+        await here.close();
+        await there.close();
+      }
+    }
+    return {
+      kind: "bench",
       name: "costs",
       what: `what the server's processor is busy with under the mixed load of ${people} people, ${rate} actions a second`,
       tables: [
         tableOf("of the processor's time, by whom it is spent for", costs.behalf),
         tableOf("of the processor's time, by where it is spent", costs.inside),
+        loadTable(loads),
       ],
+      figures,
       healthy: [{ phase: "while it was looked at", share, least: 0.8 }],
-      failures: [],
+      failures: fallenShort(loads),
     };
-    const figures = [tokenCost(rounds), await sendingCost(rounds), listingCost(rounds)];
-    if (!other) return { ...report, figures };
-
-    const [here, there] = [
-      await startSide({ ...options, name: "here", env }),
-      await startSide({ ...options, name: "there", env, how: { root: other } }),
-    ];
-    const cpu = { here: [] as number[], there: [] as number[] };
-    try {
-      for (let turn = -1; turn < rounds; turn += 1)
-        for (const side of turn % 2 === 0 ? [here, there] : [there, here]) {
-          const lived = await side.live(ms, rate);
-          if (turn >= 0) cpu[side === here ? "here" : "there"].push((lived.cpu / lived.actions) * 1e6);
-        }
-    } finally {
-      await here.close();
-      await there.close();
-    }
-    const figure = {
-      name: "µs of CPU for an action of the mixed load, after / before",
-      ...ratioOf(cpu.here, cpu.there),
-    };
-    return { ...report, figures: [...figures, { ...figure, unit: "×", target: 1, atMost: true }] };
   } finally {
     await client.close();
     await rm(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { parsedOnce } from "../../src/cache/parsed.ts";
 import { type ListedUser, listedUser, userElement } from "../../src/chat/caches/users.ts";
 import { shownUser, userLists } from "../../src/chat/hot/answers.ts";
 import type { Figure } from "../support/report.ts";
-import { ratioOf } from "../support/sums.ts";
+import { costBeside, microseconds } from "./beside.ts";
 
 const people = 1_000;
 const changed = 10;
@@ -22,28 +22,21 @@ function listOf(serial: number) {
 }
 
 /** A list of users as the chat makes it anew while people come and go, beside all of it parsed and written each time. */
-export function listingCost(rounds: number): Figure {
+export function listingCost(rounds: number): Promise<Figure> {
   const parse = parsedOnce(listedUser, 5 * people);
   const write = userLists();
   let serial = 1;
-  function microseconds(make: (elements: ReturnType<typeof listOf>) => string): number {
+  async function each(make: (elements: ReturnType<typeof listOf>) => string): Promise<number> {
     const lists = Array.from({ length: times }, (_, n) => listOf(serial + n));
     serial += times;
-    const before = process.cpuUsage();
-    for (const list of lists) make(list);
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / times;
-  }
-  const [ours, plain]: [number[], number[]] = [[], []];
-  for (let turn = -1; turn < rounds; turn += 1) {
-    const here = microseconds((elements) => write(elements.map(parse)));
-    const there = microseconds((elements) =>
-      JSON.stringify(elements.map(listedUser).map(({ card }) => shownUser(card))),
-    );
-    if (turn < 0) continue;
-    ours.push(here);
-    plain.push(there);
+    const all = await microseconds(() => {
+      for (const list of lists) make(list);
+    });
+    return all / times;
   }
   const name = "µs of CPU to make a list of 1,000 users anew, ten of them changed: only these / all parsed and written";
-  return { name, ...ratioOf(ours, plain), unit: "×", target: 1, atMost: true };
+  return costBeside(name, rounds, [
+    () => each((elements) => write(elements.map(parse))),
+    () => each((elements) => JSON.stringify(elements.map(listedUser).map(({ card }) => shownUser(card)))),
+  ]);
 }

@@ -10,7 +10,7 @@ import { createGather } from "../../src/realtime/gather.ts";
 import { messagePayload } from "../../src/realtime/payloads.ts";
 import { until } from "../../test/support/until.ts";
 import type { Figure } from "../support/report.ts";
-import { ratioOf } from "../support/sums.ts";
+import { costBeside, microseconds } from "./beside.ts";
 
 const room = "hall";
 const listeners = 500;
@@ -42,15 +42,14 @@ export async function sendingCost(rounds: number): Promise<Figure> {
     const sockets = [...io.of("/").sockets.values()];
     const taken = () => until(() => sockets.every(({ conn }) => conn.transport.writable), { everyMs: 5 });
 
-    async function microseconds(send: () => void): Promise<number> {
-      const before = process.cpuUsage();
-      for (let n = 0; n < times; n += 1) {
-        send();
-        await taken();
-      }
-      const { user, system } = process.cpuUsage(before);
-      return (user + system) / (times * atOnce * listeners);
-    }
+    const each = async (send: () => void) =>
+      (await microseconds(async () => {
+        for (let n = 0; n < times; n += 1) {
+          send();
+          await taken();
+        }
+      })) /
+      (times * atOnce * listeners);
 
     const gathered = () => {
       for (let n = 0; n < atOnce; n += 1) gather.send(message, []);
@@ -59,16 +58,8 @@ export async function sendingCost(rounds: number): Promise<Figure> {
     const oneByOne = () => {
       for (let n = 0; n < atOnce; n += 1) io.local.to(textRoom(room)).emit("message", messagePayload(message));
     };
-    const [ours, plain]: [number[], number[]] = [[], []];
-    for (let turn = -1; turn < rounds; turn += 1) {
-      const here = await microseconds(gathered);
-      const there = await microseconds(oneByOne);
-      if (turn < 0) continue;
-      ours.push(here);
-      plain.push(there);
-    }
     const name = "µs of CPU to send a message to a socket, four in one write / one by one";
-    return { name, ...ratioOf(ours, plain), unit: "×", target: 1, atMost: true };
+    return await costBeside(name, rounds, [() => each(gathered), () => each(oneByOne)]);
   } finally {
     child.kill();
     io.close();
