@@ -34,17 +34,12 @@ export interface FillsOptions<Entry, Slice> {
   onHeld: (key: string, entries: readonly Entry[]) => void;
 }
 
-interface Flight<Entry> {
-  readonly generation: number;
-  readonly outcome: Promise<Outcome<Entry>>;
-}
-
 const longestPauseMs = 40;
 
 export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): Fills<Entry, Slice> {
   const { declaration, door, generations, turnstile, events, leaseMs, waitMs, signal, onHeld } = options;
   const { name: cache, shape, ttlSeconds } = declaration;
-  const flights = new Map<string, Flight<Entry>>();
+  const flights = new Map<string, Promise<Outcome<Entry>>>();
   const loading = createSingleFlight<readonly Entry[]>();
 
   function troubled(key: string, reason: string): Outcome<Entry> {
@@ -111,20 +106,13 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
 
   return {
     async fill(key, epoch) {
-      const generation = generations.of(key);
       const flying = flights.get(key);
-      if (flying) {
-        const outcome = await flying.outcome;
-        // What it loaded may be older than what has been written here since; Redis has both.
-        return outcome.kind === "loaded" && flying.generation !== generation ? { kind: "ready" } : outcome;
-      }
-      const flight: Flight<Entry> = {
-        generation,
-        // What has been begun must be ended, or others wait for it in vain.
-        outcome: withoutBudget(() => begin(key, epoch)).finally(() => flights.delete(key)),
-      };
+      // What it loads is from before this was asked for; Redis has what was written since, too.
+      if (flying) return (await flying).kind === "failed" ? { kind: "failed" } : { kind: "ready" };
+      // What has been begun must be ended, or others wait for it in vain.
+      const flight = withoutBudget(() => begin(key, epoch)).finally(() => flights.delete(key));
       flights.set(key, flight);
-      return flight.outcome;
+      return flight;
     },
     load(key, slice) {
       const which = `${generations.of(key)} ${slice === undefined ? "" : JSON.stringify(slice)} ${key}`;

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { sharedMs } from "../kernel/single-flight.ts";
 
 /** What was loaded, and how long it may be kept: never longer than where it came from keeps it. */
 export interface Loaded<T> {
@@ -25,7 +26,7 @@ export interface L1Stats {
 export interface L1Space<T extends object> {
   /** Undefined when it is not there, or when what is there may not be believed now. */
   get(key: string): T | undefined;
-  /** Loads and keeps it; who asks for the same meanwhile shares it, but for those who ask after a `drop`. */
+  /** Loads and keeps it; who asks for the same a moment later shares it, but for those who ask after a `drop`. */
   load(key: string, loading: () => Promise<Loaded<T>>): Promise<T>;
   /** What was loaded otherwise. */
   keep(key: string, loaded: Loaded<T>): void;
@@ -45,15 +46,20 @@ export interface L1Options {
   limitBytes: number;
   /** Whether changes are heard of now; while they are not, nothing is kept or taken from memory. */
   believed: () => boolean;
+  /** What began to be loaded so long ago serves nobody who asks now. */
+  shared?: number;
 }
 
 interface Flight {
+  readonly since: number;
   readonly result: Promise<object>;
   /** Something changed while it was loading. */
   spoiled: boolean;
+  /** For those who asked when it had been under way for a while. */
+  next?: Promise<object>;
 }
 
-export function createL1({ limitBytes, believed }: L1Options): L1 {
+export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options): L1 {
   const counts = { stored: 0, spoiled: 0, dropped: 0, evicted: 0 };
   const prefixes: string[] = [];
   const flights = new Map<string, Flight>();
@@ -93,9 +99,18 @@ export function createL1({ limitBytes, believed }: L1Options): L1 {
         if (flights.get(full) === flight) flights.delete(full);
       }
     };
-    const flight: Flight = { result: Promise.resolve().then(run), spoiled: false };
+    const flight: Flight = { since: performance.now(), result: Promise.resolve().then(run), spoiled: false };
     flights.set(full, flight);
     return flight.result;
+  }
+
+  function load<T extends object>(full: string, loading: () => Promise<Loaded<T>>): Promise<object> {
+    const flight = flights.get(full);
+    if (!flight) return fly(full, loading);
+    if (performance.now() - flight.since <= shared) return flight.result;
+    const after = () => load(full, loading);
+    flight.next ??= flight.result.then(after, after);
+    return flight.next;
   }
 
   return {
@@ -104,10 +119,7 @@ export function createL1({ limitBytes, believed }: L1Options): L1 {
       prefixes.push(prefix);
       return {
         get: (key) => (kept && believed() ? (kept.get(prefix + key) as T | undefined) : undefined),
-        load(key, loading) {
-          const full = prefix + key;
-          return (flights.get(full)?.result ?? fly(full, loading)) as Promise<T>;
-        },
+        load: (key, loading) => load(prefix + key, loading) as Promise<T>,
         keep: (key, loaded) => keep(prefix + key, loaded),
       };
     },

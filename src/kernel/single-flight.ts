@@ -1,11 +1,26 @@
-/** Callers that ask for the same key while one is under way share its answer. */
-export function createSingleFlight<T>(): (key: string, load: () => Promise<T>) => Promise<T> {
-  const flights = new Map<string, Promise<T>>();
-  return (key, load) => {
+/** Who asks later than this after something was begun is not served by it: what it found may be that old. */
+export const sharedMs = 250;
+
+/**
+ * Callers that ask for the same key while one is under way share its answer, if it began a moment ago; those who come later
+ * share the next, which begins when it has ended: nobody is told what was so long before they asked, and two are never
+ * under way.
+ */
+export function createSingleFlight<T>(shared = sharedMs): (key: string, load: () => Promise<T>) => Promise<T> {
+  const flights = new Map<string, { readonly since: number; readonly result: Promise<T>; next?: Promise<T> }>();
+
+  function ask(key: string, load: () => Promise<T>): Promise<T> {
+    const now = performance.now();
     const flying = flights.get(key);
-    if (flying) return flying;
-    const flight = load().finally(() => flights.delete(key));
-    flights.set(key, flight);
-    return flight;
-  };
+    if (!flying) {
+      const result = load().finally(() => flights.delete(key));
+      flights.set(key, { since: now, result });
+      return result;
+    }
+    if (now - flying.since <= shared) return flying.result;
+    const after = () => ask(key, load);
+    flying.next ??= flying.result.then(after, after);
+    return flying.next;
+  }
+  return ask;
 }

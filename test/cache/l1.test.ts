@@ -46,6 +46,24 @@ describe("the memory of a process", () => {
     expect(loads).toBe(1);
   });
 
+  it("shares nothing with whoever asks long after it began to be loaded: they get what was so when they asked", async () => {
+    const slowly = createL1({ limitBytes: 1_000, believed: () => hearing, shared: -1 }).space<Value>("values");
+    const old = pending();
+    const first = slowly.load("a", old.load);
+    let loads = 0;
+    const loading = async () => {
+      loads += 1;
+      return loaded(2);
+    };
+    const later = [slowly.load("a", loading), slowly.load("a", loading)];
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(loads).toBe(0);
+    old.end(1);
+    expect(await first).toEqual({ n: 1 });
+    expect(await Promise.all(later)).toEqual([{ n: 2 }, { n: 2 }]);
+    expect(loads).toBe(1);
+  });
+
   it("does not keep what changed while it was loaded, nor share it with whoever asks afterwards", async () => {
     const old = pending();
     const first = space.load("a", old.load);
