@@ -91,8 +91,12 @@ export function createRooms(options: Options): Rooms {
   }
 
   function later(guest: Guest, ms: number, work: () => Promise<void>, failed: (error: unknown) => void): void {
-    const timer = setTimeout(() => guest.work.add(work, failed), ms);
-    guest.socket.once("disconnect", () => clearTimeout(timer));
+    const stop = () => clearTimeout(timer);
+    const timer = setTimeout(() => {
+      guest.socket.off("disconnect", stop);
+      guest.work.add(work, failed);
+    }, ms);
+    guest.socket.once("disconnect", stop);
   }
 
   async function comeBack(guest: Guest, patient: boolean): Promise<void> {
