@@ -16,7 +16,11 @@ export function reportOf({ rows, through, past, leastFromCache, failures }: Cach
         ["from the caches", (row) => percent(100 * share(row), 1)],
       ]),
     ],
-    figures: [none("wrong answers", sum("stale")), none("errors", sum("errors"))],
+    figures: [
+      none("wrong answers", sum("stale")),
+      { name: "answers compared with MongoDB", value: sum("checked"), unit: "" },
+      none("errors", sum("errors")),
+    ],
     healthy: rows
       .filter(({ healthy }) => healthy)
       .map((row, n) => ({ phase: `well, ${n + 1}`, share: share(row), least: leastFromCache })),
