@@ -37,8 +37,9 @@ async function round(call: Call, ms: number): Promise<Round> {
 
 /** Two that do the same, in this process and in turns. */
 export async function duel(ours: Call, other: Call, much: { rounds: number; ms: number }): Promise<Duel> {
+  // The warm-up goes backwards: the other one runs first in a process that is cold, where the door would take late replies for an outage.
   const work = (call: Call, turn: number) => round(call, turn < 0 ? warmMs : much.ms);
-  const measured = await rounds([other, ours], much.rounds, work, { warm: 1 });
+  const measured = await rounds([ours, other], much.rounds, work, { warm: 1 });
   const of = (call: Call, figure: (one: Round) => number) => (measured.get(call) ?? []).map(figure);
   const speed = ({ perSecond }: Round) => perSecond;
   const cpu = (call: Call) => median(of(call, (one) => one.cpu));
