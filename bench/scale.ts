@@ -2,6 +2,7 @@ import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
 import { figureOf } from "../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../test/support/redis-server.ts";
+import { until } from "../test/support/until.ts";
 import { createRounds, type Round, shareOf } from "./cache/rounds.ts";
 import { beginPlainWrites } from "./peers/writers.ts";
 import { startServer } from "./stage/processes.ts";
@@ -85,6 +86,18 @@ async function megabytesIn(redis: RedisServer) {
   };
 }
 
+/** A list so long takes a while to be put into Redis when a server begins; whoever asks meanwhile is made to wait, and may be refused. */
+const filled = (url: string, token: string) =>
+  until(
+    async () => {
+      const headers = { Authorization: `Bearer ${token}` };
+      const response = await fetch(`${url}/api/users?sort=lastActive&limit=50`, { headers });
+      await response.arrayBuffer();
+      return response.headers.get("x-cache") === "redis";
+    },
+    { timeoutMs: 60_000, describe: () => "the users to be read from Redis" },
+  );
+
 /** What one request costs when the database has so much, while users and messages change past the server. */
 async function measure(mongoUrl: string, size: Size, much: Much, tally: Tally): Promise<Step> {
   const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
@@ -98,6 +111,7 @@ async function measure(mongoUrl: string, size: Size, much: Much, tally: Tally): 
     const tokens = visitors.map(({ token }) => token);
     const asking = createRounds({ mongoUrl, tokens, connections: CONNECTIONS });
     ends.push(() => asking.close());
+    await filled(server.url, tokens[0] ?? "");
     const writes = beginPlainWrites(client.db(), { visitors, rooms: ["channel-0"] });
     // Whoever compares reads all users again and again, which would be measured, too.
     const ask = ([name, path]: Load, ms: number) =>
