@@ -160,7 +160,8 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     const found = await ask(key, epoch, slice);
     if (!found) return answer("bypass", await fills.load(key, slice));
     if ("entries" in found) return fromRedis(found);
-    const outcome = await fills.fill(key, epoch);
+    // A part of a long list is soon found in MongoDB; all of it takes a while to be put into Redis.
+    const outcome = await fills.fill(key, epoch, slice !== undefined && declaration.loadSlice !== undefined);
     if (outcome.kind === "loaded")
       return answer("mongo", picked(outcome.entries, slice), outcome.version, outcome.ttlMs);
     const again = outcome.kind === "ready" ? await ask(key, epoch, slice) : undefined;

@@ -15,7 +15,8 @@ export type Outcome<Entry> =
 
 /** What is not in Redis is loaded once, by whoever gets the lease; the others of all instances wait a little for it. */
 export interface Fills<Entry, Slice> {
-  fill(key: string, epoch: number): Promise<Outcome<Entry>>;
+  /** `hasty`: whoever has another way waits but a little. */
+  fill(key: string, epoch: number, hasty: boolean): Promise<Outcome<Entry>>;
   /** From MongoDB, past Redis; those who ask at the same time share it. */
   load(key: string, slice: Slice | undefined): Promise<readonly Entry[]>;
 }
@@ -41,6 +42,11 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
   const { name: cache, shape, ttlSeconds } = declaration;
   const flights = new Map<string, Promise<Outcome<Entry>>>();
   const loading = createSingleFlight<readonly Entry[]>();
+
+  async function failedAfter(ms: number): Promise<Outcome<Entry>> {
+    await pause(ms, signal);
+    return { kind: "failed" };
+  }
 
   function troubled(key: string, reason: string): Outcome<Entry> {
     events.emit("error", { cache, key, what: "fill", reason });
@@ -105,14 +111,14 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
   }
 
   return {
-    async fill(key, epoch) {
+    async fill(key, epoch, hasty) {
       const flying = flights.get(key);
-      // What it loads is from before this was asked for; Redis has what was written since, too.
-      if (flying) return (await flying).kind === "failed" ? { kind: "failed" } : { kind: "ready" };
       // What has been begun must be ended, or others wait for it in vain.
-      const flight = withoutBudget(() => begin(key, epoch)).finally(() => flights.delete(key));
+      const flight = flying ?? withoutBudget(() => begin(key, epoch)).finally(() => flights.delete(key));
       flights.set(key, flight);
-      return flight;
+      const outcome = hasty ? await Promise.race([flight, failedAfter(waitMs)]) : await flight;
+      // What somebody else has loaded is from before this was asked for; Redis has what was written since, too.
+      return flying && outcome.kind === "loaded" ? { kind: "ready" } : outcome;
     },
     load(key, slice) {
       const which = `${generations.of(key)} ${slice === undefined ? "" : JSON.stringify(slice)} ${key}`;

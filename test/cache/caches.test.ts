@@ -272,6 +272,31 @@ describe("the list of users", () => {
     one.room.switched();
   });
 
+  it("is shown page by page while all of it takes long to be put into Redis", async () => {
+    const { declared, release } = holdLoads("users");
+    const slow = await startChatInstance({
+      ...{ mongoUrl: url, redisUrl: redis.url, declared },
+      env: { ...env, CACHE_WAIT: "50ms" },
+    });
+    try {
+      await slow.trusting();
+      await redis.ask("DEL", "cache:users:list");
+      const all = slow.caches.users.read("");
+      const page = async () => (await slow.services.users.page({ limit: 1 })).users;
+      const stored = await one.mongo.db.collection("users").find().sort({ lastActive: -1, _id: -1 }).limit(1).toArray();
+      const pages = await Promise.all([page(), page()]);
+      expect(pages.map((users) => users.map(({ id }) => id))).toEqual([
+        [String(stored[0]?._id)],
+        [String(stored[0]?._id)],
+      ]);
+      release();
+      expect((await all).entries.length).toBeGreaterThan(0);
+    } finally {
+      release();
+      await slow.close();
+    }
+  });
+
   it("follows what is written here, elsewhere, and past every server; a heartbeat alone is not told", async () => {
     const users = one.mongo.db.collection("users");
     await Promise.all([one.trusting(), two.trusting()]);
