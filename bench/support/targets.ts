@@ -143,6 +143,12 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
       0,
     ),
     most("nobody asked to log in again", "drill realtime", "people asked to log in again", 0),
+    most(
+      "who is there is told right within 20 s of a death",
+      "drill realtime",
+      "who is there is told right within",
+      20,
+    ),
     most("a rolling restart loses no message", "drill rolling", "messages lost", 0),
     most("and logs nobody out", "drill rolling", "logged out", 0),
   ],
