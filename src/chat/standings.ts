@@ -22,7 +22,7 @@ export interface Standings {
 
 interface Options {
   users: Pick<Users, "standing">;
-  feeds?: Pick<Feeds, "standings"> | undefined;
+  feeds?: Pick<Feeds, "standings" | "standingsOf"> | undefined;
   /** No longer than this, whatever is heard. */
   longestMs: number;
   /** Whether the other instances' word of what they change comes at once. */
@@ -32,13 +32,32 @@ interface Options {
 /** What others did to a user counts this soon, even where no word of it arrives. */
 const unheardMs = 1_000;
 const most = 20_000;
+/** Of the time that a standing is remembered for: those that get old meanwhile are asked for together. */
+const gathered = 1 / 60;
 
 export function createStandings({ users, feeds, longestMs, prompt = () => false }: Options): Standings {
   const heard = () => stream?.live === true;
+  const aging = new Set<string>();
+  let gathering: NodeJS.Timeout | undefined;
+
+  /** Those who are not found, or in vain, are asked for one by one when their time is over. */
+  async function lookAhead({ standingsOf }: Pick<Feeds, "standingsOf">): Promise<void> {
+    const ids = [...aging];
+    aging.clear();
+    gathering = undefined;
+    const since = remembered.mark();
+    const found = await standingsOf(ids).catch(() => []);
+    for (const { standing } of found) remembered.keep(standing.id, standing, since);
+  }
+
   const remembered = createRemembered<Standing>({
     ...{ heard, longestMs, unheardMs, most },
     // A ban ends by time, and nothing tells of that.
     trueForMs: ({ banned }) => (banned ? 0 : Number.POSITIVE_INFINITY),
+    onAging(userId) {
+      if (feeds) aging.add(userId);
+      if (feeds) gathering ??= setTimeout(() => void lookAhead(feeds), gathered * longestMs).unref();
+    },
   });
   const { forget, clear } = remembered;
   const stream = feeds?.standings(
@@ -57,6 +76,9 @@ export function createStandings({ users, feeds, longestMs, prompt = () => false 
     forget,
     clear,
     ...(stream && { stream }),
-    close: async () => stream?.close(),
+    async close() {
+      clearTimeout(gathering);
+      await stream?.close();
+    },
   };
 }

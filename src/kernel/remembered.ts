@@ -32,6 +32,8 @@ export interface RememberedOptions<V> {
   most: number;
   /** The names that a value is forgotten by; by its key, unless told. */
   namesOf?: (value: V) => readonly string[];
+  /** In the second half of its time `get` tells of it, that it can be looked up anew before anybody has to wait for that. */
+  onAging?: (key: string) => void;
   /** How long it is true by itself; for ever, unless told. */
   trueForMs?: (value: V) => number;
   now?: () => number;
@@ -46,7 +48,7 @@ interface Entry<V> {
 }
 
 export function createRemembered<V>(options: RememberedOptions<V>): Remembered<V> {
-  const { heard, longestMs, unheardMs = 0, most, namesOf, trueForMs, now = () => performance.now() } = options;
+  const { heard, longestMs, unheardMs = 0, most, namesOf, trueForMs, onAging, now = () => performance.now() } = options;
   const entries = new Map<string, Entry<V>>();
   const keysOf = new Map<string, Set<string>>();
   const flight = createSingleFlight<V | null>();
@@ -67,7 +69,10 @@ export function createRemembered<V>(options: RememberedOptions<V>): Remembered<V
     const entry = entries.get(key);
     if (!entry) return undefined;
     const age = now() - entry.at;
-    if (now() < entry.until && age < (entry.heard && heard() ? longestMs : unheardMs)) return entry.value;
+    if (now() < entry.until && age < (entry.heard && heard() ? longestMs : unheardMs)) {
+      if (age >= longestMs / 2) onAging?.(key);
+      return entry.value;
+    }
     if (age >= longestMs || now() >= entry.until) drop(key);
     return undefined;
   }

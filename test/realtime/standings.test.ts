@@ -2,19 +2,23 @@ import { expect, it } from "vitest";
 import type { Feeds } from "../../src/chat/services/feeds.ts";
 import type { Standing } from "../../src/chat/services/types.ts";
 import { createStandings } from "../../src/chat/standings.ts";
+import { until } from "../support/until.ts";
 
 type Follow = Parameters<Feeds["standings"]>;
 
 /** What MongoDB has of everybody, and a change stream that the test plays. */
-function world() {
-  const state = { banned: false, asked: 0, prompt: true };
+function world(longestMs = 60_000) {
+  const state = { banned: false, asked: 0, together: [] as string[][], prompt: true };
+  const standingOf = (id: string): Standing => ({
+    ...{ id, nickname: id, role: "member", banned: state.banned, muteExpires: null, endedBefore: null },
+  });
   const stream = { live: false, reason: "starting" as const, lagMs: 0, close: async () => {} };
   let [tell, onLive]: Follow = [() => {}, () => {}];
   const standings = createStandings({
     users: {
       async standing(id): Promise<Standing> {
         state.asked += 1;
-        return { id, nickname: id, role: "member", banned: state.banned, muteExpires: null, endedBefore: null };
+        return standingOf(id);
       },
     },
     feeds: {
@@ -22,8 +26,12 @@ function world() {
         [tell, onLive] = follow;
         return stream;
       },
+      async standingsOf(ids) {
+        state.together.push([...ids]);
+        return ids.map((id) => ({ standing: standingOf(id) }));
+      },
     },
-    longestMs: 60_000,
+    longestMs,
     prompt: () => state.prompt,
   });
   return {
@@ -72,4 +80,19 @@ it("a ban is not remembered, because nobody tells that its time is over", async 
   expect(await standings.recent("ann")).toMatchObject({ banned: true });
   state.banned = false;
   expect(await standings.recent("ann")).toMatchObject({ banned: false });
+});
+
+it("whoever goes on acting is asked for in time, all together, and never has to wait for it again", async () => {
+  const { state, standings, follow } = world(2_000);
+  const people = ["ann", "ben", "cleo"];
+  follow(true, false);
+  const act = () => Promise.all(people.map((one) => standings.recent(one)));
+  await act();
+  await until(async () => {
+    await act();
+    return state.together.length >= 2;
+  });
+  expect(state.asked).toBe(people.length);
+  expect(state.together.every((ids) => ids.length === people.length)).toBe(true);
+  await standings.close();
 });
