@@ -41,6 +41,8 @@ interface Expected {
   readonly exact: boolean;
   readonly due: number;
   readonly looks: number;
+  /** What it was changed to meanwhile: looked for afterwards, or what changes all the time would never be looked at. */
+  readonly next?: Expected;
 }
 
 export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Slice>): Follower | undefined {
@@ -86,7 +88,10 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       if (!dropping.has(key)) group(adopting, key).set(followed.adopt, true);
     } else if (!dropping.has(key)) {
       const { id, version, exact = false } = followed;
-      group(expected, key).set(id, { version, exact, due: performance.now() + settleMs, looks: 0 });
+      const newest = { version, exact, due: performance.now() + settleMs, looks: 0 };
+      const all = group(expected, key);
+      const before = all.get(id);
+      all.set(id, before ? { ...before, next: newest } : newest);
     }
   }
 
@@ -109,20 +114,27 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   /** Whoever wrote has put it into Redis by now, or has died before. */
   async function verify(key: string, all: Map<string, Expected>, now: number): Promise<void> {
     const due = [...all].filter(([, { due }]) => due <= now).slice(0, mostAtOnce);
-    for (const [id] of due) all.delete(id);
+    for (const [id, { next }] of due)
+      if (next) all.set(id, next);
+      else all.delete(id);
     const open = due.filter(([id, { version, exact }]) => exact || !writes.settled(key, id, version));
     if (open.length === 0) return;
     const ids = open.map(([id]) => id);
     const there = await versions(key, ids);
     if (there === "missing") return;
     if (there === undefined) {
-      for (const [id, one] of open)
-        if (one.looks < looks && !all.has(id)) all.set(id, { ...one, due: now + settleMs, looks: one.looks + 1 });
+      for (const [id, { next: _, ...one }] of open) {
+        const next = all.get(id);
+        if (one.looks < looks)
+          all.set(id, { ...one, due: now + settleMs, looks: one.looks + 1, ...(next ? { next } : {}) });
+      }
       return;
     }
-    const wrong = (found: number, { version, exact }: Expected) => (exact ? found !== version : found < version);
-    if (open.some(([id, one]) => !all.has(id) && wrong(there.get(id) ?? -1, one)))
-      await writes.drop(key, "a write has not reached Redis", false);
+    const wrong = (id: string, { version, exact }: Expected) => {
+      const found = there.get(id) ?? -1;
+      return exact ? found !== version && found !== all.get(id)?.version : found < version;
+    };
+    if (open.some(([id, one]) => wrong(id, one))) await writes.drop(key, "a write has not reached Redis", false);
   }
 
   async function work(): Promise<void> {

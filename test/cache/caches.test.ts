@@ -323,6 +323,24 @@ describe("the list of users", () => {
     for (const by of [one, two]) await until(async () => (await zoe(by)) === undefined);
   });
 
+  it("is looked at in time although somebody is changed all the while by a server whose word of it is lost", async () => {
+    const users = one.mongo.db.collection("users");
+    const base = 1_700_000_000_000;
+    const { insertedId } = await users.insertOne(person("restless", { rev: 1 }));
+    const shown = async () => (await one.services.users.list()).find(({ id }) => id === String(insertedId))?.lastActive;
+    await until(async () => (await shown()) !== undefined);
+    let n = 0;
+    const change = () =>
+      users.updateOne({ _id: insertedId }, { $set: { lastActive: new Date(base + ++n) }, $inc: { rev: 1 } });
+    const changes = setInterval(() => void change().catch(() => undefined), 60);
+    try {
+      await until(async () => Number(await shown()) > base);
+    } finally {
+      clearInterval(changes);
+    }
+    await until(async () => Number(await shown()) === base + n);
+  });
+
   it("are made anew in time for who reads all the while: nobody waits, and nobody is shown what is over a second old", async () => {
     const { insertedId } = await one.mongo.db.collection("users").insertOne(person("yara"));
     const id = insertedId.toHexString();
