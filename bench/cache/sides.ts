@@ -11,7 +11,8 @@ export interface Side extends Server {
 
 export async function startSide(name: string, mongoUrl: string, env: Record<string, string>): Promise<Side> {
   const redis = await startRedisServer();
-  const server = await startServer({ ...shipped(mongoUrl, redis.url), ...env });
+  // Who goes has gone soon: the sides take turns with the same people.
+  const server = await startServer({ ...shipped(mongoUrl, redis.url), PRESENCE_GRACE: "100ms", ...env });
   return {
     ...server,
     name,

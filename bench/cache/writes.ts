@@ -1,5 +1,7 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Db } from "mongodb";
 import { io, type Socket } from "socket.io-client";
+import { until } from "../../test/support/until.ts";
 import { createSchedule, type Done } from "../stage/schedule.ts";
 import type { Visitor } from "../stage/seed.ts";
 
@@ -30,6 +32,9 @@ export function entered(socket: Socket, room: string): Promise<void> {
 }
 
 const livesMs = 3_000;
+const goneMs = 20_000;
+/** What a server with another Redis has written is heard of by change stream, and looked for in Redis a moment later. */
+const heardMs = 1_000;
 const patienceMs = 10_000;
 
 /**
@@ -92,6 +97,10 @@ export function beginWrites(url: string, db: Db, visitors: Visitor[]): Writes {
       talker.disconnect();
       passing?.disconnect();
       await db.collection("channels").deleteMany({ id: { $in: made.map(({ id }) => id) } });
+      // The next side has the same MongoDB, and is not to be blamed for what this one still writes.
+      const online = () => db.collection("users").countDocuments({ status: "online" });
+      await until(async () => (await online()) === 0, { timeoutMs: goneMs, describe: "that everybody has gone" });
+      await pause(heardMs);
       return done;
     },
   };

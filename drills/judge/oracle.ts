@@ -72,6 +72,10 @@ function wasSo({ text, seen }: Told, moments: readonly (Told | undefined)[]): bo
   return known.some((one) => one.text === text) && seen >= Math.min(...times) && seen <= Math.max(...times);
 }
 
+/** What it was when it was looked at, in ms from the question on. */
+const storyOf = (looked: readonly Snapshot[], moments: readonly (Told | undefined)[], asked: number): string =>
+  looked.map(({ at }, n) => `at ${at - asked} ms ${JSON.stringify(moments[n] ?? "nothing")}`).join(", ");
+
 /** Looks at MongoDB all the time, so that it knows what was true at any moment of the last seconds. */
 export function createOracle(db: Db, { everyMs, boundMs }: { everyMs: number; boundMs: number }): Oracle {
   let snapshots: Snapshot[] = [];
@@ -89,18 +93,15 @@ export function createOracle(db: Db, { everyMs, boundMs }: { everyMs: number; bo
       await look();
       const from = lastBefore(asked);
       if (!from) return undefined;
-      const window = snapshots.filter(({ at }) => at >= from.at).map((one) => one[listing]);
+      const looked = snapshots.filter(({ at }) => at >= from.at);
+      const window = looked.map((one) => one[listing]);
       const told = entriesOf(listing, body);
       const ids = new Set(told.map(([id]) => id));
       if (ids.size !== told.length) return "somebody is told of twice";
-      for (const [id, one] of told)
-        if (
-          !wasSo(
-            one,
-            window.map((moment) => moment.get(id)),
-          )
-        )
-          return `${id} was never ${JSON.stringify(one)}`;
+      for (const [id, one] of told) {
+        const moments = looked.map((moment) => moment[listing].get(id));
+        if (!wasSo(one, moments)) return `${id} was never ${JSON.stringify(one)}: ${storyOf(looked, moments, asked)}`;
+      }
       for (const id of from[listing].keys())
         if (!ids.has(id) && window.every((one) => one.has(id))) return `${id} is missing`;
       return undefined;
