@@ -158,7 +158,7 @@ const targets: Record<string, number> = {
 };
 
 export async function run({ short }: RunOptions): Promise<Report> {
-  const [rounds, ms] = short ? [3, 700] : [7, 1_000];
+  const [rounds, ms] = short ? [3, 700] : [15, 500];
   const { duels, share, concern } = await withMongo((url) => measureStores(url, { rounds, ms }));
   const table = duelTable("call", ["stock store", "ours"], duels);
   return {
