@@ -24,6 +24,8 @@ const sizes = { channels: 50, messages: 100_000 };
 const leastKept = 0.9;
 /** Part of the long load that is lived before memory is looked at for the first time. */
 const settling = 0.15;
+/** A part of the long load: what disturbs one of them is not what all of them are like. */
+const partMs = 5_000;
 const givenToRedis = 256 * 2 ** 20;
 const rooms = Array.from({ length: sizes.channels }, (_, n) => n)
   .filter((n) => n % 7 !== 6)
@@ -65,7 +67,8 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
     await on.live(size.steadyMs * settling, size.rate);
     const before = await memoryOf(on);
     const hitsBefore = await cacheReads(on);
-    const lived = await round(on, size.steadyMs, size.rate);
+    const lived: Round[] = [];
+    for (let ms = 0; ms < size.steadyMs; ms += partMs) lived.push(await round(on, partMs, size.rate));
     const memory = { before, after: await memoryOf(on) };
     const hits = between(hitsBefore, await cacheReads(on));
     const connections = Number(await on.redis.info("connected_clients"));
@@ -75,6 +78,11 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
     await Promise.all(sides.map((side) => side.close()));
     await client.close();
   }
+}
+
+function middleOf(lived: readonly Round[], figure: "hitP99" | "mean") {
+  const figures = lived.map((one) => one[figure]);
+  return { value: median(figures), min: Math.min(...figures), max: Math.max(...figures) };
 }
 
 const sum = (counts: readonly number[]) => counts.reduce((all, one) => all + one, 0);
@@ -104,7 +112,7 @@ interface Outcome {
   l2: Side;
   on: Side;
   /** Alone, and on and on. */
-  lived: Round;
+  lived: Round[];
   memory: { before: Memory; after: Memory };
   hits: CacheReads;
   connections: number;
@@ -113,7 +121,7 @@ interface Outcome {
 function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connections }: Outcome): Report {
   const per = (side: Side) => of(side).map((one) => one.actions / one.cpu);
   // What lapses once a minute would be in one of the short rounds or in none: what is shipped counts as long as it runs.
-  const all = (side: Side) => (side === on ? [...of(side), lived] : of(side));
+  const all = (side: Side) => (side === on ? [...of(side), ...lived] : of(side));
   const perAction = (side: Side, counted: (one: Round) => number) =>
     sum(all(side).map(counted)) / sum(all(side).map(({ actions }) => actions));
   const reads = (side: Side) => perAction(side, (one) => sum([...one.reads.values()]));
@@ -135,7 +143,7 @@ function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connectio
   const collections = asked.filter((name) => sides.some((side) => readsOf(side, name) >= 0.001)).sort();
   const bad = [
     ...sides.flatMap((side) => of(side).map((one) => ({ name: side.name, bad: one.bad }))),
-    { name: "L1, on and on", bad: lived.bad },
+    ...lived.map((one) => ({ name: "L1, on and on", bad: one.bad })),
   ];
   const inMegabytes = (bytes: number) => bytes / 2 ** 20;
   const change = (title: string, of: keyof Memory): Cell[] => [
@@ -207,9 +215,14 @@ function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connectio
       },
       { name: "actions per CPU second, beside Redis off", ...ratioOf(per(on), per(off)), unit: "×" },
       { name: "actions per CPU second, L2 beside Redis off", ...ratioOf(per(l2), per(off)), unit: "×" },
-      { name: "a hit, p99", value: lived.hitP99, unit: " ms", target: 10, atMost: true },
-      { name: "an answer, mean", value: lived.mean, unit: " ms", target: 100, atMost: true },
-      { name: "people connected at once", value: lived.inside, unit: "", target: 1_000 },
+      { name: "a hit, p99", ...middleOf(lived, "hitP99"), unit: " ms", target: 10, atMost: true },
+      { name: "an answer, mean", ...middleOf(lived, "mean"), unit: " ms", target: 100, atMost: true },
+      {
+        name: "people connected at once",
+        value: Math.min(...lived.map(({ inside }) => inside)),
+        unit: "",
+        target: 1_000,
+      },
       { name: "connections to Redis", value: connections, unit: "", target: 1_000, atMost: true },
       {
         name: "memory of Redis, of 256 MB",
@@ -228,7 +241,7 @@ function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connectio
       least: 0.8,
     })),
     failures: [
-      ...[...of(on), lived].flatMap(({ kept }) =>
+      ...[...of(on), ...lived].flatMap(({ kept }) =>
         kept < leastKept ? [`of the load on the server as shipped only ${(100 * kept).toFixed(0)} % was done`] : [],
       ),
       ...bad.flatMap(({ name, bad: words }) =>
