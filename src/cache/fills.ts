@@ -115,7 +115,7 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
       const flying = flights.get(key);
       // What has been begun must be ended, or others wait for it in vain.
       const flight = flying ?? withoutBudget(() => begin(key, epoch)).finally(() => flights.delete(key));
-      flights.set(key, flight);
+      if (!flying) flights.set(key, flight);
       const outcome = hasty ? await Promise.race([flight, failedAfter(waitMs)]) : await flight;
       // What somebody else has loaded is from before this was asked for; Redis has what was written since, too.
       return flying && outcome.kind === "loaded" ? { kind: "ready" } : outcome;
@@ -123,7 +123,7 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
     load(key, slice) {
       const which = `${generations.of(key)} ${slice === undefined ? "" : JSON.stringify(slice)} ${key}`;
       const { loadSlice, pick } = declaration;
-      return loading(which, () =>
+      return loading.ask(which, () =>
         turnstile(async () => {
           if (slice === undefined) return declaration.load(key);
           if (loadSlice) return loadSlice(key, slice);

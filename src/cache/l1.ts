@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { sharedMs } from "../kernel/single-flight.ts";
+import { createSingleFlight, sharedMs } from "../kernel/single-flight.ts";
 
 /** What was loaded, and how long it may be kept: never longer than where it came from keeps it. */
 export interface Loaded<T> {
@@ -50,19 +50,12 @@ export interface L1Options {
   shared?: number;
 }
 
-interface Flight {
-  readonly since: number;
-  readonly result: Promise<object>;
-  /** Something changed while it was loading. */
-  spoiled: boolean;
-  /** For those who asked when it had been under way for a while. */
-  next?: Promise<object>;
-}
-
 export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options): L1 {
   const counts = { stored: 0, spoiled: 0, dropped: 0, evicted: 0 };
   const prefixes: string[] = [];
-  const flights = new Map<string, Flight>();
+  const flights = createSingleFlight<object>(shared);
+  /** What is being loaded; spoiled: something changed meanwhile. */
+  const loads = new Map<string, { spoiled: boolean }>();
   const countEvicted = (_value: object, _key: string, reason: string) => {
     if (reason === "evict") counts.evicted += 1;
   };
@@ -70,10 +63,11 @@ export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options)
     limitBytes > 0 ? new LRUCache<string, object>({ maxSize: limitBytes, disposeAfter: countEvicted }) : undefined;
 
   function spoil(full: string): void {
-    const flight = flights.get(full);
-    if (!flight) return;
-    flight.spoiled = true;
-    flights.delete(full);
+    const load = loads.get(full);
+    if (!load) return;
+    load.spoiled = true;
+    loads.delete(full);
+    flights.forget(full);
   }
 
   function keep<T extends object>(full: string, { value, bytes, ttlMs, unchanged }: Loaded<T>): void {
@@ -87,30 +81,18 @@ export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options)
     }
   }
 
-  function fly<T extends object>(full: string, loading: () => Promise<Loaded<T>>): Promise<object> {
+  async function run<T extends object>(full: string, loading: () => Promise<Loaded<T>>): Promise<T> {
     const mayKeep = believed();
-    const run = async (): Promise<object> => {
-      try {
-        const loaded = await loading();
-        if (flight.spoiled) counts.spoiled += 1;
-        else if (mayKeep) keep(full, loaded);
-        return loaded.value;
-      } finally {
-        if (flights.get(full) === flight) flights.delete(full);
-      }
-    };
-    const flight: Flight = { since: performance.now(), result: Promise.resolve().then(run), spoiled: false };
-    flights.set(full, flight);
-    return flight.result;
-  }
-
-  function load<T extends object>(full: string, loading: () => Promise<Loaded<T>>): Promise<object> {
-    const flight = flights.get(full);
-    if (!flight) return fly(full, loading);
-    if (performance.now() - flight.since <= shared) return flight.result;
-    const after = () => load(full, loading);
-    flight.next ??= flight.result.then(after, after);
-    return flight.next;
+    const load = { spoiled: false };
+    loads.set(full, load);
+    try {
+      const loaded = await loading();
+      if (load.spoiled) counts.spoiled += 1;
+      else if (mayKeep) keep(full, loaded);
+      return loaded.value;
+    } finally {
+      if (loads.get(full) === load) loads.delete(full);
+    }
   }
 
   return {
@@ -119,7 +101,7 @@ export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options)
       prefixes.push(prefix);
       return {
         get: (key) => (kept && believed() ? (kept.get(prefix + key) as T | undefined) : undefined),
-        load: (key, loading) => load(prefix + key, loading) as Promise<T>,
+        load: (key, loading) => flights.ask(prefix + key, () => run(prefix + key, loading)) as Promise<T>,
         keep: (key, loaded) => keep(prefix + key, loaded),
       };
     },
@@ -130,7 +112,7 @@ export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options)
       }
     },
     clear() {
-      for (const full of [...flights.keys()]) spoil(full);
+      for (const full of [...loads.keys()]) spoil(full);
       kept?.clear();
     },
     stats: () => ({ ...counts, entries: kept?.size ?? 0, bytes: kept?.calculatedSize ?? 0, limitBytes }),

@@ -112,7 +112,7 @@ export function createRemembered<V>(options: RememberedOptions<V>): Remembered<V
       if (known !== undefined) return known;
       if (unheardMs === 0 && !heard()) return lookNow(key, look);
       // Who asks after a change does not share the answer to a question from before it.
-      return flight(`${changes} ${key}`, () => lookNow(key, look));
+      return flight.ask(`${changes} ${key}`, () => lookNow(key, look));
     },
     forget(name) {
       changes += 1;

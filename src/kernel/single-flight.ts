@@ -1,20 +1,35 @@
 /** Who asks later than this after something was begun is not served by it: what it found may be that old. */
 export const sharedMs = 250;
 
+export interface SingleFlight<T> {
+  ask(key: string, load: () => Promise<T>): Promise<T>;
+  /** What is under way serves those who wait for it, and nobody else. */
+  forget(key: string): void;
+}
+
+interface Flight<T> {
+  readonly since: number;
+  readonly result: Promise<T>;
+  next?: Promise<T>;
+}
+
 /**
  * Callers that ask for the same key while one is under way share its answer, if it began a moment ago; those who come later
  * share the next, which begins when it has ended: nobody is told what was so long before they asked, and two are never
  * under way.
  */
-export function createSingleFlight<T>(shared = sharedMs): (key: string, load: () => Promise<T>) => Promise<T> {
-  const flights = new Map<string, { readonly since: number; readonly result: Promise<T>; next?: Promise<T> }>();
+export function createSingleFlight<T>(shared = sharedMs): SingleFlight<T> {
+  const flights = new Map<string, Flight<T>>();
 
   function ask(key: string, load: () => Promise<T>): Promise<T> {
     const now = performance.now();
     const flying = flights.get(key);
     if (!flying) {
-      const result = load().finally(() => flights.delete(key));
-      flights.set(key, { since: now, result });
+      const result = load().finally(() => {
+        if (flights.get(key) === begun) flights.delete(key);
+      });
+      const begun: Flight<T> = { since: now, result };
+      flights.set(key, begun);
       return result;
     }
     if (now - flying.since <= shared) return flying.result;
@@ -22,5 +37,5 @@ export function createSingleFlight<T>(shared = sharedMs): (key: string, load: ()
     flying.next ??= flying.result.then(after, after);
     return flying.next;
   }
-  return ask;
+  return { ask, forget: (key) => void flights.delete(key) };
 }

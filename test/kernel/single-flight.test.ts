@@ -14,7 +14,7 @@ function createLoads() {
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
 test("who asks a moment after something was begun shares it", async () => {
-  const ask = createSingleFlight<string>(60_000);
+  const { ask } = createSingleFlight<string>(60_000);
   const { loads, load } = createLoads();
   const answers = [ask("a", load), ask("a", load), ask("b", load)];
   expect(loads).toHaveLength(2);
@@ -25,7 +25,7 @@ test("who asks a moment after something was begun shares it", async () => {
 
 test("who asks later is told what was so afterwards, and nothing is under way twice", async () => {
   // As if much time had passed since it began.
-  const ask = createSingleFlight<string>(-1);
+  const { ask } = createSingleFlight<string>(-1);
   const { loads, load } = createLoads();
   const first = ask("a", load);
   const later = [ask("a", load), ask("a", load)];
@@ -44,7 +44,7 @@ test("who asks later is told what was so afterwards, and nothing is under way tw
 });
 
 test("what failed is asked for again by those who came later", async () => {
-  const ask = createSingleFlight<string>(-1);
+  const { ask } = createSingleFlight<string>(-1);
   const { loads, load } = createLoads();
   const first = ask("a", load);
   const later = ask("a", load);
