@@ -10,8 +10,8 @@ import { createClient } from "../drills/sessions/client.ts";
 import { mint, type Person } from "../drills/sessions/people.ts";
 import { between, countReads, shareOfRedis } from "../drills/sessions/reads.ts";
 import { withMongo } from "../drills/support/mongo.ts";
+import { troubles } from "../drills/support/quiet.ts";
 import { messageOf } from "../src/kernel/errors.ts";
-import type { Log } from "../src/kernel/log.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { until } from "../test/support/until.ts";
 import { cpuOf } from "./stage/processes.ts";
@@ -21,7 +21,6 @@ import { quantile, ratioOf } from "./support/sums.ts";
 
 const PEOPLE = 200;
 const PER_SECOND = 50;
-const quiet: Log = { debug() {}, info() {}, warn: console.warn, error: console.error };
 // This file lies in dist/measured/bench, the product in dist/src.
 const program = (name: string) => resolve(import.meta.dirname, `../../src/${name}.js`);
 
@@ -131,7 +130,7 @@ async function backfill(mongoUrl: string, sessions: number, calmMs: number): Pro
   try {
     const describe = () => `the server to be ready: ${server.output()}`;
     const url = await until(() => /ready at (http:\S+)/.exec(server.output())?.[1], { timeoutMs: 60_000, describe });
-    const people = await mint(PEOPLE, { mongo: mongoUrl, redis: redis.url }, secrets, quiet);
+    const people = await mint(PEOPLE, { mongo: mongoUrl, redis: redis.url }, secrets, troubles);
     const failures = new Set<string>();
     const visits = { url, pid: server.process.pid ?? 0, people, failures };
     const calm = async (ms: number) => {

@@ -9,6 +9,7 @@ import { type Cost, clock, costsIn } from "./costs/profile.ts";
 import { sendingCost } from "./costs/sending.ts";
 import { tokenCost } from "./costs/tokens.ts";
 import { type Side, startSide } from "./mixed/side.ts";
+import { leastDone } from "./stage/schedule.ts";
 import { seed } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { type Cell, type Figure, percent, perSecond, type Report } from "./support/report.ts";
@@ -26,9 +27,6 @@ const tableOf = (title: string, costs: readonly Cost[]) => ({
   rows: costs.map(({ where, part }): Cell[] => [where, percent(part * 100, 1)]),
 });
 
-/** A load that was not there says nothing of what it costs. */
-const leastKept = 0.9;
-
 interface Load {
   readonly name: string;
   /** Actions a second. */
@@ -43,7 +41,7 @@ const loadTable = (loads: readonly Load[]) => ({
 
 const fallenShort = (loads: readonly Load[]) =>
   loads
-    .filter(({ reached }) => !(reached >= leastKept * rate))
+    .filter(({ reached }) => !(reached >= leastDone * rate))
     .map(({ name, reached }) => `${name}: ${reached.toFixed(0)} of ${rate} actions a second were done`);
 
 /**

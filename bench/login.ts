@@ -6,6 +6,7 @@ import { startRedisServer } from "../test/support/redis-server.ts";
 import { begun } from "./stage/begun.ts";
 import { cpuOf, startPeer, startServer } from "./stage/processes.ts";
 import { secret, seed } from "./stage/seed.ts";
+import { shipped } from "./stage/shipped.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { type Cell, ms as milliseconds, perSecond, type Report } from "./support/report.ts";
 import { rounds as inTurns } from "./support/rounds.ts";
@@ -84,12 +85,11 @@ async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Re
       .updateMany({}, { $set: { password: await hash(password, { cost: COST }) } });
     const redis = await startRedisServer();
     ends.push(() => redis.close());
-    const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
     // Everybody comes from one address here.
-    const shared = { JWT_SECRET: secret, SESSION_SECRET: secret, PASSWORD_COST: String(COST), RATE_LIMITS: "off" };
-    const on = await startServer({ ...where, ...shared, SESSION_REDIS_PERCENT: "100" });
+    const shared = { ...shipped(mongoUrl, redis.url), PASSWORD_COST: String(COST), RATE_LIMITS: "off" };
+    const on = await startServer({ ...shared, SESSION_REDIS_PERCENT: "100" });
     ends.push(() => on.close());
-    const off = await startServer({ ...where, ...shared, DISABLE_REDIS: "true" });
+    const off = await startServer({ ...shared, DISABLE_REDIS: "true" });
     ends.push(() => off.close());
     const connectMongo = await startPeer("../login/bare", { mongoUrl, secret });
     ends.push(() => connectMongo.close());

@@ -3,7 +3,8 @@ import { withMongo } from "../drills/support/mongo.ts";
 import { figuresOf } from "../test/support/metrics.ts";
 import { type Lived, mix } from "./mixed/people.ts";
 import { type Side, startSide } from "./mixed/side.ts";
-import { type Memory, memoryOf, tidying } from "./mixed/steady.ts";
+import { heldBy, tellsWhatItHolds } from "./stage/held.ts";
+import { leastDone } from "./stage/schedule.ts";
 import { seed, type Visitor } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { type Cell, count, type Figure, megabytes, ms, percent, perSecond, type Report } from "./support/report.ts";
@@ -21,7 +22,6 @@ interface Size {
 const whole: Size = { people: 1_000, rate: 80, rounds: 3, ms: 6_000, steadyMs: 300_000 };
 const brief: Size = { people: 300, rate: 80, rounds: 3, ms: 4_000, steadyMs: 25_000 };
 const sizes = { channels: 50, messages: 100_000 };
-const leastKept = 0.9;
 /** Part of the long load that is lived before memory is looked at for the first time. */
 const settling = 0.15;
 /** A part of the long load: what disturbs one of them is not what all of them are like. */
@@ -54,7 +54,7 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
   try {
     const db = client.db();
     const visitors: Visitor[] = await seed(db, { users: size.people, ...sizes });
-    const how = { nodeArgs: tidying };
+    const how = { nodeArgs: tellsWhatItHolds };
     for (const [name, env] of configured) sides.push(await startSide({ name, mongoUrl, visitors, rooms, env, how }));
     const results = new Map<Side, Round[]>(sides.map((side) => [side, []]));
     for (let turn = -1; turn < size.rounds; turn += 1)
@@ -84,6 +84,14 @@ function middleOf(lived: readonly Round[], figure: "hitP99" | "mean") {
   const figures = lived.map((one) => one[figure]);
   return { value: median(figures), min: Math.min(...figures), max: Math.max(...figures) };
 }
+
+/** Of the server without garbage, and of its Redis, in bytes. */
+async function memoryOf({ server, redis }: Side) {
+  const { heapUsed: heap, rss } = await heldBy(server.pid);
+  return { heap, rss, redis: Number(await redis.info("used_memory")) };
+}
+
+type Memory = Awaited<ReturnType<typeof memoryOf>>;
 
 const sum = (counts: readonly number[]) => counts.reduce((all, one) => all + one, 0);
 
@@ -242,7 +250,7 @@ function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connectio
     })),
     failures: [
       ...[...of(on), ...lived].flatMap(({ kept }) =>
-        kept < leastKept ? [`of the load on the server as shipped only ${(100 * kept).toFixed(0)} % was done`] : [],
+        kept < leastDone ? [`of the load on the server as shipped only ${(100 * kept).toFixed(0)} % was done`] : [],
       ),
       ...bad.flatMap(({ name, bad: words }) =>
         Object.keys(words).length > 0 ? [`${name}: ${JSON.stringify(words)}`] : [],

@@ -1,7 +1,7 @@
 import { createClient } from "redis";
+import { troubles } from "../drills/support/quiet.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { withBudget } from "../src/kernel/budget.ts";
-import type { Log } from "../src/kernel/log.ts";
 import { redisMetrics } from "../src/ops/metrics/redis.ts";
 import { createMetrics } from "../src/ops/metrics.ts";
 import { createRedisDoor } from "../src/redis/door.ts";
@@ -11,8 +11,6 @@ import type { RunOptions } from "./support/conduct.ts";
 import { callers, type Duel, duel, duelTable } from "./support/duel.ts";
 import type { Report } from "./support/report.ts";
 import { quantile } from "./support/sums.ts";
-
-const quiet: Log = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
 type Command = () => Promise<unknown>;
 
@@ -41,7 +39,7 @@ interface Measured {
 /** The door beside bare node-redis: same server, same process, in turns. */
 async function redisDoor(much: { rounds: number; ms: number }): Promise<Measured> {
   const server = await startRedisServer();
-  const door = createRedisDoor({ config: loadConfig({ REDIS_URL: server.url }), log: quiet });
+  const door = createRedisDoor({ config: loadConfig({ REDIS_URL: server.url }), log: troubles });
   const counts = { answered: 0, unavailable: 0 };
   door.events.on("answered", () => {
     counts.answered += 1;

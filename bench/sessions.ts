@@ -4,8 +4,8 @@ import type { SessionData, Store } from "express-session";
 import mongoose from "mongoose";
 import { createClient } from "redis";
 import { withMongo } from "../drills/support/mongo.ts";
+import { troubles } from "../drills/support/quiet.ts";
 import { loadConfig } from "../src/config/load.ts";
-import type { Log } from "../src/kernel/log.ts";
 import { createRedisDoor } from "../src/redis/door.ts";
 import { createDial } from "../src/sessions/dial.ts";
 import { rolloutStore } from "../src/sessions/store.ts";
@@ -17,7 +17,6 @@ import { callers, type Duel, duel, duelTable } from "./support/duel.ts";
 import type { Report } from "./support/report.ts";
 
 const SESSIONS = 1_000;
-const quiet: Log = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
 type ForSid = (sid: string) => Promise<unknown>;
 
@@ -101,10 +100,10 @@ async function measureStores(mongoUrl: string, much: { rounds: number; ms: numbe
   const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
   const bare = createClient({ url: redis.url, commandOptions: { timeout: 0 }, maintNotifications: "disabled" });
   await bare.connect();
-  const door = createRedisDoor({ config: loadConfig({ REDIS_URL: redis.url }), log: quiet });
+  const door = createRedisDoor({ config: loadConfig({ REDIS_URL: redis.url }), log: troubles });
   const dial = createDial({ mode: "serve", percent: 100 });
   const dbName = client.db().databaseName;
-  const ours = rolloutStore({ mongo: { client, dbName }, redis: door, settings: dial, log: quiet });
+  const ours = rolloutStore({ mongo: { client, dbName }, redis: door, settings: dial, log: troubles });
   const connectMongo = MongoStore.create({ client, dbName, collectionName: "stock" });
   const connectRedis = new RedisStore({ client: bare });
   // Somebody counts, as in a server that is watched.

@@ -1,6 +1,5 @@
 import type { RunOptions } from "../bench/support/conduct.ts";
 import type { Report } from "../bench/support/report.ts";
-import type { Log } from "../src/kernel/log.ts";
 import { performDrill as performRealtime } from "./realtime/perform.ts";
 import { rollingPlan as rollingInstances } from "./realtime/plan.ts";
 import { reportOf as realtimeReport } from "./realtime/report.ts";
@@ -8,6 +7,7 @@ import { drillEnvironment, performDrill as performSessions } from "./sessions/pe
 import { rollingPlan as rollingDeploy } from "./sessions/plan.ts";
 import { reportOf as sessionsReport } from "./sessions/report.ts";
 import { withMongo } from "./support/mongo.ts";
+import { errorsOnly } from "./support/quiet.ts";
 
 /** What one of the parts tells, and how often each thing happened that must never happen. */
 interface Part {
@@ -16,7 +16,6 @@ interface Part {
   readonly never: Readonly<Record<string, number>>;
 }
 
-const log: Log = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) };
 const say = (line: string) => console.error(line);
 
 async function restart(short: boolean): Promise<Part> {
@@ -45,7 +44,7 @@ async function deploy(short: boolean): Promise<Part> {
       leastFromRedis: 0.95,
       looksAgain: 2,
       env: drillEnvironment,
-      log,
+      log: errorsOnly,
       say,
     }),
   );

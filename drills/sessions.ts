@@ -1,12 +1,10 @@
 import type { RunOptions } from "../bench/support/conduct.ts";
 import type { Report } from "../bench/support/report.ts";
-import type { Log } from "../src/kernel/log.ts";
 import { drillEnvironment, performDrill } from "./sessions/perform.ts";
 import { shortPlan, wholePlan } from "./sessions/plan.ts";
 import { reportOf } from "./sessions/report.ts";
 import { withMongo } from "./support/mongo.ts";
-
-const log: Log = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) };
+import { errorsOnly } from "./support/quiet.ts";
 
 /** Sessions on their way to Redis and back while Redis suffers: `npm run drill -- sessions`. */
 export async function run({ short }: RunOptions): Promise<Report> {
@@ -21,7 +19,7 @@ export async function run({ short }: RunOptions): Promise<Report> {
       leastFromRedis: 0.95,
       looksAgain: 2,
       env: drillEnvironment,
-      log,
+      log: errorsOnly,
       say: (line) => console.error(line),
     }),
   );

@@ -1,11 +1,9 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { figuresOf } from "../../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { begun } from "../stage/begun.ts";
-import { cpuOf, type Server, startServer } from "../stage/processes.ts";
-import { secret, type Visitor } from "../stage/seed.ts";
+import { cpuOf, type Server, startChild, startServer } from "../stage/processes.ts";
+import type { Visitor } from "../stage/seed.ts";
+import { shipped } from "../stage/shipped.ts";
 import type { Enter, Live, Lived } from "./people.ts";
 
 /** A server with people in it. */
@@ -34,25 +32,18 @@ const reading = new Set(["find", "aggregate", "count", "distinct"]);
 
 export async function startSide({ name, mongoUrl, visitors, rooms, env = {}, how }: SideOptions): Promise<Side> {
   const redis = await startRedisServer();
-  const where = { NODE_ENV: "production", MONGODB_URL: mongoUrl, REDIS_URL: redis.url, LOG_LEVEL: "error" };
-  const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, SESSION_REDIS_PERCENT: "100" };
-  const server = await startServer({ ...where, ...secrets, ...env }, how);
+  const server = await startServer({ ...shipped(mongoUrl, redis.url), SESSION_REDIS_PERCENT: "100", ...env }, how);
   if (env.DISABLE_REDIS !== "true") await begun(server.url);
-  const people = fork(join(import.meta.dirname, "people.js"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const people = startChild("../mixed/people");
   async function tell(order: Enter | Live): Promise<unknown> {
-    people.send(order);
-    const [answer] = await Promise.race([
-      once(people, "message"),
-      once(people, "exit").then(() => [{ error: "the process of the people ended" }]),
-    ]);
-    const { result, error } = answer as { result?: unknown; error?: string };
+    const { result, error } = (await people.ask(order)) as { result?: unknown; error?: string };
     if (error) throw new Error(`${name}: ${error}`);
     return result;
   }
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
-      people.kill("SIGKILL");
+      await people.close();
       await server.close();
       await redis.close();
     })();

@@ -2,13 +2,13 @@ import mongoose from "mongoose";
 import { type Figures, figuresOf } from "../../test/support/metrics.ts";
 import { startRedisServer } from "../../test/support/redis-server.ts";
 import { begun } from "../stage/begun.ts";
+import { tellsWhatItHolds } from "../stage/held.ts";
 import { startPeer, startServer } from "../stage/processes.ts";
 import { seed, type Visitor } from "../stage/seed.ts";
 import { shipped } from "../stage/shipped.ts";
 import type { Healthy } from "../support/report.ts";
 import { rounds as inTurns } from "../support/rounds.ts";
 import { type Crowd, createCrowd, type Guest } from "./crowd.ts";
-import { tellsWhatItHolds } from "./held.ts";
 import { beIdle, enter, hold, type Side, type Talks } from "./side.ts";
 import { type Weathered, weather } from "./storm.ts";
 

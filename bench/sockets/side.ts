@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { type Held, heldBy } from "../stage/held.ts";
 import { cpuOf } from "../stage/processes.ts";
 import type { Crowd, Guest } from "./crowd.ts";
-import { type Held, heldBy } from "./held.ts";
 
 /** A server full of connections. */
 export interface Side {
@@ -9,7 +9,7 @@ export interface Side {
   readonly crowd: Crowd;
   readonly pid: number;
   /** For each connection, in kilobytes. */
-  readonly each: Held;
+  readonly each: { readonly objects: number; readonly process: number };
   readonly connectSeconds: number;
   /** Of a processor, while everybody is connected and nobody speaks; as far as that was looked at. */
   readonly idleShare?: number;
@@ -54,8 +54,8 @@ export async function enter(name: string, crowd: Crowd, pid: number, guests: Gue
   const connectSeconds = (performance.now() - began) / 1_000;
   await pause(settledMs);
   const after = await heldBy(pid);
-  const of = (what: keyof Held) => (after[what] - before[what]) / (guests.length - 50);
-  const each = { objects: of("objects"), process: of("process") };
+  const of = (what: keyof Held) => (after[what] - before[what]) / (guests.length - 50) / 1_024;
+  const each = { objects: of("heapUsed") + of("external"), process: of("rss") };
   const nothingYet = { crowded: [], alone: [], connected: 0, failures: [] };
   return { name, crowd, pid, each, connectSeconds, ...nothingYet };
 }

@@ -87,7 +87,7 @@ export async function startServer(env: Record<string, string>, how: Program = {}
 }
 
 async function end(process: ChildProcess): Promise<void> {
-  if (process.exitCode !== null) return;
+  if (process.exitCode !== null || process.signalCode !== null) return;
   const exit = once(process, "exit");
   process.kill("SIGKILL");
   await exit;

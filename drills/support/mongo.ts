@@ -2,10 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultCacheDir, startEmbeddedMongo } from "../../src/embedded/index.ts";
-import type { Log } from "../../src/kernel/log.ts";
 import { dropDatabase, withDatabase } from "../../test/support/databases.ts";
+import { errorsOnly } from "./quiet.ts";
 
-const quiet: Log = { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) };
 const say = (line: string) => console.error(line);
 
 let serial = 0;
@@ -20,7 +19,7 @@ export async function withMongo<T>(work: (url: string) => Promise<T>): Promise<T
   }
   const dataDir = await mkdtemp(join(tmpdir(), "sluice-drill-"));
   const programs = { cacheDir: defaultCacheDir(XDG_CACHE_HOME), searchPath: PATH, systemBinary };
-  const mongo = await startEmbeddedMongo({ dataDir, ...programs, downloadTimeoutMs: 60_000, log: quiet, say });
+  const mongo = await startEmbeddedMongo({ dataDir, ...programs, downloadTimeoutMs: 60_000, log: errorsOnly, say });
   try {
     return await work(withDatabase(mongo.url, name));
   } finally {

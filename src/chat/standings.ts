@@ -55,8 +55,9 @@ export function createStandings({ users, feeds, longestMs, prompt = () => false 
     // A ban ends by time, and nothing tells of that.
     trueForMs: ({ banned }) => (banned ? 0 : Number.POSITIVE_INFINITY),
     onAging(userId) {
-      if (feeds) aging.add(userId);
-      if (feeds) gathering ??= setTimeout(() => void lookAhead(feeds), gathered * longestMs).unref();
+      if (!feeds) return;
+      aging.add(userId);
+      gathering ??= setTimeout(() => void lookAhead(feeds), gathered * longestMs).unref();
     },
   });
   const { forget, clear } = remembered;

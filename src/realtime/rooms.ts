@@ -99,11 +99,13 @@ export function createRooms(options: Options): Rooms {
     guest.socket.once("disconnect", stop);
   }
 
+  const unplaced = ({ room, socket }: Guest) => !room && socket.connected;
+
   async function comeBack(guest: Guest, patient: boolean): Promise<void> {
-    if (guest.room || !guest.socket.connected) return;
+    if (!unplaced(guest)) return;
     const remembered = await memory.recall(guest.sessionKey);
     const room = guest.cameFrom ?? remembered?.room;
-    if (!room || guest.room || !guest.socket.connected) return;
+    if (!room || !unplaced(guest)) return;
     const { sentAway } = remembered ?? {};
     if (sentAway && clock.now() - sentAway.getTime() < awayMs) return join(guest, room, true);
     if (patient) return later(guest, waitForJoinMs, () => comeBack(guest, false), again(guest));
@@ -114,7 +116,7 @@ export function createRooms(options: Options): Rooms {
   function again(guest: Guest, waitMs = firstWaitMs): (error: unknown) => void {
     return (error) => {
       const forGood = error instanceof Refusal && error.code !== "RATE_LIMITED";
-      guest.searching = !forGood && !guest.room && guest.socket.connected;
+      guest.searching = !forGood && unplaced(guest);
       if (!guest.searching) return;
       log.debug({ err: messageOf(error) }, "The room of a session could not be looked up; trying again");
       const next = Math.min(2 * waitMs, longestWaitMs);

@@ -16,11 +16,8 @@ process.on("SIGUSR2", () => {
 /** For a process that is asked what it holds: it throws away what nobody needs, and writes down what is left. */
 export const tellsWhatItHolds = ["--expose-gc", "--import", `data:text/javascript,${encodeURIComponent(hook)}`];
 
-/** In kilobytes: objects and buffers, without garbage; and the whole process. */
-export interface Held {
-  readonly objects: number;
-  readonly process: number;
-}
+/** In bytes: objects and the buffers they hold on to, without garbage; and the whole process. */
+export type Held = Pick<NodeJS.MemoryUsage, "heapUsed" | "external" | "rss">;
 
 export async function heldBy(pid: number): Promise<Held> {
   const file = fileOf(pid);
@@ -32,7 +29,7 @@ export async function heldBy(pid: number): Promise<Held> {
       return undefined;
     }
   };
-  const { heapUsed, external, rss } = await until(read);
+  const held = await until(read);
   rmSync(file);
-  return { objects: (heapUsed + external) / 1_024, process: rss / 1_024 };
+  return held;
 }
