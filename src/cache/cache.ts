@@ -90,6 +90,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
   const fills = createFills({ ...options, generations, onHeld });
 
   const doubt = () => trust.doubt() ?? followed();
+  const settled = async (since: number) => followed() ?? (await trust.settled(since));
   const picked = (entries: readonly Entry[], slice: Slice | undefined) =>
     slice !== undefined && declaration.pick ? declaration.pick(entries, slice) : entries;
 
@@ -155,7 +156,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
       const some = slice !== undefined && loadSlice ? await loadSlice(key, slice) : undefined;
       return answer("bypass", some ?? picked(await load(key), slice));
     }
-    if (doubt() || writes.suspect(key)) return answer("bypass", await fills.load(key, slice));
+    if ((await settled(begun)) || writes.suspect(key)) return answer("bypass", await fills.load(key, slice));
     const epoch = trust.epoch.value;
     const found = await ask(key, epoch, slice);
     if (!found) return answer("bypass", await fills.load(key, slice));
@@ -193,8 +194,11 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     },
     redisKey: declaration.key,
     read,
-    async stamp(key) {
-      if (!on() || doubt() || writes.suspect(key)) return undefined;
+    async sure(since = performance.now()) {
+      return on() && (await settled(since)) === undefined;
+    },
+    async stamp(key, since = performance.now()) {
+      if (!on() || (await settled(since)) || writes.suspect(key)) return undefined;
       const answer = await shape.stamp(declaration.key(key), trust.epoch.value);
       return answer.ok ? answer.value : undefined;
     },

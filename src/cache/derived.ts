@@ -74,38 +74,39 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
   async function renewed(
     key: string,
     before: Held<T> | undefined,
-    until: number,
+    asked: number,
   ): Promise<Loaded<Held<T>> | undefined> {
-    if ((!before && !store) || cache.doubt !== undefined) return undefined;
+    if (!before && !store) return undefined;
     const begun = performance.now();
     const unchanged = watch(key);
-    const [stamp, there] = await Promise.all([cache.stamp(key), before ? undefined : store?.get(key)]);
+    const [stamp, there] = await Promise.all([cache.stamp(key, asked), before ? undefined : store?.get(key)]);
     const known = before ?? there;
     if (!stamp || known?.version !== stamp.version) return undefined;
     events?.emit("request", { cache: cache.name, key, result: "redis", seconds: (performance.now() - begun) / 1_000 });
     const { value, bytes, version } = known;
-    return loaded({ value, bytes, version, from: "redis", until }, stamp.ttlMs, unchanged);
+    return loaded({ value, bytes, version, from: "redis", until: asked + trustMs }, stamp.ttlMs, unchanged);
   }
 
-  async function remade(key: string, until: number): Promise<Loaded<Held<T>>> {
+  async function remade(key: string, asked: number): Promise<Loaded<Held<T>>> {
     const unchanged = watch(key);
     const read = await cache.read(key);
     const { value, bytes } = await make(read, key);
     const { version, ttlMs, from } = read;
     if (version !== undefined && ttlMs > 0) store?.put(key, { value, bytes }, version, ttlMs);
-    return loaded({ value, bytes, version, from, until }, version === undefined ? 0 : ttlMs, unchanged);
+    return loaded(
+      { value, bytes, version, from, until: asked + trustMs },
+      version === undefined ? 0 : ttlMs,
+      unchanged,
+    );
   }
 
   return {
     read(key) {
-      if (!cache.on) return remade(key, 0).then(({ value }) => value);
       const now = performance.now();
+      if (!cache.on) return remade(key, now).then(({ value }) => value);
       const full = cache.redisKey(key);
       const before = space.get(full);
-      const load = () => {
-        const until = now + trustMs;
-        return space.load(full, async () => (await renewed(key, before, until)) ?? remade(key, until));
-      };
+      const load = () => space.load(full, async () => (await renewed(key, before, now)) ?? remade(key, now));
       if (before && now < before.until && cache.doubt === undefined) {
         if (now >= before.until - aheadMs) load().catch(() => undefined);
         events?.emit("request", { cache: cache.name, key, result: "l1", seconds: 0 });

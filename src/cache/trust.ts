@@ -9,8 +9,13 @@ import type { CacheEventSource } from "./types.ts";
 /** Decides, from everything that is known here, whether what stands in Redis may be believed. */
 export interface Trust {
   readonly epoch: Pick<Epoch, "value" | "refresh">;
-  /** Why nothing may be believed now; undefined when it may. */
-  doubt(): string | undefined;
+  /** Why nothing may be believed by who asks now, or asked at `since`; undefined when it may. */
+  doubt(since?: number): string | undefined;
+  /**
+   * The same, after a look at the epoch where that alone is missing. All who ask share the look, however long it takes: what
+   * MongoDB would be asked for instead is what would make the next look late.
+   */
+  settled(since: number): Promise<string | undefined>;
   /** Whether Redis takes what is written. */
   writes(): boolean;
   /** Something written to MongoDB has not reached Redis, nor could be deleted there. */
@@ -56,9 +61,14 @@ export function createTrust(options: TrustOptions): Trust {
     },
   });
 
-  function doubt(): string | undefined {
+  function doubt(since = performance.now()): string | undefined {
     if (door.state !== "up") return "redis";
-    return epoch.due || !epoch.fresh(performance.now()) ? "epoch" : undefined;
+    return epoch.due || !epoch.fresh(since) ? "epoch" : undefined;
+  }
+
+  async function settled(since: number): Promise<string | undefined> {
+    if (doubt(since) === "epoch") await epoch.known(since);
+    return doubt(since);
   }
 
   function say(): void {
@@ -95,6 +105,7 @@ export function createTrust(options: TrustOptions): Trust {
   return {
     epoch,
     doubt,
+    settled,
     writes: () => door.state === "up",
     unable,
     renew: (why, urgency) => epoch.renew(why, urgency),

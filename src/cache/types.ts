@@ -53,10 +53,12 @@ export interface Cache<Entry, Slice = never> {
   readonly on: boolean;
   /** Why Redis is not believed now; undefined while it is. */
   readonly doubt: string | undefined;
+  /** Whether Redis is believed by who asked at `since`, or asks now; that is waited for where a look at MongoDB will tell it. */
+  sure(since?: number): Promise<boolean>;
   redisKey(key: string): string;
   read(key: string, slice?: Slice): Promise<Read<Entry>>;
   /** Undefined when `read` would not answer from Redis. */
-  stamp(key: string): Promise<Stamp | undefined>;
+  stamp(key: string, since?: number): Promise<Stamp | undefined>;
   /** Raised at each change of the key that is known here, and once more when Redis has it. */
   generation(key: string): number;
   /**

@@ -27,6 +27,8 @@ export interface Epoch {
   renew(why: string, urgency: Urgency): void;
   /** Reads it again; who asks during a read gets one that begins afterwards. */
   refresh(): Promise<void>;
+  /** Ends when it is fresh for who asked at `since`, or when a look at it would not help. */
+  known(since: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -173,6 +175,16 @@ export function createEpoch(options: EpochOptions): Epoch {
     }
   }
 
+  const fresh = (now: number) => value > 0 && now - readAt <= timing.epochTrust;
+
+  async function known(since: number): Promise<void> {
+    // One may have been under way for too long; whatever begins when it has ended is late enough.
+    for (let look = 0; look < 2; look += 1) {
+      if (closed || failing || due.size > 0 || fresh(since)) return;
+      await looks.soon().catch(() => undefined);
+    }
+  }
+
   const leave = looks.join(id, seen);
   const refresh = () => (closed ? Promise.resolve() : attempt(() => read(looks.afresh)));
 
@@ -219,7 +231,8 @@ export function createEpoch(options: EpochOptions): Epoch {
     get text() {
       return text;
     },
-    fresh: (now) => value > 0 && now - readAt <= timing.epochTrust,
+    fresh,
+    known,
     get due() {
       return due.size > 0;
     },

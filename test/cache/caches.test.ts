@@ -68,6 +68,30 @@ describe("a channel's newest messages", () => {
     expect(await redis.ask("TYPE", recent(room))).toBe("list");
   });
 
+  it("still come from Redis when what is believed was looked at too long ago: all who ask wait for one look", async () => {
+    // As where each look takes longer than it counts.
+    const timing = { epochTrust: 0, epochPoll: 600_000 };
+    const four = await startChatInstance({ mongoUrl: url, redisUrl: redis.url, env, timing });
+    try {
+      const room = rooms();
+      await say(one, room, "first");
+      await fromRedis(() => four.caches.messages.read(room));
+      let looks = 0;
+      four.mongo.client.on("commandStarted", ({ command }) => {
+        if (command.find === "sluice_epochs") looks += 1;
+      });
+      const reads = await Promise.all(Array.from({ length: 20 }, () => four.caches.messages.read(room)));
+      expect(reads.map(({ from }) => from)).toEqual(Array(20).fill("redis"));
+      // One that was under way already is too early for the others.
+      expect(looks).toBeLessThanOrEqual(2);
+      expect(four.caches.messages.doubt).toBe("epoch");
+      expect(await four.caches.messages.sure()).toBe(true);
+      expect(await four.caches.messages.stamp(room)).toBeDefined();
+    } finally {
+      await four.close();
+    }
+  });
+
   it("push out the oldest, in the order of time, whatever the order of arrival", async () => {
     const room = rooms();
     await one.caches.messages.read(room);

@@ -184,3 +184,65 @@ it("follows MongoDB back to an older number, and from there on past all that was
   await until(() => !one.epoch.due);
   expect(one.epoch.value).toBeGreaterThanOrEqual(before);
 });
+
+/** Seen once, and so long ago that it does not count any more. */
+async function lapsed(db: Db = mongo.db) {
+  const one = processOf(db)("one", { ...never, epochTrust: 60 });
+  await until(() => one.epoch.value > 0 && !one.epoch.fresh(performance.now()));
+  return one.epoch;
+}
+
+it("is looked at for who asks when it does not count any more, and knows what was raised until then", async () => {
+  const epoch = await lapsed();
+  const raised = await raise("one");
+  const asked = performance.now();
+  await epoch.known(asked);
+  expect(epoch.value).toBe(raised);
+  expect(epoch.fresh(asked)).toBe(true);
+});
+
+it("counts for who asked before a look began, however long that took, and for nobody who asks later", async () => {
+  const slow = holding(mongo.db);
+  const epoch = await lapsed(slow.db);
+  const look = slow.hold("look");
+  const asked = performance.now();
+  const known = epoch.known(asked);
+  await look.arrived();
+  await until(() => performance.now() > asked + 150);
+  look.pass();
+  await known;
+  expect(epoch.fresh(asked)).toBe(true);
+  expect(epoch.fresh(performance.now())).toBe(false);
+});
+
+it("is looked at once more for who asked when a look was under way already for long", async () => {
+  const slow = holding(mongo.db);
+  const epoch = await lapsed(slow.db);
+  const look = slow.hold("look");
+  const first = epoch.known(performance.now());
+  await look.arrived();
+  const raised = await raise("one");
+  const begun = performance.now();
+  await until(() => performance.now() > begun + 100);
+  const asked = performance.now();
+  const second = epoch.known(asked);
+  look.pass();
+  await Promise.all([first, second]);
+  expect(epoch.value).toBe(raised);
+  expect(epoch.fresh(asked)).toBe(true);
+});
+
+it("is not looked at for who asks when that would not help: a new one is due, or MongoDB does not answer", async () => {
+  const slow = holding(mongo.db);
+  const epoch = await lapsed(slow.db);
+  const sent = slow.hold("raise");
+  epoch.renew("a test", "now");
+  await sent.arrived();
+  await until(() => !epoch.fresh(performance.now()));
+  const look = slow.hold("look");
+  await epoch.known(performance.now());
+  expect(epoch.due).toBe(true);
+  look.pass();
+  sent.pass();
+  await until(() => !epoch.due);
+});

@@ -47,7 +47,7 @@ export function createHistories({ caches: { messages, whispers }, memory, histor
 
   return {
     async read(room, reader) {
-      if (!messages.on || !whispers.on || whispers.doubt !== undefined) return undefined;
+      if (!messages.on || !(await whispers.sure())) return undefined;
       const [{ value, from }, marks] = await Promise.all([pages.read(room), whispers.read(room, whispersFor(reader))]);
       const { answer, oldest } = value;
       const { latest, older } = pastIn(marks.entries, reader);

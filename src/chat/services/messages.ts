@@ -79,7 +79,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
 
   /** Undefined when it is not known, so that MongoDB must be asked. */
   async function pastOf(room: string, reader: string): Promise<Past | undefined> {
-    if (!whispers?.on || whispers.doubt !== undefined) return undefined;
+    if (!whispers || !(await whispers.sure())) return undefined;
     return pastIn((await whispers.read(room, whispersFor(reader))).entries, reader);
   }
 
