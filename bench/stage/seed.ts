@@ -2,6 +2,12 @@ import { createHmac, randomBytes } from "node:crypto";
 import jwt from "jsonwebtoken";
 import type { Db } from "mongodb";
 import mongoose from "mongoose";
+import { troubles } from "../../drills/support/quiet.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { createRedisDoor } from "../../src/redis/door.ts";
+import { createDial } from "../../src/sessions/dial.ts";
+import { rolloutStore } from "../../src/sessions/store.ts";
+import { callsOf } from "../../test/support/store-calls.ts";
 
 export const secret = "of the bench for tokens and cookies alike";
 export const sizes = { users: 500, channels: 50, messages: 200_000 };
@@ -29,7 +35,7 @@ function sessionOf(user: { _id: unknown; nickname: string }) {
   const claims = { userId, nickname, role: "member", csrfToken, sessionId: handle };
   const signature = createHmac("sha256", secret).update(sid).digest("base64").replace(/=+$/, "");
   return {
-    document: { _id: sid, expires, session: JSON.stringify({ cookie, ...about }) },
+    session: { cookie, ...about },
     handle: { _id: handle, sid, userId, expires },
     visitor: {
       id: userId,
@@ -39,6 +45,19 @@ function sessionOf(user: { _id: unknown; nickname: string }) {
       cookie: `chatSession=${encodeURIComponent(`s:${sid}.${signature}`)}`,
     } satisfies Visitor,
   };
+}
+
+type Kept = ReturnType<typeof sessionOf>;
+
+/** By a server like those that are measured: of what others wrote it would look each time whether it had been ended. */
+async function keep(db: Db, sessions: readonly Kept[]): Promise<void> {
+  const mongo = { client: db.client, dbName: db.databaseName };
+  const redis = createRedisDoor({ config: loadConfig({}), log: troubles });
+  const store = rolloutStore({ mongo, redis, settings: createDial({ mode: "off", percent: 0 }), log: troubles });
+  const { set } = callsOf(store);
+  await Promise.all(sessions.map(({ handle, session }) => set(handle.sid, session)));
+  await store.close();
+  await redis.close();
 }
 
 const mostVisitors = 1_000;
@@ -81,7 +100,7 @@ export async function seed(db: Db, size: typeof sizes = sizes): Promise<Visitor[
       })),
     );
   const sessions = users.slice(0, mostVisitors).map(sessionOf);
-  await db.collection<{ _id: string }>("sessions").insertMany(sessions.map(({ document }) => document));
+  await keep(db, sessions);
   await db.collection<{ _id: string }>("session_handles").insertMany(sessions.map(({ handle }) => handle));
   return sessions.map(({ visitor }) => visitor);
 }

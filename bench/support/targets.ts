@@ -1,3 +1,5 @@
+import { mostBeyond, mostRto } from "../../drills/restore/judge.ts";
+
 /** One thing that was promised, and the figure that shows how far it holds. */
 export interface Target {
   readonly says: string;
@@ -157,12 +159,12 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
       most(`${name}: writes go on within 6 s of a lost master`, `drill ${name}`, "without an accepted write", 6),
       most(`${name}: no session lost`, `drill ${name}`, "lost", 0),
     ]),
-    most("a lost store is back within 5 minutes (RTO)", "drill restore", "back after", 300),
+    most("a lost store is back within 5 minutes (RTO)", "drill restore", "back after", mostRto),
     most(
-      "and loses what is younger than its copy, and no minute more (RPO)",
+      "and loses what is younger than its copy, and a second and a half more (RPO)",
       "drill restore",
       "lost beyond the age of the backup",
-      60,
+      mostBeyond,
     ),
     most("no session lost by that", "drill restore", "lost sessions", 0),
     most("no logout revived by it", "drill restore", "logouts that came back to life", 0),
