@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Deadlines } from "../kernel/deadline.ts";
 import { type Beat, beat, canaryKeyFor, firstBeat } from "./beat.ts";
 import { type Client, openConnection } from "./connection.ts";
@@ -55,6 +56,8 @@ const REPLICA = new Set(["slave", "replica"]);
 export async function attach(options: AttachOptions): Promise<Attachment> {
   const { discovery, deadlines, subscriber, connectMs, access, kind, signal } = options;
   const own = new AbortController();
+  // With eleven masters Node would suspect a leak.
+  setMaxListeners(0, own.signal);
   const opened: { destroy(): void }[] = [];
   let over = signal.aborted;
   let settled = false;

@@ -1,8 +1,9 @@
+import { setMaxListeners } from "node:events";
 import type { HostPort } from "../config/kinds.ts";
 import { withLimit } from "../kernel/limit.ts";
 import { pause } from "../kernel/pause.ts";
 import { type Client, type Connection, openConnection } from "./connection.ts";
-import { LinkError } from "./failure.ts";
+import { describeLoss, LinkError } from "./failure.ts";
 import { type Access, addressOf, type Topology } from "./topology.ts";
 
 /** A server that takes writes, and the slots it serves: all of them but in a cluster. */
@@ -135,7 +136,8 @@ function viaSentinels({ master, sentinels, sentinelAccess }: SentinelTopology, t
 async function whyNone(asked: Promise<unknown>[]): Promise<LinkError> {
   const reasons = (await Promise.allSettled(asked)).map((one) => (one.status === "rejected" ? one.reason : undefined));
   const telling = reasons.find((reason) => reason instanceof LinkError && reason.cause === unknownMaster);
-  return telling ?? new LinkError("none of the sentinels answers", { cause: reasons[0] });
+  const each = [...new Set(reasons.map(describeLoss))].join("; ");
+  return telling ?? new LinkError(`none of the sentinels answers: ${each}`, { cause: reasons[0] });
 }
 
 const STRAGGLERS_MS = 100;
@@ -208,6 +210,8 @@ function viaCluster(seeds: HostPort[], access: Access, timeoutMs: number): Disco
     async find(parent) {
       turn += 1;
       const own = new AbortController();
+      // With eleven nodes Node would suspect a leak.
+      setMaxListeners(0, own.signal);
       const abort = () => own.abort();
       parent.addEventListener("abort", abort, { once: true });
       const inTurn = nodes.map((_, index) => nodes[(turn + index) % nodes.length] as HostPort);

@@ -35,7 +35,7 @@ const words: Record<string, [Verdict, string]> = {
   BUSY: ["unusable", "Redis is busy with a script (BUSY)"],
   CLUSTERDOWN: ["unusable", "the cluster is down (CLUSTERDOWN)"],
   MASTERDOWN: ["unusable", "the replica has lost its master (MASTERDOWN)"],
-  NOAUTH: ["unusable", "Redis asks for a password (NOAUTH): set REDIS_PASSWORD"],
+  NOAUTH: ["unusable", "Redis asks for a password (NOAUTH): set REDIS_PASSWORD, for sentinels REDIS_SENTINEL_PASSWORD"],
   WRONGPASS: ["unusable", "Redis refuses user or password (WRONGPASS)"],
   NOPERM: ["denied", "the Redis user lacks a right (NOPERM)"],
 };
@@ -50,6 +50,14 @@ const network: Record<string, string> = {
   ENOTFOUND: "the host name is not known",
   EAI_AGAIN: "the host name cannot be looked up now",
 };
+
+/** The first that fits the code counts. */
+const secrecy: [RegExp, string][] = [
+  [/ALERT_CERTIFICATE_REQUIRED/, "it wants a certificate of its clients (CODE): set tls-auth-clients no at Redis"],
+  [/ALTNAME/, "its certificate is for another host (CODE): it must name each host by the name or address that we call"],
+  [/CERT|SIGN|ISSUER/, "its certificate is not trusted (CODE): see REDIS_CA_FILE"],
+  [/^ERR_SSL|^EPROTO/, "it does not speak TLS as we do (CODE)"],
+];
 
 /** The word a Redis error begins with; before 7.0 a script's inner error hides in the middle of the text. */
 function codeOf(message: string): string {
@@ -72,8 +80,8 @@ export function describeLoss(error: unknown): string {
   if (error instanceof ErrorReply) return describeReply(error)[1];
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (network[code]) return network[code];
-  if (/CERT|SIGN|ISSUER/.test(code)) return `its certificate is not trusted (${code}): see REDIS_CA_FILE`;
-  if (/^ERR_SSL|^EPROTO/.test(code)) return `it does not speak TLS as we do (${code})`;
+  const known = secrecy.find(([pattern]) => pattern.test(code));
+  if (known) return known[1].replace("CODE", code);
   if (error instanceof LinkError) return error.message;
   return "the connection was lost";
 }

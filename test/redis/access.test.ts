@@ -1,11 +1,10 @@
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { createServer } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { adapterClient } from "../../src/redis/facades/adapter.ts";
 import { createLimiter } from "../../src/redis/limiter.ts";
 import type { Script } from "../../src/redis/types.ts";
+import { certificates, passport } from "../support/certificates.ts";
 import { rulesOfTheChat } from "../support/deployment.ts";
 import { type OpenedDoor, openDoor, patient } from "../support/door.ts";
 import { cachedRedisServers, redisBinary } from "../support/redis-binary.ts";
@@ -150,23 +149,19 @@ describe("a door that is not let in", () => {
 });
 
 describe("TLS", () => {
-  const file = (name: string) => join(import.meta.dirname, "../support/tls", name);
   let server: RedisServer;
   let port = 0;
-  const front = createServer(
-    { key: readFileSync(file("server.key")), cert: readFileSync(file("server.pem")) },
-    (outer) => {
-      const inner = connect(server.port, "127.0.0.1");
-      for (const socket of [outer, inner])
-        socket
-          .on("error", () => undefined)
-          .on("close", () => {
-            outer.destroy();
-            inner.destroy();
-          });
-      outer.pipe(inner).pipe(outer);
-    },
-  );
+  const front = createServer({ key: passport.key, cert: passport.cert }, (outer) => {
+    const inner = connect(server.port, "127.0.0.1");
+    for (const socket of [outer, inner])
+      socket
+        .on("error", () => undefined)
+        .on("close", () => {
+          outer.destroy();
+          inner.destroy();
+        });
+    outer.pipe(inner).pipe(outer);
+  });
   beforeAll(async () => {
     server = await startRedisServer();
     await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
@@ -182,15 +177,25 @@ describe("TLS", () => {
     ["a URL", () => ({ REDIS_URL: `rediss://127.0.0.1:${port}` })],
     ["a host name", () => ({ REDIS_HOST: "localhost", REDIS_PORT: String(port), REDIS_TLS: "true" })],
   ])("is trusted by its authority: %s", async (_, env) => {
-    const one = open({ ...env(), REDIS_CA_FILE: file("ca.pem") });
+    const one = open({ ...env(), REDIS_CA_FILE: certificates.authority });
     await one.is("up");
     const subscription = one.door.subscribe("updates:tls", () => {});
     await until(() => subscription.live);
     expect((await one.door.call("get", (redis) => redis.get("cache:a"))).ok).toBe(true);
   });
 
-  it("is refused when nobody vouches for the server", async () => {
-    const one = await down({ REDIS_URL: `rediss://127.0.0.1:${port}` });
-    expect((await one.door.health()).reason).toMatch(/certificate is not trusted.*REDIS_CA_FILE/);
+  it.each([
+    ["a server", () => ({ REDIS_URL: `rediss://127.0.0.1:${port}` })],
+    ["sentinels", () => ({ REDIS_SENTINEL: `mymaster@127.0.0.1:${port}`, REDIS_TLS: "true" })],
+  ])("is refused when nobody vouches for %s", async (_, env) => {
+    for (const authority of [{}, { REDIS_CA_FILE: certificates.stranger }]) {
+      const one = await down({ ...env(), ...authority });
+      expect((await one.door.health()).reason).toMatch(/certificate is not trusted.*REDIS_CA_FILE/);
+    }
+  });
+
+  it("is refused under a name that the certificate does not have", async () => {
+    const one = await down({ REDIS_URL: `rediss://127.1:${port}`, REDIS_CA_FILE: certificates.authority });
+    expect((await one.door.health()).reason).toMatch(/certificate is for another host/);
   });
 });

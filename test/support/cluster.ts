@@ -25,14 +25,20 @@ const MASTERS = 3;
 const PATIENT_MS = 60_000;
 const HASTY_MS = 1_000;
 
-export async function startRedisCluster({ args = [] }: { args?: string[] } = {}): Promise<RedisCluster> {
+export interface ClusterOptions {
+  args?: string[];
+  /** Its servers speak nothing but TLS. */
+  tls?: boolean;
+}
+
+export async function startRedisCluster({ args = [], tls = false }: ClusterOptions = {}): Promise<RedisCluster> {
   const clusterArgs = [
     ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(HASTY_MS)],
     ...["--cluster-replica-validity-factor", "0", "--repl-ping-replica-period", "1"],
     ...args,
   ];
   const started = await Promise.allSettled(
-    Array.from({ length: MASTERS * 2 }, () => startRedisServer({ args: clusterArgs, busPort: true })),
+    Array.from({ length: MASTERS * 2 }, () => startRedisServer({ args: clusterArgs, busPort: true, tls })),
   );
   const servers = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const close = async () => void (await Promise.all(servers.map((server) => server.close())));

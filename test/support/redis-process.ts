@@ -1,6 +1,6 @@
 import { spawnGuarded } from "../../src/embedded/guardian.ts";
 import { choosePort } from "../../src/embedded/ports.ts";
-import { ask } from "./resp.ts";
+import { type AskOptions, ask } from "./resp.ts";
 import { until } from "./until.ts";
 
 /** A process of the fault kit, with a guardian: it ends when whoever started it ends. */
@@ -48,7 +48,7 @@ export async function onFreePort<T>(start: (port: number) => Promise<T | undefin
 }
 
 /** True once it answers, false when the process has ended before. */
-export async function answers(port: number, kit: KitProcess, password?: string): Promise<boolean> {
+export async function answers(port: number, kit: KitProcess, who: AskOptions = {}): Promise<boolean> {
   let ended = false;
   const pinged = until(
     async () => {
@@ -58,7 +58,7 @@ export async function answers(port: number, kit: KitProcess, password?: string):
         ended = true;
         return true;
       }
-      return ask(port, ["PING"], { password, timeoutMs: 1_000 }).catch((error: Error) =>
+      return ask(port, ["PING"], { ...who, timeoutMs: 1_000 }).catch((error: Error) =>
         /^(LOADING|NOAUTH|MASTERDOWN)/.test(error.message) ? "busy" : undefined,
       );
     },

@@ -1,6 +1,7 @@
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { passport, tlsArgs } from "./certificates.ts";
 import { redisBinary } from "./redis-binary.ts";
 import { answers, freePort, type KitProcess, onFreePort, spawnKitProcess } from "./redis-process.ts";
 import { ask, type Reply } from "./resp.ts";
@@ -15,6 +16,8 @@ export interface StartOptions {
   binary?: string;
   /** The port must leave room for the cluster bus, 10,000 above. */
   busPort?: boolean;
+  /** Nothing but TLS is spoken, among servers, too. */
+  tls?: boolean;
 }
 
 /** A real redis-server that a test can maltreat. */
@@ -48,20 +51,22 @@ export interface RedisServer {
 const DUMP = "dump.rdb";
 
 export async function startRedisServer(options: StartOptions = {}): Promise<RedisServer> {
-  const { port: wanted, args = [], dir, binary, busPort = false } = options;
+  const { port: wanted, args = [], dir, binary, busPort = false, tls = false } = options;
   const folder = dir ?? (await mkdtemp(join(tmpdir(), "sluice-redis-")));
   const program = binary ?? (await redisBinary());
   const dump = join(folder, DUMP);
   const initial = args[args.indexOf("--requirepass") + 1];
   let password = args.includes("--requirepass") ? initial : undefined;
+  const who = () => ({ password, tls: tls ? passport : undefined });
   let kit: KitProcess;
 
   async function start(port: number): Promise<number | undefined> {
     if (busPort && port > 55_535) return undefined;
-    const own = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--dbfilename", DUMP, "--save", ""];
+    const listening = tls ? tlsArgs(port) : ["--port", String(port)];
+    const own = [...listening, "--bind", "127.0.0.1", "--dir", folder, "--dbfilename", DUMP, "--save", ""];
     const quick = ["--appendonly", "no", "--repl-diskless-sync-delay", "0", "--loglevel", "warning"];
     kit = await spawnKitProcess(program, [...own, ...quick, ...args]);
-    if (await answers(port, kit, password)) return port;
+    if (await answers(port, kit, who())) return port;
     await kit.kill();
     return undefined;
   }
@@ -70,7 +75,7 @@ export async function startRedisServer(options: StartOptions = {}): Promise<Redi
   if (started === undefined) throw new Error(`redis-server did not start on port ${wanted}`);
   const port = started;
 
-  const send = (...command: (string | number)[]) => ask(port, command, { password });
+  const send = (...command: (string | number)[]) => ask(port, command, who());
   async function again(): Promise<void> {
     await until(() => start(port), { describe: `redis-server on port ${port} again`, timeoutMs: 15_000 });
     await until(async () => (await send("PING")) === "PONG");
@@ -78,7 +83,7 @@ export async function startRedisServer(options: StartOptions = {}): Promise<Redi
 
   return {
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis${tls ? "s" : ""}://127.0.0.1:${port}`,
     get pid() {
       return kit.pid;
     },

@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { type ConnectionOptions, connect as connectSecurely } from "node:tls";
 
 export type Reply = string | number | null | Reply[] | Error;
 
@@ -37,14 +38,16 @@ export interface AskOptions {
   username?: string | undefined;
   password?: string | undefined;
   timeoutMs?: number;
+  /** By TLS, with these certificates. */
+  tls?: ConnectionOptions | undefined;
 }
 
 /** One command over a connection of its own, past everything that is tested; an error reply rejects. */
 export function ask(port: number, args: (string | number)[], options: AskOptions = {}) {
-  const { username, password, timeoutMs = 5_000 } = options;
+  const { username, password, timeoutMs = 5_000, tls } = options;
   const greeting = password ? encode(["AUTH", ...(username ? [username] : []), password]) : "";
   return new Promise<Reply>((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = tls ? connectSecurely({ ...tls, port, host: "127.0.0.1" }) : connect(port, "127.0.0.1");
     let bytes: Buffer = Buffer.alloc(0);
     let skip = password ? 1 : 0;
     const fail = (error: Error) => {
@@ -56,7 +59,7 @@ export function ask(port: number, args: (string | number)[], options: AskOptions
     );
     socket.on("error", fail);
     socket.on("close", () => reject(new Error(`redis on ${port} closed the connection`)));
-    socket.on("connect", () => socket.write(greeting + encode(args)));
+    socket.write(greeting + encode(args));
     socket.on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]);
       for (let got = parse(bytes, 0); got; got = parse(bytes, 0)) {
