@@ -5,6 +5,8 @@ export interface Fault {
   readonly name: string;
   /** There is another master afterwards. */
   readonly interrupts: boolean;
+  /** Nobody asks for anything until every server has noticed. */
+  readonly quiet?: boolean;
   begin(stage: Stage, scene: Scene): Promise<void>;
 }
 
@@ -23,6 +25,8 @@ const killed: Fault = {
     await scene.victim.kill();
   },
 };
+/** A write that is cut off makes all copies old by itself; here nothing but the loss of Redis tells. */
+const killedAtRest: Fault = { ...killed, name: "master killed at rest", quiet: true };
 const restored: Fault = {
   name: "it is started again",
   interrupts: false,
@@ -52,5 +56,5 @@ const asked: Fault = { name: "failover by hand", interrupts: true, begin: (stage
 /** How it is on this machine when nothing happens. */
 const calm: Fault = { name: "none", interrupts: false, begin: async () => {} };
 
-export const wholePlan = [calm, killed, restored, frozen, thawed, asked];
-export const shortPlan = [calm, killed, restored];
+export const wholePlan = [calm, killed, restored, frozen, thawed, killedAtRest, restored, asked];
+export const shortPlan = [calm, killed, restored, killedAtRest, restored];

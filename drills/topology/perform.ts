@@ -4,7 +4,7 @@ import { until } from "../../test/support/until.ts";
 import { watchRedis } from "../support/watch.ts";
 import type { Fault, Scene } from "./faults.ts";
 import { type Hearing, startHearing } from "./hearing.ts";
-import { redisIsUp, shareOfSessions } from "./share.ts";
+import { redisIsOut, redisIsUp, shareOfSessions } from "./share.ts";
 import type { Stage } from "./stage.ts";
 import { type Seen, startTraffic, type Traffic } from "./traffic.ts";
 import { type Gap, longestGap, promotion } from "./writing.ts";
@@ -33,11 +33,12 @@ export interface TopologyReport {
 const patience = { timeoutMs: 30_000, everyMs: 50 };
 
 async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, last: Partial<Scene>, fault: Fault) {
-  const { name, interrupts } = fault;
+  const { name, interrupts, quiet } = fault;
   const failures: string[] = [];
   traffic.look();
   const over = new AbortController();
   const former = await until(() => stage.master(), { ...patience, describe: "a master" });
+  if (quiet) await traffic.hold();
   const since = performance.now();
   const watch = watchRedis(stage.servers.map(({ url }) => url));
   // A killed process takes a moment to be gone; the time counts from when it was to go.
@@ -53,6 +54,11 @@ async function perform(stage: Stage, traffic: Traffic, hearing: Hearing, last: P
   const afterwards = () => known.begun && passed();
   const course = { afterwards, enough: () => afterwards() && performance.now() - since > 1_000 };
   try {
+    if (quiet) {
+      await beginning;
+      await until(() => redisIsOut(stage.servers), { ...patience, describe: "all servers to miss Redis" });
+      traffic.goOn();
+    }
     const writing = stage.servers.map((_, index) => longestGap(stage, traffic, index, since, course));
     const acting = traffic.makeChannel(`room ${name} ${Math.round(since)}`).then(() => traffic.logOut());
     const [gaps] = await Promise.all([Promise.all(writing), beginning, acting]);

@@ -18,6 +18,9 @@ async function everywhere(servers: Servers, holds: (url: string) => Promise<bool
 export const redisIsUp = (servers: Servers): Promise<boolean> =>
   everywhere(servers, async (url) => (await stateAt(url)) === "up");
 
+export const redisIsOut = (servers: Servers): Promise<boolean> =>
+  everywhere(servers, async (url) => ![undefined, "up"].includes(await stateAt(url)));
+
 /** What was written during a fault is settled, and Redis is believed again. */
 const isBelieved = (servers: Servers) =>
   everywhere(servers, async (url) => (await figureOf(url, "chat_session_read_from_redis")) === 1);
