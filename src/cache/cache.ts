@@ -89,7 +89,6 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
   const writes = createWrites({ declaration, door, trust, generations, dropped, events, on, onHeld });
   const fills = createFills({ ...options, generations, onHeld });
 
-  const doubt = () => trust.doubt() ?? followed();
   const settled = async (since: number) => followed() ?? (await trust.settled(since));
   const picked = (entries: readonly Entry[], slice: Slice | undefined) =>
     slice !== undefined && declaration.pick ? declaration.pick(entries, slice) : entries;
@@ -139,7 +138,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     }
   }
 
-  async function read(key: string, slice?: Slice): Promise<Read<Entry>> {
+  async function read(key: string, slice?: Slice, since = performance.now()): Promise<Read<Entry>> {
     const begun = performance.now();
     const generation = generations.of(key);
     const answer = (from: ReadFrom, entries: readonly Entry[], version?: string, ttlMs = 0): Read<Entry> => {
@@ -156,7 +155,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
       const some = slice !== undefined && loadSlice ? await loadSlice(key, slice) : undefined;
       return answer("bypass", some ?? picked(await load(key), slice));
     }
-    if ((await settled(begun)) || writes.suspect(key)) return answer("bypass", await fills.load(key, slice));
+    if ((await settled(since)) || writes.suspect(key)) return answer("bypass", await fills.load(key, slice));
     const epoch = trust.epoch.value;
     const found = await ask(key, epoch, slice);
     if (!found) return answer("bypass", await fills.load(key, slice));
@@ -190,11 +189,14 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
       return on();
     },
     get doubt() {
-      return on() ? doubt() : "off";
+      return on() ? (trust.lasting() ?? followed()) : "off";
+    },
+    get believed() {
+      return on() && (trust.doubt() ?? followed()) === undefined;
     },
     redisKey: declaration.key,
     read,
-    async sure(since = performance.now()) {
+    async sure(since) {
       return on() && (await settled(since)) === undefined;
     },
     async stamp(key, since = performance.now()) {

@@ -76,7 +76,7 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
     before: Held<T> | undefined,
     asked: number,
   ): Promise<Loaded<Held<T>> | undefined> {
-    if (!before && !store) return undefined;
+    if ((!before && !store) || !(await cache.sure(asked))) return undefined;
     const begun = performance.now();
     const unchanged = watch(key);
     const [stamp, there] = await Promise.all([cache.stamp(key, asked), before ? undefined : store?.get(key)]);
@@ -89,7 +89,7 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
 
   async function remade(key: string, asked: number): Promise<Loaded<Held<T>>> {
     const unchanged = watch(key);
-    const read = await cache.read(key);
+    const read = await cache.read(key, undefined, asked);
     const { value, bytes } = await make(read, key);
     const { version, ttlMs, from } = read;
     if (version !== undefined && ttlMs > 0) store?.put(key, { value, bytes }, version, ttlMs);
@@ -106,8 +106,13 @@ export function createDerived<Entry, T extends object>(options: DerivedOptions<E
       if (!cache.on) return remade(key, now).then(({ value }) => value);
       const full = cache.redisKey(key);
       const before = space.get(full);
-      const load = () => space.load(full, async () => (await renewed(key, before, now)) ?? remade(key, now));
-      if (before && now < before.until && cache.doubt === undefined) {
+      const load = () =>
+        space.load(full, async () => {
+          // Not when the first of those who wait for it asked.
+          const begun = performance.now();
+          return (await renewed(key, space.get(full), begun)) ?? remade(key, begun);
+        });
+      if (before && now < before.until && cache.believed) {
         if (now >= before.until - aheadMs) load().catch(() => undefined);
         events?.emit("request", { cache: cache.name, key, result: "l1", seconds: 0 });
         return { value: before.value, from: "l1" };

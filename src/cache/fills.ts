@@ -118,7 +118,8 @@ export function createFills<Entry, Slice>(options: FillsOptions<Entry, Slice>): 
       if (!flying) flights.set(key, flight);
       const outcome = hasty ? await Promise.race([flight, failedAfter(waitMs)]) : await flight;
       // What somebody else has loaded is from before this was asked for; Redis has what was written since, too.
-      return flying && outcome.kind === "loaded" ? { kind: "ready" } : outcome;
+      if (!flying || outcome.kind !== "loaded") return outcome;
+      return { kind: outcome.version === undefined ? "failed" : "ready" };
     },
     load(key, slice) {
       const which = `${generations.of(key)} ${slice === undefined ? "" : JSON.stringify(slice)} ${key}`;

@@ -132,7 +132,8 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     }
     const wrong = (id: string, { version, exact }: Expected) => {
       const found = there.get(id) ?? -1;
-      return exact ? found !== version && found !== all.get(id)?.version : found < version;
+      // What it was changed to meanwhile is looked for next, and may be there already, or something between.
+      return exact && !all.has(id) ? found !== version : found < version;
     };
     if (open.some(([id, one]) => wrong(id, one))) await writes.drop(key, "a write has not reached Redis", false);
   }

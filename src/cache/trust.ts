@@ -12,10 +12,12 @@ export interface Trust {
   /** Why nothing may be believed by who asks now, or asked at `since`; undefined when it may. */
   doubt(since?: number): string | undefined;
   /**
-   * The same, after a look at the epoch where that alone is missing. All who ask share the look, however long it takes: what
-   * MongoDB would be asked for instead is what would make the next look late.
+   * The same, after a look at the epoch where that alone is missing. All who ask share the look: what MongoDB would be asked
+   * for instead is what would make the next one late.
    */
   settled(since: number): Promise<string | undefined>;
+  /** Why nothing is believed for longer than a look may be late. */
+  lasting(): string | undefined;
   /** Whether Redis takes what is written. */
   writes(): boolean;
   /** Something written to MongoDB has not reached Redis, nor could be deleted there. */
@@ -71,9 +73,11 @@ export function createTrust(options: TrustOptions): Trust {
     return doubt(since);
   }
 
+  const lasting = () => doubt(performance.now() - SAY_MS);
+
   function say(): void {
     if (closed) return;
-    const reason = used() ? (doubt() ?? "trusted") : "off";
+    const reason = used() ? (lasting() ?? "trusted") : "off";
     if (reason === said) return;
     said = reason;
     events.emit("trust", { from: reason === "trusted" ? "redis" : "mongo", reason });
@@ -106,6 +110,7 @@ export function createTrust(options: TrustOptions): Trust {
     epoch,
     doubt,
     settled,
+    lasting,
     writes: () => door.state === "up",
     unable,
     renew: (why, urgency) => epoch.renew(why, urgency),

@@ -51,12 +51,15 @@ export interface Cache<Entry, Slice = never> {
   readonly freshness: Freshness;
   /** The operator's switch, and whether there is a Redis at all. While off, nothing is sent to Redis. */
   readonly on: boolean;
-  /** Why Redis is not believed now; undefined while it is. */
+  /** Why Redis is not believed, for longer than a look at MongoDB may be late; undefined while it is. */
   readonly doubt: string | undefined;
+  /** What was read from Redis, and is kept, may be shown at once. */
+  readonly believed: boolean;
   /** Whether Redis is believed by who asked at `since`, or asks now; that is waited for where a look at MongoDB will tell it. */
-  sure(since?: number): Promise<boolean>;
+  sure(since: number): Promise<boolean>;
   redisKey(key: string): string;
-  read(key: string, slice?: Slice): Promise<Read<Entry>>;
+  /** `since`: when it was asked for, where that is earlier. */
+  read(key: string, slice?: Slice, since?: number): Promise<Read<Entry>>;
   /** Undefined when `read` would not answer from Redis. */
   stamp(key: string, since?: number): Promise<Stamp | undefined>;
   /** Raised at each change of the key that is known here, and once more when Redis has it. */

@@ -14,7 +14,7 @@ export interface Remembered<V> {
   keep(key: string, value: V, mark: Mark): void;
   /** As it is now; remembered unless it is null. */
   look(key: string, look: (key: string) => Promise<V | null>): Promise<V | null>;
-  /** What is remembered, or else a look that is shared by all who ask meanwhile. */
+  /** What is remembered, or else a look that is shared by all who ask at about the same time. */
   find(key: string, look: (key: string) => Promise<V | null>): Promise<V | null>;
   /** Everything of that name was changed. */
   forget(name: string): void;

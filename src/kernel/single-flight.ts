@@ -15,8 +15,8 @@ interface Flight<T> {
 
 /**
  * Callers that ask for the same key while one is under way share its answer, if it began a moment ago; those who come later
- * share the next, which begins when it has ended: nobody is told what was so long before they asked, and two are never
- * under way.
+ * share the next, which begins when it has ended: nobody is told what was so long before they asked, and two are under way
+ * only where one was forgotten. What fails, fails for all who wait for it.
  */
 export function createSingleFlight<T>(shared = sharedMs): SingleFlight<T> {
   const flights = new Map<string, Flight<T>>();
@@ -33,8 +33,8 @@ export function createSingleFlight<T>(shared = sharedMs): SingleFlight<T> {
       return result;
     }
     if (now - flying.since <= shared) return flying.result;
-    const after = () => ask(key, load);
-    flying.next ??= flying.result.then(after, after);
+    // Whatever is under way by then began after all of these had asked.
+    flying.next ??= flying.result.then(() => flights.get(key)?.result ?? ask(key, load));
     return flying.next;
   }
   return { ask, forget: (key) => void flights.delete(key) };

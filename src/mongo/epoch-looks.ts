@@ -1,4 +1,5 @@
 import type { Collection, Db } from "mongodb";
+import { withoutBudget } from "../kernel/budget.ts";
 import { within } from "./bounded.ts";
 
 export interface EpochDocument {
@@ -44,7 +45,8 @@ export function createEpochLooks(db: Db): EpochLooks {
 
   function begin(): Promise<void> {
     next = undefined;
-    looking = look().finally(() => {
+    // What is seen concerns everybody, and not the request that happened to ask for it.
+    looking = withoutBudget(look).finally(() => {
       looking = undefined;
     });
     return looking;

@@ -1,4 +1,5 @@
 import type { Db } from "mongodb";
+import { withoutBudget } from "../kernel/budget.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { within } from "./bounded.ts";
@@ -27,7 +28,7 @@ export interface Epoch {
   renew(why: string, urgency: Urgency): void;
   /** Reads it again; who asks during a read gets one that begins afterwards. */
   refresh(): Promise<void>;
-  /** Ends when it is fresh for who asked at `since`, or when a look at it would not help. */
+  /** Ends when it is fresh for who asked at `since`, or when a look at it does not help, or takes too long. */
   known(since: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,6 +39,8 @@ export interface EpochTiming {
   readonly epochPoll: number;
   /** A look counts for so long. */
   readonly epochTrust: number;
+  /** Who asks waits for a look that is late for so long. */
+  readonly epochWait: number;
   /** Between two bumps, in the whole fleet. */
   readonly bumpEvery: number;
   /** A write that MongoDB neither took nor refused may still happen for so long after MongoDB answers again. */
@@ -45,10 +48,17 @@ export interface EpochTiming {
 }
 
 /**
- * A look may take as long as the trust leaves beyond the time between two, or copies are doubted for want of it; what one
- * instance knows holds on every other when the bump has been waited for and the trust has lapsed: within 1.5 s.
+ * A look may take as long as the trust leaves beyond the time between two, or who asks waits for it; what one instance
+ * knows holds on every other when the bump has been waited for and the trust has lapsed: within 1.5 s, and for who shares
+ * what another began to read a moment before, that moment later.
  */
-export const usualEpochTiming: EpochTiming = { epochPoll: 200, epochTrust: 450, bumpEvery: 1_000, doubt: 1_500 };
+export const usualEpochTiming: EpochTiming = {
+  epochPoll: 400,
+  epochTrust: 450,
+  epochWait: 750,
+  bumpEvery: 1_000,
+  doubt: 1_500,
+};
 
 export interface EpochOptions {
   db: Db;
@@ -178,10 +188,12 @@ export function createEpoch(options: EpochOptions): Epoch {
   const fresh = (now: number) => value > 0 && now - readAt <= timing.epochTrust;
 
   async function known(since: number): Promise<void> {
+    const end = performance.now() + timing.epochWait;
     // One may have been under way for too long; whatever begins when it has ended is late enough.
     for (let look = 0; look < 2; look += 1) {
-      if (closed || failing || due.size > 0 || fresh(since)) return;
-      await looks.soon().catch(() => undefined);
+      const leftMs = end - performance.now();
+      if (closed || failing || due.size > 0 || fresh(since) || leftMs <= 0) return;
+      await within(leftMs, attempt(looks.soon)).catch(() => undefined);
     }
   }
 
@@ -212,7 +224,7 @@ export function createEpoch(options: EpochOptions): Epoch {
     const raising = wanted() && due.size > 0 && !failing ? Math.max(0, raiseIn()) : nextLook;
     timer = setTimeout(
       () => {
-        working = work().finally(() => {
+        working = withoutBudget(work).finally(() => {
           working = undefined;
           schedule();
         });

@@ -120,7 +120,7 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
     return data;
   }
 
-  async function fromRedis(id: string, answer: Asked): Promise<SessionData | null> {
+  async function fromRedis(id: string, answer: Asked, since: number): Promise<SessionData | null> {
     if (!answer.ok) return fallback(id, answer.reason === "deadline" ? "deadline" : "redis");
     if (answer.value === null) return miss(id);
     const copy = readCopy(answer.value);
@@ -130,7 +130,7 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
       // MongoDB knows less than a copy: it was restored from a backup, and no copy can be judged any more.
       if (copy.epoch > trust.epoch.value) trust.epoch.renew("the epoch went back", "now");
     }
-    const doubt = trust.doubt();
+    const doubt = await trust.settled(since);
     if (doubt) return fallback(id, doubt);
     if (copy.epoch !== trust.epoch.value) return miss(id);
     if (!floors.allows(id, copy)) return fallback(id, "older");
@@ -142,6 +142,12 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
     } catch {
       return fallback(id, "unreadable");
     }
+  }
+
+  async function fromBucket(id: string): Promise<SessionData | null> {
+    const since = performance.now();
+    const doubt = await trust.settled(since);
+    return doubt ? fallback(id, doubt) : fromRedis(id, await copies.get(id), since);
   }
 
   const inBucket = (id: string) => dial.current.mode === "serve" && bucket.holds(id, dial.current.percent);
@@ -172,9 +178,8 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
     },
 
     get(id, asked) {
-      if (asked) return fromRedis(id, asked);
-      const doubt = inBucket(id) ? trust.doubt() : undefined;
-      if (doubt) return fallback(id, doubt);
+      if (asked) return fromRedis(id, asked, performance.now());
+      if (inBucket(id)) return fromBucket(id);
       if (dial.current.mode !== "shadow") return mongo(id, "hit", judged);
       return mongo(id, "hit", async (one) => {
         const now = await judged(one);

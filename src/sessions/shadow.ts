@@ -32,12 +32,12 @@ export function createShadow({ parts, reads, aside }: ShadowOptions): (id: strin
   }
 
   async function compare(id: string, found: Found | null): Promise<void> {
-    let result: Comparison = trust.doubt() ? "skipped" : await look(id, found);
+    let result: Comparison = (await trust.settled(performance.now())) ? "skipped" : await look(id, found);
     if (wrong(result)) {
       // A write may have been between its two halves.
       await pause(timing.settle, undefined, { ref: false });
       result = await look(id, await reads().found(id));
-      if (trust.doubt()) result = "skipped";
+      if (await trust.settled(performance.now())) result = "skipped";
     }
     if (result === "absent" || result === "old epoch") await reads().copied(id);
     events.emit("compared", { result });

@@ -95,7 +95,7 @@ export class RolloutStore extends Store {
   stats(): SessionStats {
     const { dial, trust, options } = this.parts;
     const { mode, percent } = dial.current;
-    const doubt = trust.doubt();
+    const doubt = trust.lasting();
     return {
       mode,
       percent,

@@ -17,6 +17,10 @@ export interface Trust {
   readonly lagMs: number;
   /** Why no copy may be believed now; undefined when one may. `now`: of `performance.now()`, when it is known. */
   doubt(now?: number): FallbackReason | undefined;
+  /** The same for who asked at `since`, after a look at the epoch where that alone is missing; all who ask share the look. */
+  settled(since: number): Promise<FallbackReason | undefined>;
+  /** Why no copy is believed for longer than a look may be late. */
+  lasting(): FallbackReason | undefined;
   /** Writes go to Redis, too. A write that does not says so to the others by its version. */
   writes(): boolean;
   /** The Redis half of a write came to nothing, or nobody knows to what. */
@@ -115,9 +119,19 @@ export function createTrust(options: TrustOptions): Trust {
     return known;
   }
 
+  async function settled(since: number): Promise<FallbackReason | undefined> {
+    if (look(since) === "epoch") {
+      await epoch.known(since);
+      reconsider();
+    }
+    return look(since);
+  }
+
+  const lasting = () => look(performance.now() - SAY_MS);
+
   let said: string | undefined;
   function say(): void {
-    const reason = dial.current.mode === "off" ? "off" : (doubt() ?? "trusted");
+    const reason = dial.current.mode === "off" ? "off" : (lasting() ?? "trusted");
     if (reason === said || closed) return;
     said = reason;
     events.emit("reading", { from: reason === "trusted" ? "redis" : "mongo", reason });
@@ -166,6 +180,8 @@ export function createTrust(options: TrustOptions): Trust {
       return follower?.lagMs ?? Number.POSITIVE_INFINITY;
     },
     doubt,
+    settled,
+    lasting,
     writes: () => used() && door.state === "up",
     legFailed({ reason }) {
       epoch.renew(`a copy was not written (${reason})`, "now");

@@ -145,7 +145,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     const mongo = () => timed("touch", "mongo", () => touchMongo(id, session, base, expires));
     if (due || (!inBucket(id) && touchAfterMs === 0)) return mongo();
     if (!inBucket(id)) return;
-    if (trust.doubt()) return mongo();
+    if (await trust.settled(performance.now())) return mongo();
     let copied = false;
     await timed("touch", "redis", async () => {
       const answer = await copies.touch(id, lifeMs, base?.version);

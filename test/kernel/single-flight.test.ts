@@ -43,14 +43,31 @@ test("who asks later is told what was so afterwards, and nothing is under way tw
   expect(await last).toBe("at last");
 });
 
-test("what failed is asked for again by those who came later", async () => {
+test("what fails, fails for those who came later, too, instead of keeping them waiting twice", async () => {
   const { ask } = createSingleFlight<string>(-1);
   const { loads, load } = createLoads();
-  const first = ask("a", load);
-  const later = ask("a", load);
+  const answers = [ask("a", load), ask("a", load)];
   loads[0]?.fail(new Error("not today"));
-  await expect(first).rejects.toThrow("not today");
-  await soon();
+  expect((await Promise.allSettled(answers)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(loads).toHaveLength(1);
+  const next = ask("a", load);
   loads[1]?.end("tomorrow");
-  expect(await later).toBe("tomorrow");
+  expect(await next).toBe("tomorrow");
+});
+
+test("whoever waits for the next is served by what was begun after something was forgotten, and waits for no other", async () => {
+  const { ask, forget } = createSingleFlight<string>(-1);
+  const { loads, load } = createLoads();
+  const first = ask("a", load);
+  const waiting = ask("a", load);
+  forget("a");
+  const newcomer = ask("a", load);
+  expect(loads).toHaveLength(2);
+  loads[0]?.end("before");
+  expect(await first).toBe("before");
+  await soon();
+  forget("a");
+  void ask("a", load);
+  loads[1]?.end("after");
+  expect(await Promise.all([waiting, newcomer])).toEqual(["after", "after"]);
 });

@@ -23,7 +23,7 @@ afterAll(async () => {
   await dropDatabase(url);
 });
 
-const often: EpochTiming = { epochPoll: 20, epochTrust: 400, bumpEvery: 0, doubt: 50 };
+const often: EpochTiming = { epochPoll: 20, epochTrust: 400, epochWait: 20_000, bumpEvery: 0, doubt: 50 };
 /** Looks when it is told to, and once at its start. */
 const never: EpochTiming = { ...often, epochPoll: 600_000 };
 
@@ -186,8 +186,8 @@ it("follows MongoDB back to an older number, and from there on past all that was
 });
 
 /** Seen once, and so long ago that it does not count any more. */
-async function lapsed(db: Db = mongo.db) {
-  const one = processOf(db)("one", { ...never, epochTrust: 60 });
+async function lapsed(db: Db = mongo.db, timing: Partial<EpochTiming> = {}) {
+  const one = processOf(db)("one", { ...never, epochTrust: 60, ...timing });
   await until(() => one.epoch.value > 0 && !one.epoch.fresh(performance.now()));
   return one.epoch;
 }
@@ -232,7 +232,28 @@ it("is looked at once more for who asked when a look was under way already for l
   expect(epoch.fresh(asked)).toBe(true);
 });
 
-it("is not looked at for who asks when that would not help: a new one is due, or MongoDB does not answer", async () => {
+it("is waited for no longer than was said, and not at all while MongoDB does not answer", async () => {
+  const slow = holding(mongo.db);
+  const epoch = await lapsed(slow.db, { epochWait: 50 });
+  const look = slow.hold("look");
+  await epoch.known(performance.now());
+  await look.arrived();
+  expect(epoch.fresh(performance.now())).toBe(false);
+  // The look is given up on after two seconds.
+  const atOnce = async () => {
+    const begun = performance.now();
+    await epoch.known(begun);
+    return performance.now() - begun < 25;
+  };
+  await until(atOnce);
+  look.pass();
+  await epoch.refresh();
+  const asked = performance.now();
+  await epoch.known(asked);
+  expect(epoch.fresh(asked)).toBe(true);
+});
+
+it("is not looked at for who asks while a new one is due", async () => {
   const slow = holding(mongo.db);
   const epoch = await lapsed(slow.db);
   const sent = slow.hold("raise");

@@ -35,6 +35,7 @@ export interface Member {
 export const timing = {
   epochPoll: 25,
   epochTrust: 100,
+  epochWait: 75,
   bumpEvery: 80,
   behind: 420,
   settle: 50,

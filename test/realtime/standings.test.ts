@@ -83,7 +83,7 @@ it("a ban is not remembered, because nobody tells that its time is over", async 
 });
 
 it("whoever goes on acting is asked for in time, all together, and never has to wait for it again", async () => {
-  const { state, standings, follow } = world(2_000);
+  const { state, standings, follow } = world(6_000);
   const people = ["ann", "ben", "cleo"];
   follow(true, false);
   const act = () => Promise.all(people.map((one) => standings.recent(one)));

@@ -79,8 +79,9 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
 
   /** Undefined when it is not known, so that MongoDB must be asked. */
   async function pastOf(room: string, reader: string): Promise<Past | undefined> {
-    if (!whispers || !(await whispers.sure())) return undefined;
-    return pastIn((await whispers.read(room, whispersFor(reader))).entries, reader);
+    const asked = performance.now();
+    if (!whispers || !(await whispers.sure(asked))) return undefined;
+    return pastIn((await whispers.read(room, whispersFor(reader), asked)).entries, reader);
   }
 
   /** The newest `limit` that `reader` may see; undefined without the cache. */
