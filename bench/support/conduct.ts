@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { messageOf } from "../../src/kernel/errors.ts";
 import { measurementsPage } from "./page.ts";
 import { codeLine, machineLine } from "./place.ts";
-import { failuresOf, type Judged, printed, type Report, reached, type Stored, unsteady } from "./report.ts";
+import { failuresOf, type Judged, printed, type Report, reached, type Stored } from "./report.ts";
 import { targetsOf } from "./targets.ts";
 
 /** npm runs its scripts in the folder of the project. */
@@ -35,13 +35,21 @@ export function storedReports(from = folder()): Stored[] {
 /** How it was run. */
 type How = Required<Pick<Stored, "form" | "seconds" | "code" | "databases">>;
 
-/** Beside the one of the run before. Other code may well be better or worse: only what it leaves as it was is confirmed by it. */
-function judged(figure: Judged, before: Stored | undefined, { code, databases }: How): Judged {
+/** What the run before was measured with, where it was not the same; code that is in no commit is never the same. */
+function otherwise({ code = "other code", databases = "other databases" }: Stored, how: How): string | undefined {
+  const others = [
+    ...(code !== how.code || code.endsWith("+") ? [code === "other code" ? code : `commit ${code}`] : []),
+    ...(databases !== how.databases ? [databases] : []),
+  ];
+  return others.length > 0 ? others.join(", ") : undefined;
+}
+
+/** Beside the one of the run before. */
+function judged(figure: Judged, before: Stored | undefined, how: How): Judged {
   const former = before?.figures.find(({ name }) => name === figure.name)?.value;
-  if (former === undefined || !Number.isFinite(former)) return figure;
-  const beside = { ...figure, former };
-  const same = before?.code === code && before.databases === databases && !code.endsWith("+");
-  return same || unsteady(beside) === false ? beside : figure;
+  if (!before || former === undefined || !Number.isFinite(former)) return figure;
+  const formerWith = otherwise(before, how);
+  return { ...figure, former, ...(formerWith && { formerWith }) };
 }
 
 /** JSON with a line for each list of numbers or words. */

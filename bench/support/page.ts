@@ -2,13 +2,13 @@ import {
   type Cell,
   cellText,
   commandOf,
+  doubtOf,
   type Figure,
   failuresOf,
   inUnit,
   reached,
   type Stored,
   shown,
-  unsteady,
 } from "./report.ts";
 import { type Target, targets } from "./targets.ts";
 
@@ -31,11 +31,11 @@ function targetRow(reports: readonly Stored[], asked: Target): string[] {
   if (!report || !found) return [says, "**not measured yet**", "", "", command];
   const good = reached({ ...found, target, ...(atMost ? { atMost } : { atMost: false }) });
   const failed = failuresOf(report).length > 0;
-  const steadiness = unsteady(found);
+  const doubt = doubtOf(found);
   const verdict = [
     ...(good ? [] : ["**MISSED**"]),
     ...(failed ? ["**FAILED run**"] : good ? ["reached"] : []),
-    ...(steadiness === undefined ? ["one run"] : steadiness ? ["**unsteady**"] : []),
+    ...(doubt ? [doubt.replace("unsteady", "**unsteady**")] : []),
     ...(report.form === "short" ? ["short form"] : []),
   ];
   const all = among === undefined ? undefined : figureOf(among);
@@ -91,8 +91,9 @@ export function measurementsPage(reports: readonly Stored[]): string {
     "",
     "What was promised, what is reached, and the command that shows it. `npm run bench` and `npm run drill` make this page from",
     "the results in [measurements/](measurements/); no number is written by hand. A ratio is taken in one run, in turns, with what",
-    "it is compared with. *One run*: not repeated yet on that machine; *unsteady*: another run of the same code differs by more",
-    "than a quarter, a percentage by more than a quarter of what it leaves.",
+    "it is compared with. No mark: another run on that machine, of this code or of other code, came within a quarter of it (a",
+    "percentage within a quarter of what it leaves); *unsteady*: another run of this code did not; *one run*: not repeated with",
+    "this code, and beside it what a run with other code or databases gave, where that is known and further off.",
     "",
     reports.length === 0
       ? "Nothing has been measured yet."

@@ -73,6 +73,8 @@ export interface Healthy {
 /** A figure beside the one of the run before it on the same machine. */
 export interface Judged extends Figure {
   readonly former?: number;
+  /** What that was measured with, where it was other code or other databases. */
+  readonly formerWith?: string;
 }
 
 export interface Stored extends Omit<Report, "figures"> {
@@ -98,13 +100,20 @@ export const reached = ({ value, target, atMost }: Figure): boolean =>
 const within = 0.25;
 
 /**
- * Another run did not come within a quarter of it; undefined when there was no other. A percentage is as far off as what it
- * leaves: 97 % and 98 % are a third apart. What is less than a point counts as one.
+ * The run before did not come within a quarter of it. A percentage is as far off as what it leaves: 97 % and 98 % are a
+ * third apart. What is less than a point counts as one.
  */
-export function unsteady({ value, former, unit }: Judged): boolean | undefined {
-  if (former === undefined) return undefined;
+function farOff({ value, unit }: Judged, former: number): boolean {
   const size = unit === " %" ? Math.max(1, Math.min(Math.abs(former), Math.abs(100 - former))) : Math.abs(former);
   return !(Math.abs(value - former) <= within * size);
+}
+
+/** What another run says of it; other code may well be better or worse, so it confirms, and else stands beside it. */
+export function doubtOf(figure: Judged): string | undefined {
+  const { former, formerWith, unit } = figure;
+  if (former === undefined) return "one run";
+  if (!farOff(figure, former)) return undefined;
+  return formerWith === undefined ? "unsteady" : `one run, with ${formerWith} ${inUnit(former, unit)}`;
 }
 
 /** Failures, and phases in which Redis answered too little. */
@@ -135,9 +144,8 @@ const targetOf = ({ target, atMost, unit }: Figure) =>
   target === undefined ? "" : `${atMost ? "≤" : "≥"} ${inUnit(target, unit)}`;
 
 function verdictOf(figure: Judged): string {
-  const steadiness = unsteady(figure);
-  const doubt = steadiness === undefined ? " (one run)" : steadiness ? " (unsteady)" : "";
-  return `${figure.target === undefined ? "" : reached(figure) ? "reached" : "MISSED"}${doubt}`.trim();
+  const doubt = doubtOf(figure);
+  return `${figure.target === undefined ? "" : reached(figure) ? "reached" : "MISSED"}${doubt ? ` (${doubt})` : ""}`.trim();
 }
 
 function figureLines(figures: readonly Judged[]): string[] {

@@ -2,7 +2,9 @@ import { expect, it } from "vitest";
 import {
   cellText,
   count,
+  doubtOf,
   failuresOf,
+  type Judged,
   micro,
   ms,
   percent,
@@ -10,7 +12,6 @@ import {
   printed,
   type Report,
   reached,
-  unsteady,
 } from "../../bench/support/report.ts";
 
 const ratio = { name: "a ratio", unit: "×", value: 2 };
@@ -24,24 +25,29 @@ it("tells at least from at most, and nothing measured from both", () => {
     for (const atMost of [true, false]) expect(reached({ ...ratio, value: nothing, target: 5, atMost })).toBe(false);
 });
 
+const isSteady = (figure: Judged) => doubtOf(figure) === undefined;
+
 it("calls unsteady what another run does not show within a quarter", () => {
-  const beside = (former: number) => unsteady({ ...ratio, former });
-  expect([unsteady(ratio), beside(1.7), beside(2.6), beside(1.5), beside(2.7)]).toEqual([
-    undefined,
-    ...[false, false],
-    ...[true, true],
-  ]);
-  expect([unsteady({ ...ratio, value: 0, former: 0 }), unsteady({ ...ratio, value: 1, former: 0 })]).toEqual([
-    false,
+  const beside = (former: number) => isSteady({ ...ratio, former });
+  expect([beside(1.7), beside(2.6), beside(1.5), beside(2.7)]).toEqual([true, true, false, false]);
+  expect([isSteady({ ...ratio, value: 0, former: 0 }), isSteady({ ...ratio, value: 1, former: 0 })]).toEqual([
     true,
+    false,
   ]);
+  expect([doubtOf(ratio), doubtOf({ ...ratio, former: 9 })]).toEqual(["one run", "unsteady"]);
+});
+
+it("shows beside a figure what other code gave, where that was not within a quarter", () => {
+  const formerWith = "commit b";
+  expect(doubtOf({ ...ratio, former: 2.1, formerWith })).toBeUndefined();
+  expect(doubtOf({ ...share, value: 98, former: 92.5, formerWith })).toBe("one run, with commit b 92.5 %");
 });
 
 it("judges a percentage by what it leaves, and by itself where that is less", () => {
-  const beside = (value: number, former: number) => unsteady({ ...share, value, former });
-  expect([beside(92.5, 95.9), beside(95, 95.9), beside(50, 70), beside(50, 55)]).toEqual([true, false, true, false]);
-  expect([beside(99.9, 99.8), beside(0.1, 0), beside(99, 99.9)]).toEqual([false, false, true]);
-  expect([beside(3, 1.57), beside(3.2, 3)]).toEqual([true, false]);
+  const beside = (value: number, former: number) => isSteady({ ...share, value, former });
+  expect([beside(92.5, 95.9), beside(95, 95.9), beside(50, 70), beside(50, 55)]).toEqual([false, true, false, true]);
+  expect([beside(99.9, 99.8), beside(0.1, 0), beside(99, 99.9)]).toEqual([true, true, false]);
+  expect([beside(3, 1.57), beside(3.2, 3)]).toEqual([false, true]);
 });
 
 it("shows numbers with their units, and a dash for none", () => {

@@ -131,19 +131,26 @@ describe("the stored results", () => {
     expect(kept()).toEqual([["short", 0]]);
   });
 
-  it("of other code, of code that is in no commit and of other databases confirm, and refute nothing", () => {
+  it("say what the run before was measured with, unless that was the same code, in a commit, and the same databases", () => {
     run(3, "whole");
+    const beside = (value: number, more: More) => {
+      const [figure] = keep({ figures: [{ ...ratio, value }] }, "whole", more).figures;
+      return [figure?.former, figure?.formerWith];
+    };
     expect([
-      run(5, "whole", { code: "b" }),
-      run(5.1, "whole", { code: "c" }),
-      run(9, "whole", { code: "c+" }),
-      run(10, "whole", { code: "c+" }),
-      run(20, "whole", { code: "c+" }),
-    ]).toEqual([undefined, 5, undefined, 9, undefined]);
-    run(3, "whole");
-    expect([run(9, "whole", { databases: "Redis 8" }), run(9, "whole", { databases: "Redis 7" })]).toEqual([
-      undefined,
-      9,
+      beside(5, { code: "b" }),
+      beside(9, { code: "b" }),
+      beside(9, { code: "c+" }),
+      beside(20, { code: "c+" }),
+      beside(3, { code: "d", databases: "Redis 8" }),
+      beside(9, { code: "d" }),
+    ]).toEqual([
+      [3, "commit a"],
+      [5, undefined],
+      [9, "commit b"],
+      [9, "commit c+"],
+      [20, "commit c+, Redis 7"],
+      [3, "Redis 8"],
     ]);
   });
 
