@@ -5,10 +5,10 @@ import {
   comparedOf,
   createRounds,
   hardlyCompared,
+  leastShareOf,
   type Round,
   roundsHead,
   rowOf,
-  shareOf,
   speedsOf,
   timesLess,
 } from "./cache/rounds.ts";
@@ -115,7 +115,11 @@ function reportOf({ results, written, rounds, failures }: Outcome): Report {
       { name: "answers compared with MongoDB", value: comparedOf(ours), unit: "" },
       { name: "wrong answers", value: wrongOf(ours), unit: "", target: 0, atMost: true },
     ],
-    healthy: asked.map((what) => ({ phase: what, share: shareOf(of(what, "sluice"), ["l1", "redis"]), least: 0.9 })),
+    healthy: asked.map((what) => ({
+      phase: what,
+      share: leastShareOf(of(what, "sluice"), ["l1", "redis"]),
+      least: 0.9,
+    })),
     failures: [
       // What a peer tells wrongly is shown, and is no failure of ours.
       ...failures.filter((why) => !/bentocache \(wrong\)/.test(why)),

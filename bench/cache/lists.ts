@@ -8,11 +8,11 @@ import { rounds as inTurns } from "../support/rounds.ts";
 import { ratioOf } from "../support/sums.ts";
 import {
   hardlyCompared,
+  leastShareOf,
   type Round,
   type Rounds,
   roundsHead,
   rowOf,
-  shareOf,
   speedsOf,
   statusShare,
   timesLess,
@@ -130,7 +130,7 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
       ["L1", ["l1", "redis"]],
       ["Redis only (L1 off)", ["redis"]],
     ] as const)
-      found.healthy.push({ phase: `${path}, ${name}`, share: shareOf(of(path, name), sources), least: 0.9 });
+      found.healthy.push({ phase: `${path}, ${name}`, share: leastShareOf(of(path, name), sources), least: 0.9 });
     for (const { name } of sides) found.failures.push(...hardlyCompared(`${path}, ${name}`, of(path, name)));
   }
 }

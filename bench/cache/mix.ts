@@ -2,7 +2,7 @@ import type { Db } from "mongodb";
 import { rounds as inTurns } from "../support/rounds.ts";
 import { ratioOf } from "../support/sums.ts";
 import type { Measure } from "./lists.ts";
-import { hardlyCompared, type Round, roundsHead, rowOf, shareOf, speedsOf } from "./rounds.ts";
+import { hardlyCompared, leastShareOf, type Round, roundsHead, rowOf, shareOf, speedsOf } from "./rounds.ts";
 import { beginWrites } from "./writes.ts";
 
 /** Reads that came to MongoDB, whoever asked: those that compare the answers, too, which are the same for both sides. */
@@ -62,5 +62,10 @@ export async function measureMix({ sides, rounds, visitors, db, found, written, 
       target: 95,
     },
   );
+  found.healthy.push({
+    phase: `mixed lists and histories, ${both[1]?.name}`,
+    share: leastShareOf(on, ["l1", "redis"]),
+    least: 0.8,
+  });
   for (const [{ name }, list] of results) found.failures.push(...hardlyCompared(`mixed, ${name}`, list));
 }

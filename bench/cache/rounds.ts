@@ -76,6 +76,10 @@ export const shareOf = (rounds: readonly Round[], sources: readonly string[]): n
   sumOf(rounds, (one) => sources.reduce((sum, source) => sum + (one.sources[source] ?? 0), 0)) /
   sumOf(rounds, ({ requests }) => requests);
 
+/** Of the worst round: a slow one has so few requests that it hardly weighs among all. No number, of no rounds. */
+export const leastShareOf = (rounds: readonly Round[], sources: readonly string[]): number =>
+  rounds.length === 0 ? Number.NaN : Math.min(...rounds.map((one) => shareOf([one], sources)));
+
 export const statusShare = (rounds: readonly Round[], status: string): number =>
   sumOf(rounds, (one) => one.statuses[status] ?? 0) / sumOf(rounds, ({ requests }) => requests);
 

@@ -1,6 +1,6 @@
 import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hardlyCompared, type Round } from "../../bench/cache/rounds.ts";
+import { hardlyCompared, leastShareOf, type Round } from "../../bench/cache/rounds.ts";
 import { type Judge, openJudge } from "../../drills/judge/judge.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { until } from "../support/until.ts";
@@ -57,5 +57,11 @@ describe("a bench", () => {
     expect(hardlyCompared("lists", [round(0), round(1)])).toEqual([
       "lists: 1 answers were compared with MongoDB in 2 rounds",
     ]);
+  });
+
+  it("is as healthy as its worst round, however few answers that had", () => {
+    const round = (requests: number, redis: number) => ({ requests, sources: { redis } }) as unknown as Round;
+    expect(leastShareOf([round(10_000, 10_000), round(10, 1)], ["l1", "redis"])).toBe(0.1);
+    expect(leastShareOf([], ["redis"])).toBeNaN();
   });
 });
