@@ -1,14 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { messageOf } from "../../src/kernel/errors.ts";
 import { measurementsPage } from "./page.ts";
 import { codeLine, machineLine } from "./place.ts";
-import { failuresOf, type Judged, printed, type Report, reached, type Stored } from "./report.ts";
+import { type Figure, failuresOf, type Judged, printed, type Report, reached, type Stored } from "./report.ts";
 import { targetsOf } from "./targets.ts";
 
 /** npm runs its scripts in the folder of the project. */
 const folder = () => join(process.cwd(), "docs/measurements");
+/** For what does not belong there: not committed. */
+const aside = () => join(process.cwd(), ".sluice/measurements");
 const page = () => join(process.cwd(), "docs/measurements.md");
+
+/** For a run of all, in seconds. */
+const allowed = 600;
 
 export interface RunOptions {
   /** Less of everything, so that all of them take ten minutes. */
@@ -58,27 +63,46 @@ function written(stored: Stored): string {
   return `${JSON.stringify(stored, undefined, 2).replace(/\[[^[\]{}]*\]/g, inOneLine)}\n`;
 }
 
+function put(file: string, stored: Stored): string {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, written(stored));
+  return file;
+}
+
+/** A shorter form is no answer to what was asked of the whole one. */
+function sized(figures: readonly Figure[], { kind, name }: Report, form: Stored["form"]): Judged[] {
+  const tooBig = form === "short" ? targetsOf(kind, name).filter(({ whole }) => whole) : [];
+  return figures.map((one) =>
+    tooBig.some(({ figure }) => figure === one.name) ? { ...one, needsWhole: true as const } : one,
+  );
+}
+
 /**
  * Beside the run before, where that was as long and on the same machine. A short run does not take the place of a whole one,
- * unless it failed; a part of one (`whole: false`) takes nobody's; what came to no figures leaves those that were there, and
- * says that it failed.
+ * unless it failed; a part of one (`whole: false`) takes nobody's: they are kept aside. What came to no figures leaves those
+ * that were there, and says that it failed. Answers where it is kept, too.
  */
-export function store(report: Report, { whole = true, ...how }: How & { whole?: boolean }, where = folder()): Stored {
-  const file = join(where, `${report.kind}-${report.name}.json`);
+export function store(
+  report: Report,
+  { whole = true, ...how }: How & { whole?: boolean },
+  { where = folder(), beside = aside() } = {},
+): { run: Stored; file: string } {
+  const name = `${report.kind}-${report.name}.json`;
+  const file = join(where, name);
   const machine = machineLine();
   const before = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Stored) : undefined;
   const comparable = before?.machine === machine && before.form === how.form;
-  const figures = report.figures.map((figure) => judged(figure, comparable ? before : undefined, how));
+  const figures = sized(report.figures, report, how.form).map((figure) =>
+    judged(figure, comparable ? before : undefined, how),
+  );
   const date = new Date().toISOString().slice(0, 16).replace("T", " ");
   const run: Stored = { ...report, figures, date, machine, ...how };
   const lesser = how.form === "short" && before?.form === "whole" && before.machine === machine;
-  if (!whole || (lesser && failuresOf(run).length === 0)) return run;
+  if (!whole || (lesser && failuresOf(run).length === 0)) return { run, file: put(join(beside, name), run) };
   const crashed = figures.length === 0 && before;
   const when = `${date} on ${machine}, commit ${how.code}`;
   const kept = crashed ? { ...before, failures: report.failures.map((why) => `${when}: ${why}`) } : run;
-  mkdirSync(where, { recursive: true });
-  writeFileSync(file, written(kept));
-  return run;
+  return { run, file: put(file, kept) };
 }
 
 /** What the page asks of it, and it does not say: forgotten, or by another name. */
@@ -106,12 +130,11 @@ async function conductOne(
     return { kind, name, what: "no result", tables: [], figures: [], healthy: [], failures };
   });
   const seconds = Math.round((performance.now() - since) / 1_000);
-  const stored = store(report, { form: options.short ? "short" : "whole", seconds, code, databases, whole });
-  console.log(
-    `${printed(stored).join("\n")}\n${seconds} s on ${stored.machine}, ${databases}, commit ${stored.code}\n`,
-  );
-  if (!whole) console.log(`Not kept in docs/measurements: it was run with ${options.args.join(" ")}\n`);
-  return stored;
+  const form = options.short ? "short" : "whole";
+  const { run, file } = store(report, { form, seconds, code, databases, whole });
+  const about = [`${seconds} s on ${run.machine}`, databases, `commit ${code}`, `kept in ${relative("", file)}`];
+  console.log(`${printed(run).join("\n")}\n${about.join(", ")}\n`);
+  return run;
 }
 
 /** One of them as a whole by its name, or a shorter form of all; answers the exit code. */
@@ -144,18 +167,20 @@ export async function conduct(conducted: Conducted, words: readonly string[]): P
   }
   const failed = done.filter((one) => failuresOf(one).length > 0).map((one) => one.name);
   if (name === undefined) {
-    const missed = done.flatMap(({ figures }) => figures).filter((figure) => !reached(figure));
+    const missed = done.flatMap(({ figures }) => figures).filter((figure) => !figure.needsWhole && !reached(figure));
+    const seconds = Math.round((performance.now() - since) / 1_000);
     const ends = [
-      `${done.length - failed.length} of ${chosen.length} passed`,
+      `all: ${done.length - failed.length} of ${chosen.length} passed, ${seconds} s of ${allowed} allowed`,
       ...(failed.length > 0 ? [`FAILED: ${failed.join(", ")}`] : []),
       ...(left.length > 0 ? [`left out: ${left.join(", ")}`] : []),
       `${missed.length} targets missed`,
-      `${Math.round((performance.now() - since) / 1_000)} s in all`,
     ];
     const apartFrom = apart.length > 0 ? `; apart from these: ${apart.join(", ")}` : "";
     console.log(
       `${ends.join("; ")}.\nShorter forms: \`npm run ${kind} -- <name>\` runs one as a whole${apartFrom}. All figures: docs/measurements.md`,
     );
+    if (seconds > allowed)
+      console.warn(`WARNING: all of them took ${seconds - allowed} s longer than the ${allowed} s that they may take`);
   }
   return failed.length === 0 && (name === undefined || left.length === 0) ? 0 : 1;
 }

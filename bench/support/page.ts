@@ -23,12 +23,15 @@ function rangeOf({ min, max, unit }: Figure): string {
 }
 
 function targetRow(reports: readonly Stored[], asked: Target): string[] {
-  const { says, of, figure: name, among, target, atMost, why } = asked;
+  const { says, of, figure: name, whole, among, target, atMost, why } = asked;
   const report = reports.find(({ kind, name }) => `${kind} ${name}` === of);
   const figureOf = (name: string) => report?.figures.find((one) => one.name === name);
   const found = figureOf(name);
   const command = `\`npm run ${of.replace(" ", " -- ")}\``;
   if (!report || !found) return [says, "**not measured yet**", "", "", command];
+  const value = inUnit(found.value, found.unit);
+  if (whole && report.form === "short")
+    return [says, value, rangeOf(found), `needs the whole form: ${command}`, `\`${commandOf(report)}\``];
   const good = reached({ ...found, target, ...(atMost ? { atMost } : { atMost: false }) });
   const failed = failuresOf(report).length > 0;
   const doubt = doubtOf(found);
@@ -41,7 +44,7 @@ function targetRow(reports: readonly Stored[], asked: Target): string[] {
   const all = among === undefined ? undefined : figureOf(among);
   return [
     says,
-    `${inUnit(found.value, found.unit)}${all ? ` of ${inUnit(all.value, all.unit)}` : ""}`,
+    `${value}${all ? ` of ${inUnit(all.value, all.unit)}` : ""}`,
     rangeOf(found),
     `${verdict.join(", ")}${!good && why ? `: ${why}` : ""}`,
     command,

@@ -75,6 +75,8 @@ export interface Judged extends Figure {
   readonly former?: number;
   /** What that was measured with, where it was other code or other databases. */
   readonly formerWith?: string;
+  /** The run was too short for what is asked of it. */
+  readonly needsWhole?: true;
 }
 
 export interface Stored extends Omit<Report, "figures"> {
@@ -144,6 +146,7 @@ const targetOf = ({ target, atMost, unit }: Figure) =>
   target === undefined ? "" : `${atMost ? "≤" : "≥"} ${inUnit(target, unit)}`;
 
 function verdictOf(figure: Judged): string {
+  if (figure.needsWhole) return "needs the whole form";
   const doubt = doubtOf(figure);
   return `${figure.target === undefined ? "" : reached(figure) ? "reached" : "MISSED"}${doubt ? ` (${doubt})` : ""}`.trim();
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { store, storedReports, unanswered } from "../../bench/support/conduct.ts";
 import { measurementsPage } from "../../bench/support/page.ts";
-import type { Report, Stored } from "../../bench/support/report.ts";
+import { printed, type Report, type Stored } from "../../bench/support/report.ts";
 import { targets } from "../../bench/support/targets.ts";
 import { filesBelow, root } from "../support/files.ts";
 
@@ -73,6 +73,24 @@ describe("the page of measurements", () => {
     expect(rowOf({ ...example, figures: [figure], healthy })).toContain("| **FAILED run**, one run |");
   });
 
+  it("asks a short run for no more than it can answer, nor does what is printed of it", () => {
+    const figures = [{ name: "connections", unit: "", value: 2_000, target: 8_000 }];
+    const how = { seconds: 1, code: "a", databases: "Redis 7" };
+    const folder = mkdtempSync(join(tmpdir(), "sluice-measurements-"));
+    const places = { where: folder, beside: join(folder, "aside") };
+    const runs = (["short", "whole"] as const).map(
+      (form) => store({ ...example, name: "sockets", figures }, { ...how, form }, places).run,
+    );
+    rmSync(folder, { recursive: true });
+    const rows = runs.map((run) => measurementsPage([run]).match(/^\| 8,000 connections .*$/m)?.[0]);
+    const command = "`npm run bench -- sockets`";
+    expect(rows).toEqual([
+      expect.stringContaining(`| 2,000 |  | needs the whole form: ${command} | \`npm run bench -- sockets --short\` |`),
+      expect.stringContaining(`| 2,000 |  | **MISSED**, one run | ${command} |`),
+    ]);
+    expect(runs.map((run) => printed(run).some((line) => line.includes("MISSED")))).toEqual([false, true]);
+  });
+
   it("says of how many answers none was wrong", () => {
     const figures = [
       { name: "wrong answers", unit: "", value: 0 },
@@ -111,10 +129,10 @@ describe("the stored results", () => {
   }
   const how = { seconds: 1, code: "a", databases: "Redis 7" };
   const keep = (report: Partial<Report>, form: Stored["form"], more: Omit<More, "failures"> = {}) =>
-    store({ ...example, ...report }, { ...how, form, ...more }, folder);
+    store({ ...example, ...report }, { ...how, form, ...more }, { where: folder, beside: join(folder, "aside") }).run;
   const run = (value: number, form: Stored["form"], { failures = [], ...more }: More = {}) =>
     keep({ figures: [{ ...ratio, value }], failures }, form, more).figures[0]?.former;
-  const kept = () => storedReports(folder).map(({ form, figures }) => [form, figures[0]?.value]);
+  const kept = (from = folder) => storedReports(from).map(({ form, figures }) => [form, figures[0]?.value]);
 
   it("have beside them the run before, if that was as long, and a short one does not take the place of a whole one", () => {
     expect([run(3, "short"), run(4, "short"), run(2, "whole"), run(1, "whole"), run(5, "short")]).toEqual([
@@ -125,8 +143,10 @@ describe("the stored results", () => {
       undefined,
     ]);
     expect(kept()).toEqual([["whole", 1]]);
+    expect(kept(join(folder, "aside"))).toEqual([["short", 5]]);
     expect(run(9, "whole", { whole: false })).toBe(1);
     expect(kept()).toEqual([["whole", 1]]);
+    expect(kept(join(folder, "aside"))).toEqual([["whole", 9]]);
     run(0, "short", { failures: ["it broke"] });
     expect(kept()).toEqual([["short", 0]]);
   });
