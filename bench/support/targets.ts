@@ -57,6 +57,10 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
       ...least(`${name}: 95 % of bare node-redis`, "bench redis-door", name, 0.95),
       why: "the deadline, the breaker and the figures of each call",
     })),
+    ...Object.entries({ cache: "readers of the caches", sessions: "people with sessions" }).flatMap(([name, whom]) => [
+      most(`single, under ${whom}: told within 1 s`, `drill ${name}`, "time to detect", 1_000),
+      most(`single, under ${whom}: Redis is used again 2 s after it is well`, `drill ${name}`, "used again", 2_000),
+    ]),
     ...["sentinel", "cluster"].map((name) =>
       most(
         `${name}: Redis is used again 2 s after a new master`,
@@ -126,6 +130,7 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
       ...most("nor while Redis suffers", "drill cache", "wrong answers", 0),
       among: "answers compared with MongoDB",
     },
+    most("and no answer of 500 and above meanwhile", "drill cache", "errors", 0),
     least("users: not slower than bentocache", "bench peers", "/api/users beside bentocache", 1),
     least("channels: not slower than bentocache", "bench peers", "/api/channels beside bentocache", 1),
     least("histories: not slower than bentocache", "bench peers", "histories beside bentocache", 1),

@@ -20,6 +20,7 @@ interface Scene {
 
 interface Fault {
   readonly name: string;
+  readonly interrupts?: boolean;
   /** Ends when Redis could be used again. */
   act(scene: Scene): Promise<unknown>;
 }
@@ -29,6 +30,7 @@ const noop = () => {};
 export const faults: readonly Fault[] = [
   {
     name: "Redis killed, and started anew",
+    interrupts: true,
     async act({ redis, wait }) {
       await redis.kill();
       await wait();
@@ -37,6 +39,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "Redis frozen, and thawed",
+    interrupts: true,
     async act({ redis, wait }) {
       redis.freeze();
       await wait();
@@ -70,8 +73,13 @@ export interface CacheDrillOptions {
   say(line: string): void;
 }
 
+interface CacheRow extends FaultRow {
+  /** From when Redis was mended until each list and history came from the caches again, at each server. */
+  readonly cachedMs?: number;
+}
+
 export interface CacheDrillReport {
-  readonly rows: readonly (FaultRow & Seen & { readonly healthy: boolean })[];
+  readonly rows: readonly (CacheRow & Seen & { readonly healthy: boolean })[];
   readonly through: number;
   readonly past: number;
   readonly leastFromCache: number;
@@ -122,9 +130,9 @@ async function perform(options: CacheDrillOptions, redis: RedisServer, group: Gr
   const writers = await startWriters({ urls, db, rooms, people: people.slice(0, people.length * writersShare) });
   const readers = await startReaders({ urls, mongoUrl: options.mongoUrl, rooms, people, boundMs });
   const between = { fault: "in between", healthy: false, seen: readers.look(nothingSeen()), more: {} };
-  const phases: { fault: string; healthy: boolean; seen: Seen; more: Partial<FaultRow> }[] = [];
+  const phases: { fault: string; healthy: boolean; seen: Seen; more: Partial<CacheRow> }[] = [];
 
-  async function phase(name: string, healthy: boolean, work: () => Promise<Partial<FaultRow>>): Promise<void> {
+  async function phase(name: string, healthy: boolean, work: () => Promise<Partial<CacheRow>>): Promise<void> {
     const seen = readers.look(nothingSeen());
     const since = performance.now();
     const more = await work();
@@ -137,7 +145,7 @@ async function perform(options: CacheDrillOptions, redis: RedisServer, group: Gr
   }
   try {
     await pause(healthySeconds * 1_000);
-    for (const { name, act } of faults) {
+    for (const { name, interrupts, act } of faults) {
       await well();
       await served();
       await phase("none", true, async () => {
@@ -153,9 +161,9 @@ async function perform(options: CacheDrillOptions, redis: RedisServer, group: Gr
         watch.mended();
         const since = performance.now();
         const serving = served().then(() => performance.now() - since);
-        const [{ detectMs, recoverMs = 0 }, servedMs] = await Promise.all([watch.end(30_000), serving]);
+        const [watched, cachedMs] = await Promise.all([watch.end(30_000), serving]);
         await pause(boundMs);
-        return { detectMs, recoverMs: Math.max(recoverMs, servedMs) };
+        return { interrupts, ...watched, cachedMs };
       });
     }
     await readers.stop();

@@ -1,5 +1,5 @@
-import { count, percent, type Report } from "../../bench/support/report.ts";
-import { faultTable } from "../support/faults.ts";
+import { count, ms, percent, type Report } from "../../bench/support/report.ts";
+import { faultTable, noticing } from "../support/faults.ts";
 import { type CacheDrillReport, faults } from "./perform.ts";
 
 export function reportOf({ rows, through, past, leastFromCache, failures }: CacheDrillReport): Report {
@@ -12,6 +12,7 @@ export function reportOf({ rows, through, past, leastFromCache, failures }: Cach
     what: `readers and writers on 2 servers while Redis suffers in ${faults.length} ways (graces at a tenth of what is shipped); ${through} writes through the servers, ${past} straight into MongoDB; ${sum("checked")} of ${sum("requests")} answers compared with what MongoDB had`,
     tables: [
       faultTable(rows, [
+        ["all cached again", ({ cachedMs }) => ms(cachedMs, 0)],
         ["compared", ({ checked }) => count(checked)],
         ["from the caches", (row) => percent(100 * share(row), 1)],
       ]),
@@ -20,6 +21,7 @@ export function reportOf({ rows, through, past, leastFromCache, failures }: Cach
       none("wrong answers", sum("stale")),
       { name: "answers compared with MongoDB", value: sum("checked"), unit: "" },
       none("errors", sum("errors")),
+      ...noticing(rows),
     ],
     healthy: rows
       .filter(({ healthy }) => healthy)

@@ -172,7 +172,7 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
       await settled(stage);
       await pause(graceMs);
       await traffic?.recheck(rechecked);
-      return close(`Redis: ${phase.name}`, undefined, watched);
+      return close(`Redis: ${phase.name}`, undefined, { interrupts: phase.interrupts, ...watched });
     }
     if (phase.kind === "restart") {
       // What is under way at that server comes to its end first.

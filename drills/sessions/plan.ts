@@ -15,6 +15,7 @@ interface Fault {
   readonly kind: "fault";
   readonly name: string;
   readonly to: number;
+  readonly interrupts?: boolean;
   act(stage: FaultStage): Promise<void>;
 }
 
@@ -49,6 +50,7 @@ function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
     killed: (to: number): Fault => ({
       kind: "fault",
       name: "killed, and started anew",
+      interrupts: true,
       to,
       async act({ redis, turn, mended }) {
         await redis.kill();
@@ -62,6 +64,7 @@ function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
     frozen: (to: number): Fault => ({
       kind: "fault",
       name: "frozen, and thawed",
+      interrupts: true,
       to,
       async act({ redis, turn, mended }) {
         redis.freeze();
@@ -95,6 +98,7 @@ function phases({ healthySeconds: seconds, faultSeconds }: Durations) {
     frozenThenKilled: (to: number): Fault => ({
       kind: "fault",
       name: "frozen, and killed",
+      interrupts: true,
       to,
       async act({ redis, turn, mended }) {
         redis.freeze();

@@ -1,5 +1,5 @@
 import { count, percent, type Report } from "../../bench/support/report.ts";
-import { faultTable } from "../support/faults.ts";
+import { faultTable, noticing } from "../support/faults.ts";
 import type { DrillReport } from "./perform.ts";
 import { faults } from "./tally.ts";
 
@@ -40,6 +40,8 @@ export function reportOf(report: DrillReport, meanwhile = "while the dial turns 
         unit: " %",
         target: 100 * leastFromRedis,
       },
+      // A deployment has no fault of Redis.
+      ...(phases.some(({ interrupts }) => interrupts) ? noticing(phases) : []),
       { name: "seconds", value: seconds, unit: " s", target: 180, atMost: true },
     ],
     healthy: shares,

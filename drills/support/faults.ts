@@ -1,8 +1,10 @@
-import { type Cell, count, ms, none, seconds, type Table } from "../../bench/support/report.ts";
+import { type Cell, count, type Figure, ms, none, seconds, type Table } from "../../bench/support/report.ts";
 
 /** One fault, and what those who used the chat saw of it. What was not, or could not be, seen is absent. */
 export interface FaultRow {
   readonly fault: string;
+  /** Whoever asks Redis cannot miss it. */
+  readonly interrupts?: boolean | undefined;
   readonly seconds?: number;
   readonly requests?: number;
   /** Answers of 500 and above, and none at all. */
@@ -32,6 +34,16 @@ const columns: readonly Column<FaultRow>[] = [
   ["time to detect", ({ detectMs }) => ms(detectMs, 0)],
   ["time to recover", ({ recoverMs }) => ms(recoverMs, 0)],
 ];
+
+/** The worst of the faults that were told of or had to be; no number where one of them was never told, or Redis never used again. */
+export function noticing(rows: readonly FaultRow[]): Figure[] {
+  const told = rows.filter(({ interrupts, detectMs }) => interrupts || detectMs !== undefined);
+  const worst = (name: string, of: "detectMs" | "recoverMs", target: number): Figure => {
+    const times = told.map((row) => row[of] ?? Number.NaN);
+    return { name, value: times.length === 0 ? Number.NaN : Math.max(...times), unit: " ms", target, atMost: true };
+  };
+  return [worst("time to detect", "detectMs", 1_000), worst("used again", "recoverMs", 2_000)];
+}
 
 /** The columns that drills have in common, and further ones of its own; one that says nothing of any row is left out. */
 export function faultTable<Row extends FaultRow>(rows: readonly Row[], more: readonly Column<Row>[] = []): Table {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { count, reached } from "../../bench/support/report.ts";
 import { reportOf as alertReport } from "../../drills/alerts/perform.ts";
-import { faultTable } from "../../drills/support/faults.ts";
+import { faultTable, noticing } from "../../drills/support/faults.ts";
 import type { Row } from "../../drills/topology/perform.ts";
 import { reportOf } from "../../drills/topology/report.ts";
 
@@ -27,6 +27,18 @@ describe("the table of faults", () => {
       ["one", { value: 12.3, unit: " ms", digits: 0 }, { value: 1, unit: "" }],
       ["other", "–", "–"],
     ]);
+  });
+});
+
+describe("the worst of the times of the faults", () => {
+  const worst = (...rows: { interrupts?: boolean; detectMs?: number; recoverMs?: number }[]) =>
+    noticing(rows.map((row) => ({ fault: "one", ...row }))).map(({ value }) => value);
+
+  it("leaves out what nobody had to notice, and is no number when one was not noticed or never over", () => {
+    expect(worst({ detectMs: 100, recoverMs: 900 }, { detectMs: 300, recoverMs: 200 }, {})).toEqual([300, 900]);
+    expect(worst({ detectMs: 100, recoverMs: 900 }, { detectMs: 100 })).toEqual([100, Number.NaN]);
+    expect(worst({ detectMs: 100, recoverMs: 900 }, { interrupts: true })).toEqual([Number.NaN, Number.NaN]);
+    expect(worst({})).toEqual([Number.NaN, Number.NaN]);
   });
 });
 
