@@ -151,7 +151,7 @@ describe("a door that is not let in", () => {
 describe("TLS", () => {
   let server: RedisServer;
   let port = 0;
-  const front = createServer({ key: passport.key, cert: passport.cert }, (outer) => {
+  const front = createServer(passport(), (outer) => {
     const inner = connect(server.port, "127.0.0.1");
     for (const socket of [outer, inner])
       socket

@@ -120,6 +120,29 @@ describe("round trips", () => {
     expect(ending.slice(0, 2)).toEqual(["mongo deleteOne", "redis session.drop"]);
   });
 
+  it("in the bucket, where each look at the epoch takes longer than it counts: Redis all the same, after a look", async () => {
+    const two = await startInstance({
+      mongoUrl: url,
+      redisUrl: redis.url,
+      timing: { epochTrust: 0, epochPoll: 600_000, epochWait: 20_000, behind: 8_000 },
+      env: { REDIS_DEADLINE: "5s", REDIS_REQUEST_BUDGET: "5s", REDIS_WATCHDOG: "8s" },
+    });
+    try {
+      const sid = newSid();
+      await two.calls.set(sid, sessionOf(day));
+      const answered = (call: string) => two.counts("operation", "result")[call] ?? 0;
+      await until(async () => (await two.calls.get(sid)) && answered("get redis hit") > 0);
+      const [hits, doubts] = [answered("get redis hit"), two.counts("fallback", "reason").epoch];
+      const sessions = await Promise.all(Array.from({ length: 20 }, () => two.calls.get(sid)));
+      expect(answered("get redis hit") - hits).toBe(20);
+      await two.calls.touch(sid, sessions[0] ?? {});
+      expect(answered("touch redis ok")).toBe(1);
+      expect(two.counts("fallback", "reason").epoch).toBe(doubts);
+    } finally {
+      await two.close();
+    }
+  });
+
   it("outside of it: as connect-mongo", async () => {
     one.dial.set({ percent: 0 });
     const sid = newSid();

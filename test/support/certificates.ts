@@ -14,11 +14,11 @@ export const certificates = {
 };
 
 /** For a connection that a server takes for one of its own kind. */
-export const passport = {
+export const passport = () => ({
   ca: readFileSync(certificates.authority),
   cert: readFileSync(certificates.server),
   key: readFileSync(certificates.key),
-};
+});
 
 /** For a redis-server that speaks nothing but TLS, with other servers, too. */
 export const tlsArgs = (port: number): string[] => [

@@ -57,7 +57,7 @@ export async function startRedisServer(options: StartOptions = {}): Promise<Redi
   const dump = join(folder, DUMP);
   const initial = args[args.indexOf("--requirepass") + 1];
   let password = args.includes("--requirepass") ? initial : undefined;
-  const who = () => ({ password, tls: tls ? passport : undefined });
+  const who = () => ({ password, tls: tls ? passport() : undefined });
   let kit: KitProcess;
 
   async function start(port: number): Promise<number | undefined> {
