@@ -48,6 +48,8 @@ interface PhaseReport extends FaultRow {
   readonly percent: number;
   /** Anything that was not to be expected. */
   readonly faults: number;
+  /** How often a healthy phase was looked at and was not well. */
+  readonly unwell?: number;
   /** Of a healthy phase. */
   readonly reads?: Reads & { share: number };
 }
@@ -128,7 +130,7 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
     );
   }
 
-  async function healthy({ percent, seconds: length, remember }: Healthy): Promise<{ reads: Reads; again: number }> {
+  async function healthy({ percent, seconds: length, remember }: Healthy): Promise<{ reads: Reads; unwell: number }> {
     await turn(stage, percent, false);
     await settled(stage);
     const filled = await stage.sluice("sessions", "backfill", "--rate", "4000", ...why);
@@ -136,15 +138,19 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
     if (remember) restore = await stage.redis.snapshot();
     const isShort = (reads: Reads) => percent > 0 && shareOfRedis(reads) < leastFromRedis;
     let reads = await look(length, percent);
-    let again = 0;
-    for (; again < looksAgain && isShort(reads); again += 1) reads = await look(length, percent);
-    return { reads, again };
+    let unwell = 0;
+    while (isShort(reads)) {
+      unwell += 1;
+      if (unwell > looksAgain) break;
+      reads = await look(length, percent);
+    }
+    return { reads, unwell };
   }
 
   async function perform(phase: Phase): Promise<void> {
     const [since, known, before] = [performance.now(), faultsSoFar(), { ...tally }];
     tally.slowestMs = 0;
-    const close = (name: string, reads: Reads | undefined, watched: Partial<FaultRow> = {}) => {
+    const close = (name: string, reads: Reads | undefined, more: Partial<PhaseReport> = {}) => {
       const percent = phase.kind === "fault" ? phase.to : phase.percent;
       const row = {
         fault: name,
@@ -158,7 +164,7 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
         faults: faultsSoFar() - known,
       };
       const share = reads ? { reads: { ...reads, share: shareOfRedis(reads) } } : {};
-      phases.push({ ...row, ...share, ...watched });
+      phases.push({ ...row, ...share, ...more });
       const redis =
         reads && percent > 0 ? `, ${(shareOfRedis(reads) * 100).toFixed(1)} % of the bucket from Redis` : "";
       say(`${name}, ${percent} %: ${row.requests} requests, ${row.faults} faults${redis}`);
@@ -181,8 +187,8 @@ export async function performDrill(options: DrillOptions): Promise<DrillReport> 
       await traffic?.recheck(rechecked);
       return close(`server ${phase.index + 1} restarted`, undefined);
     }
-    const { reads, again } = await healthy(phase);
-    close(again > 0 ? `healthy (${again} looks before were not)` : "healthy", reads);
+    const { reads, unwell } = await healthy(phase);
+    close("healthy", reads, { unwell });
     const share = shareOfRedis(reads);
     const bucket = inBucket(reads);
     if (phase.percent > 0 && share < leastFromRedis)

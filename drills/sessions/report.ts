@@ -27,6 +27,7 @@ export function reportOf(report: DrillReport, meanwhile = "while the dial turns 
     what: `${sessions} sessions on 3 servers and an old one ${meanwhile} (graces at a tenth of what is shipped), ${tally.requests} requests: ${done.join(" ")}; ${audited} sessions looked at one by one in the end`,
     tables: [
       faultTable(phases, [
+        ["looks that were not well", ({ unwell }) => count(unwell)],
         ["dial", (row) => percent(row.percent)],
         ["from Redis", (row) => percent(row.reads && row.percent > 0 ? 100 * row.reads.share : undefined, 1)],
       ]),
@@ -39,6 +40,11 @@ export function reportOf(report: DrillReport, meanwhile = "while the dial turns 
         value: shares.length === 0 ? 0 : 100 * Math.min(...shares.map(({ share }) => share)),
         unit: " %",
         target: 100 * leastFromRedis,
+      },
+      {
+        name: "looks that were not well",
+        value: phases.reduce((sum, { unwell = 0 }) => sum + unwell, 0),
+        unit: "",
       },
       // A deployment has no fault of Redis.
       ...(phases.some(({ interrupts }) => interrupts) ? noticing(phases) : []),
