@@ -77,11 +77,13 @@ function section(report: Stored, machines: readonly string[]): string[] {
   ];
 }
 
-const figureRow = (figure: Figure) => [
+const figureRow = (figure: Figure, command: string) => [
   figure.name,
   inUnit(figure.value, figure.unit),
+  rangeOf(figure),
   figure.ours === undefined ? "" : shown(figure.ours),
   figure.other === undefined ? "" : shown(figure.other),
+  `\`${command}\``,
 ];
 
 /** The whole of docs/measurements.md, from the results as they are stored. */
@@ -115,7 +117,10 @@ export function measurementsPage(reports: readonly Stored[]): string {
       ? [
           "## The largest costs, before and after",
           "",
-          ...tableOf(["", "ratio", "after", "before"], costs.figures.map(figureRow)),
+          ...tableOf(
+            ["", "ratio", "rounds", "after", "before", "shown by"],
+            costs.figures.map((figure) => figureRow(figure, commandOf(costs))),
+          ),
           "",
         ]
       : []),
