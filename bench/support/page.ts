@@ -99,6 +99,7 @@ export function measurementsPage(reports: readonly Stored[]): string {
     "it is compared with. No mark: another run on that machine, of this code or of other code, came within a quarter of it (a",
     "percentage within a quarter of what it leaves); *unsteady*: another run of this code did not; *one run*: not repeated with",
     "this code, and beside it what a run with other code or databases gave, where that is known and further off.",
+    "*L1*: what a server keeps in its own memory; *L2*: what all servers share in Redis; *Redis off*: this server with neither.",
     "",
     reports.length === 0
       ? "Nothing has been measured yet."
