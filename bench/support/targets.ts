@@ -58,7 +58,7 @@ export const targets: Readonly<Record<string, readonly Target[]>> = {
       why: "the deadline, the breaker and the figures of each call",
     })),
     ...Object.entries({ cache: "readers of the caches", sessions: "people with sessions" }).flatMap(([name, whom]) => [
-      most(`single, under ${whom}: told within 1 s`, `drill ${name}`, "time to detect", 1_000),
+      most(`single, under ${whom}: an outage is told within 1 s`, `drill ${name}`, "time to detect", 1_000),
       most(`single, under ${whom}: Redis is used again 2 s after it is well`, `drill ${name}`, "used again", 2_000),
     ]),
     ...["sentinel", "cluster"].map((name) =>

@@ -35,9 +35,11 @@ describe("the worst of the times of the faults", () => {
     noticing(rows.map((row) => ({ fault: "one", ...row }))).map(({ value }) => value);
 
   it("leaves out what nobody had to notice, and is no number when one was not noticed or never over", () => {
-    expect(worst({ detectMs: 100, recoverMs: 900 }, { detectMs: 300, recoverMs: 200 }, {})).toEqual([300, 900]);
-    expect(worst({ detectMs: 100, recoverMs: 900 }, { detectMs: 100 })).toEqual([100, Number.NaN]);
-    expect(worst({ detectMs: 100, recoverMs: 900 }, { interrupts: true })).toEqual([Number.NaN, Number.NaN]);
+    const outage = { interrupts: true, detectMs: 100, recoverMs: 200 };
+    expect(worst(outage, { interrupts: true, detectMs: 300, recoverMs: 100 }, {})).toEqual([300, 200]);
+    expect(worst(outage, { detectMs: 5_000, recoverMs: 900 })).toEqual([100, 900]);
+    expect(worst(outage, { detectMs: 100 })).toEqual([100, Number.NaN]);
+    expect(worst(outage, { interrupts: true })).toEqual([Number.NaN, Number.NaN]);
     expect(worst({})).toEqual([Number.NaN, Number.NaN]);
   });
 });
