@@ -5,6 +5,7 @@ import { type Findings, measureLists } from "./cache/lists.ts";
 import { measureMix } from "./cache/mix.ts";
 import { createRounds } from "./cache/rounds.ts";
 import { type Side, startSide } from "./cache/sides.ts";
+import { createEnds } from "./stage/ends.ts";
 import { createTally } from "./stage/schedule.ts";
 import { seed, sizes } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
@@ -15,10 +16,9 @@ const CONNECTIONS = 50;
 /** The shipped server with its default configuration, with Redis and without, side by side. */
 async function cacheBench(mongoUrl: string, times: number, ms: number): Promise<Findings> {
   const found: Findings = { tables: [], figures: [], healthy: [], failures: [] };
-  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
-  const db = client.db();
-  const ends: (() => unknown)[] = [];
+  const ends = createEnds();
   try {
+    const db = ends.add(await mongoose.mongo.MongoClient.connect(mongoUrl)).db();
     const visitors = await seed(db);
     const sides: Side[] = [];
     for (const [name, env] of [
@@ -26,13 +26,10 @@ async function cacheBench(mongoUrl: string, times: number, ms: number): Promise<
       ["Redis only (L1 off)", { CACHE_L1_MB: "0" }],
       ["L1", {}],
     ] as const) {
-      const side = await startSide(name, mongoUrl, env);
-      sides.push(side);
-      ends.push(() => side.close());
+      sides.push(ends.add(await startSide(name, mongoUrl, env)));
     }
     const tokens = visitors.map(({ token }) => token);
-    const rounds = createRounds({ mongoUrl, tokens, connections: CONNECTIONS });
-    ends.push(() => rounds.close());
+    const rounds = ends.add(createRounds({ mongoUrl, tokens, connections: CONNECTIONS }));
     const written = createTally();
     const measure = { sides, rounds, visitors, db, found, written, times, ms };
     await measureLists(measure);
@@ -51,8 +48,7 @@ async function cacheBench(mongoUrl: string, times: number, ms: number): Promise<
     found.failures.push(...rounds.failures(), ...written.failures());
     return found;
   } finally {
-    for (const end of ends.reverse()) await end();
-    await client.close();
+    await ends.close();
   }
 }
 

@@ -1,3 +1,4 @@
+import "../stage/orphan.ts";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";

@@ -18,7 +18,7 @@ import {
   timesLess,
 } from "./rounds.ts";
 import type { Side } from "./sides.ts";
-import { beginWrites } from "./writes.ts";
+import { amongWrites } from "./writes.ts";
 
 /** What has been found out so far. */
 export interface Findings {
@@ -75,19 +75,18 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
       if (at >= 0) results.set(key, [...(results.get(key) ?? []), one]);
     };
     await side.forgive();
-    const writes = beginWrites(side.url, db, visitors);
-    await writes.ready;
-    // Whoever has not been seen for long is looked up again, which on any day is not all of them at once.
-    await rounds.run({ name: `${path}, ${side.name}, warm-up`, server: side, paths: [path], ms });
     const others = [
       () => run("L1", side),
       () => run("304", side, { conditional: true }),
       // With the same going on beside it.
       () => run("bare Express", bare, { check: false }),
     ];
-    if (side.name !== "L1") await run(side.name, side);
-    else for (const other of at % 2 === 0 ? others : others.reverse()) await other();
-    written.add(await writes.close());
+    await amongWrites(side.url, { db, visitors, written }, async () => {
+      // Whoever has not been seen for long is looked up again, which on any day is not all of them at once.
+      await rounds.run({ name: `${path}, ${side.name}, warm-up`, server: side, paths: [path], ms });
+      if (side.name !== "L1") await run(side.name, side);
+      else for (const other of at % 2 === 0 ? others : others.reverse()) await other();
+    });
   }
 
   try {

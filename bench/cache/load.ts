@@ -1,3 +1,4 @@
+import "../stage/orphan.ts";
 import { brotliDecompressSync } from "node:zlib";
 import { isJudged, openJudge } from "../../drills/judge/judge.ts";
 import { createConnection, type Reply } from "../stage/connection.ts";

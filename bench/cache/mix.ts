@@ -3,7 +3,7 @@ import { rounds as inTurns } from "../support/rounds.ts";
 import { ratioOf } from "../support/sums.ts";
 import type { Measure } from "./lists.ts";
 import { hardlyCompared, leastShareOf, type Round, roundsHead, rowOf, shareOf, speedsOf } from "./rounds.ts";
-import { beginWrites } from "./writes.ts";
+import { amongWrites } from "./writes.ts";
 
 /** Reads that came to MongoDB, whoever asked: those that compare the answers, too, which are the same for both sides. */
 async function readsOf(db: Db): Promise<number> {
@@ -25,16 +25,14 @@ export async function measureMix({ sides, rounds, visitors, db, found, written, 
   const both = sides.filter(({ name }) => name !== "Redis only (L1 off)");
   const results = await inTurns(both, times, async (side): Promise<Mixed> => {
     await side.forgive();
-    const writes = beginWrites(side.url, db, visitors);
-    await writes.ready;
     const asked = { name: `mixed, ${side.name}`, server: side, paths, ms };
-    // Until everybody has been let in once, as on any day.
-    await rounds.run(asked);
-    const before = await readsOf(db);
-    const one = await rounds.run(asked);
-    const reads = ((await readsOf(db)) - before) / one.requests;
-    written.add(await writes.close());
-    return { ...one, reads };
+    return amongWrites(side.url, { db, visitors, written }, async () => {
+      // Until everybody has been let in once, as on any day.
+      await rounds.run(asked);
+      const before = await readsOf(db);
+      const one = await rounds.run(asked);
+      return { ...one, reads: ((await readsOf(db)) - before) / one.requests };
+    });
   });
   const [off, on] = both.map((side) => results.get(side) ?? []) as [Mixed[], Mixed[]];
   found.tables.push({

@@ -2,10 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Db } from "mongodb";
 import { io, type Socket } from "socket.io-client";
 import { until } from "../../test/support/until.ts";
-import { createSchedule, type Done } from "../stage/schedule.ts";
+import { createSchedule, type createTally, type Done } from "../stage/schedule.ts";
 import type { Visitor } from "../stage/seed.ts";
 
-export interface Writes {
+interface Writes {
   /** Has begun. */
   readonly ready: Promise<void>;
   /** What was written until then. */
@@ -37,11 +37,26 @@ const goneMs = 20_000;
 const heardMs = 1_000;
 const patienceMs = 10_000;
 
+/** The work, among writes; what was written is added to what was before, and it ends however the work does. */
+export async function amongWrites<T>(
+  url: string,
+  { db, visitors, written }: { db: Db; visitors: Visitor[]; written: ReturnType<typeof createTally> },
+  work: () => Promise<T>,
+): Promise<T> {
+  const writes = beginWrites(url, db, visitors);
+  try {
+    await writes.ready;
+    return await work();
+  } finally {
+    written.add(await writes.close());
+  }
+}
+
 /**
  * What goes on in a chat while it is read: messages, people who come and go, and channels, which are made here and removed
  * past the server.
  */
-export function beginWrites(url: string, db: Db, visitors: Visitor[]): Writes {
+function beginWrites(url: string, db: Db, visitors: Visitor[]): Writes {
   const made: { id: string; at: number }[] = [];
   let turn = 0;
   const next = () => visitors[turn++ % visitors.length] as Visitor;

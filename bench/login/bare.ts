@@ -1,3 +1,4 @@
+import "../stage/orphan.ts";
 import { createSecretKey, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

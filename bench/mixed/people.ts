@@ -1,3 +1,4 @@
+import "../stage/orphan.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, openClient } from "../sockets/client.ts";
 import { createConnection } from "../stage/connection.ts";

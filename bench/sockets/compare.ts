@@ -2,6 +2,7 @@ import mongoose from "mongoose";
 import { type Figures, figuresOf } from "../../test/support/metrics.ts";
 import { startRedisServer } from "../../test/support/redis-server.ts";
 import { begun } from "../stage/begun.ts";
+import { createEnds } from "../stage/ends.ts";
 import { tellsWhatItHolds } from "../stage/held.ts";
 import { startPeer, startServer } from "../stage/processes.ts";
 import { seed, type Visitor } from "../stage/seed.ts";
@@ -52,20 +53,6 @@ function shares(before: Figures, after: Figures): Healthy[] {
     { phase: "sessions read", share: byRedis / more(sessions, { op: "get" }), least: 0.95 },
     { phase: "caches read", share: hits / more(caches), least: 0.9 },
   ];
-}
-
-/** Whoever ends what it started, the last thing first; it may end before the others. */
-function createEnds() {
-  const ends: (() => unknown)[] = [];
-  return {
-    add<T extends { close(): unknown }>(one: T): T {
-      ends.push(() => one.close());
-      return one;
-    },
-    async close() {
-      for (let end = ends.pop(); end; end = ends.pop()) await end();
-    },
-  };
 }
 
 const crowdOf = ({ port }: { port: number }) => createCrowd(`http://127.0.0.1:${port}`);

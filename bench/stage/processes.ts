@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { until } from "../../test/support/until.ts";
+import { allOrNothing } from "./ends.ts";
 
 function answerOf(process: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -35,9 +36,11 @@ export function startChild(name: string, nodeArgs: string[] = []) {
 
 /** A server of another kind, told what it needs. */
 export async function startPeer(name: string, order: object, nodeArgs: string[] = []) {
-  const { pid, ask, close } = startChild(name, nodeArgs);
-  const { port } = (await ask(order)) as { port: number };
-  return { port, pid, close };
+  return allOrNothing(async (ends) => {
+    const { pid, ask, close } = ends.add(startChild(name, nodeArgs));
+    const { port } = (await ask(order)) as { port: number };
+    return { port, pid, close };
+  });
 }
 
 // From dist/measured/bench/stage.
@@ -69,27 +72,21 @@ export async function startServer(env: Record<string, string>, how: Program = {}
   child.stdout.on("data", (chunk: Buffer) => {
     said += chunk.toString();
   });
-  const url = await until(() => /sluice is ready at (http:\/\/\S+)/.exec(said)?.[1] ?? child.exitCode !== null, {
-    timeoutMs: 60_000,
-    describe: () => said,
+  return allOrNothing(async (ends) => {
+    ends.add({ close: () => end(child) });
+    const url = await until(() => /sluice is ready at (http:\/\/\S+)/.exec(said)?.[1] ?? child.exitCode !== null, {
+      timeoutMs: 60_000,
+      describe: () => said,
+    });
+    if (typeof url !== "string") throw new Error(`the server ended at once: ${said}`);
+    return { url, port: Number(new URL(url).port), pid: child.pid ?? 0, close: () => end(child, "SIGTERM") };
   });
-  if (typeof url !== "string") throw new Error(`the server ended at once: ${said}`);
-  return {
-    url,
-    port: Number(new URL(url).port),
-    pid: child.pid ?? 0,
-    async close() {
-      const exit = once(child, "exit");
-      child.kill("SIGTERM");
-      await exit;
-    },
-  };
 }
 
-async function end(process: ChildProcess): Promise<void> {
+async function end(process: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
   if (process.exitCode !== null || process.signalCode !== null) return;
   const exit = once(process, "exit");
-  process.kill("SIGKILL");
+  process.kill(signal);
   await exit;
 }
 
