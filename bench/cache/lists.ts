@@ -130,6 +130,7 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
       ["Redis only (L1 off)", ["redis"]],
     ] as const)
       found.healthy.push({ phase: `${path}, ${name}`, share: leastShareOf(of(path, name), sources), least: 0.9 });
-    for (const { name } of sides) found.failures.push(...hardlyCompared(`${path}, ${name}`, of(path, name)));
+    for (const name of [...sides.map((side) => side.name), "304"])
+      found.failures.push(...hardlyCompared(`${path}, ${name}`, of(path, name)));
   }
 }

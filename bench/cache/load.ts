@@ -37,6 +37,9 @@ const checkEveryMs = 250;
 /** From the first order that is to be checked until this process ends, so that it knows what was before a round began. */
 let judging: ReturnType<typeof openJudge> | undefined;
 
+/** What one has of each path of a server: from round to round, so that it is out of date when the next begins. */
+const kept = new Map<number, Map<string, Reply>>();
+
 async function perform(order: Order): Promise<Result> {
   if (order.check) judging ??= openJudge(order.mongoUrl);
   const judge = await judging;
@@ -44,7 +47,9 @@ async function perform(order: Order): Promise<Result> {
   const sources: Record<string, number> = {};
   const latencies: number[] = [];
   const wrong: string[] = [];
-  const tags = new Map<string, string>();
+  const { port, conditional = false } = order;
+  const had = kept.get(port) ?? new Map<string, Reply>();
+  kept.set(port, had);
   let bytes = 0;
   let checked = 0;
   let requests = 0;
@@ -54,8 +59,8 @@ async function perform(order: Order): Promise<Result> {
     of[name] = (of[name] ?? 0) + 1;
   };
 
-  async function verify(path: string, reply: Reply, asked: number): Promise<void> {
-    const body = reply.body && String(reply.packed ? brotliDecompressSync(reply.body) : reply.body);
+  async function verify(path: string, { packed, body: bytes }: Reply, asked: number): Promise<void> {
+    const body = bytes && String(packed ? brotliDecompressSync(bytes) : bytes);
     const verdict = body && (await judge?.look(path, body, asked));
     if (!verdict || verdict === "unknown") return;
     checked += 1;
@@ -67,8 +72,7 @@ async function perform(order: Order): Promise<Result> {
     .join("");
   /** By path and name, each with the tag it was made for: to make one takes longer than to send it. */
   const made = new Map(order.paths.map((path) => [path, [] as { tag: string | undefined; request: Buffer }[]]));
-  function requestOf(path: string, n: number): Buffer {
-    const tag = order.conditional ? tags.get(path) : undefined;
+  function requestOf(path: string, n: number, tag: string | undefined): Buffer {
     const known = made.get(path)?.[n];
     if (known && known.tag === tag) return known.request;
     const condition = tag ? `If-None-Match: ${tag}\r\n` : "";
@@ -81,22 +85,25 @@ async function perform(order: Order): Promise<Result> {
 
   const begun = performance.now();
   async function visit(first: number): Promise<void> {
-    const connection = createConnection(order.port);
+    const connection = createConnection(port);
     for (let n = first; performance.now() < begun + order.ms; n += order.connections) {
       const path = order.paths[Math.floor(Math.random() * order.paths.length)] ?? "/";
-      const request = requestOf(path, n % order.tokens.length);
+      const mine = conditional ? had.get(path) : undefined;
+      const request = requestOf(path, n % order.tokens.length, mine?.etag);
       const now = performance.now();
       const sample = order.check && now > nextCheck && isJudged(path);
       if (sample) nextCheck = now + checkEveryMs;
       const asked = Date.now();
-      const reply = await connection.ask(request, sample);
+      const reply = await connection.ask(request, sample || conditional);
       latencies.push(performance.now() - now);
       requests += 1;
       bytes += reply.bytes;
       count(statuses, String(reply.status));
       count(sources, reply.source || "none");
-      if (reply.status === 200 && order.conditional) tags.set(path, reply.etag);
-      if (sample && reply.status === 200) checks.push(verify(path, reply, asked));
+      if (reply.status === 200 && conditional) had.set(path, reply);
+      // Who is told that nothing has changed shows what they have.
+      const shown = reply.status === 304 ? mine : reply.status === 200 ? reply : undefined;
+      if (sample && shown) checks.push(verify(path, shown, asked));
     }
     connection.close();
   }
