@@ -46,7 +46,7 @@ function difference(where: string, told: readonly string[], there: readonly stri
   ];
 }
 
-/** What each instance answers, and what each connected client was told last, against who is connected. */
+/** Who has not come back, and what each instance answers and each client was told last, against who has not gone home. */
 async function wrongs({ group, visitors, token }: Watchers): Promise<string[]> {
   const lists = group.instances.map(async ({ url }, at) => {
     const answer = await fetch(`${url}/api/users`, { headers: { Authorization: `Bearer ${token}` } });
@@ -55,7 +55,9 @@ async function wrongs({ group, visitors, token }: Watchers): Promise<string[]> {
     return { at, online: all.filter(({ status }) => status === "online").map(({ nickname }) => nickname), status: 200 };
   });
   const answers = await Promise.all(lists);
-  const there = visitors.filter(({ settled }) => settled);
+  const there = visitors.filter(({ closed }) => !closed);
+  const outside = there.filter(({ settled }) => !settled).map(({ name }) => name);
+  const ofDoors = outside.length > 0 ? [`${outside.length} are not back in their rooms (${outside.slice(0, 3)})`] : [];
   const ofApi = answers.flatMap(({ at, online, status }) =>
     online
       ? difference(
@@ -69,7 +71,7 @@ async function wrongs({ group, visitors, token }: Watchers): Promise<string[]> {
     const inRoom = there.filter((one) => one.room === room).map((one) => one.name);
     return difference(`the client of ${name}`, present, inRoom);
   });
-  return [...ofApi, ...ofClients];
+  return [...ofDoors, ...ofApi, ...ofClients];
 }
 
 /** Waits until who is there is told right, everywhere and to everybody. */

@@ -49,6 +49,8 @@ export interface Visitor {
   readonly errors: readonly Refused[];
   /** Who is in the room, as this client was told last. */
   readonly present: readonly string[];
+  /** Gone home, and not to come back. */
+  readonly closed: boolean;
   /** In the room, with a history. */
   readonly settled: boolean;
   /** Words that this client has not been shown yet; one that is lost is not waited for all the time. */
@@ -184,6 +186,9 @@ export function createVisitor({ name, room, credentials, pick, onArrival }: Visi
     },
     get present() {
       return present;
+    },
+    get closed() {
+      return closed;
     },
     get settled() {
       return open !== undefined && socket?.connected === true;

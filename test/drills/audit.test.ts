@@ -10,10 +10,12 @@ const stored = (id: string, text: string, author: string, target: string | null 
 
 function visitor(name: string, shown: readonly Stored[], more: Partial<Visitor> = {}): Visitor {
   const live = shown.map(({ id, at }) => ({ id, timestamp: new Date(at).toISOString() }));
-  const about = { name, room: "hall", url: "", settled: true, waiting: 0, present: [], refusals: [], reasons: {} };
+  const about = { name, room: "hall", url: "", closed: false, settled: true, waiting: 0 };
+  const told = { present: [], refusals: [], reasons: {} };
   const acts = { say: () => true, whisper: () => true, close() {} };
   return {
     ...about,
+    ...told,
     ...acts,
     said: [],
     errors: [],
