@@ -86,7 +86,6 @@ export async function run({ short }: RunOptions): Promise<Report> {
       unit: "×",
     },
     { name: "a storm settles", value: storm.seconds, unit: " s", target: 10, atMost: true },
-    // As they arrive: one that was late is followed by one that was not.
     { name: "lists per room and second", value: storm.listsPerSecond, unit: "", target: 1.1, atMost: true },
     { name: "lists of newcomers in the storm", value: storm.lists, unit: "" },
     { name: "words pushed out", value: storm.wordsLost, unit: "", target: 0, atMost: true },

@@ -14,7 +14,7 @@ interface Storm {
 
 export interface Weathered {
   seconds: number;
-  /** In the room of the newcomers, which is never the same for long. */
+  /** In the room of the newcomers, which is never the same for long: the most over any stretch of the storm. */
   listsPerSecond: number;
   lists: number;
   /** In the room of the first guest: a newcomer is announced, and that may push a word out. */
@@ -29,6 +29,17 @@ const waves = 20;
 const newcomerEveryMs = 500;
 /** Fewer than these would come even if a room were told once in two seconds. */
 const fewLists = 3;
+/** One may come so late, and the next in time. */
+const lateMs = 500;
+
+/** The most over any stretch of time, of what came at these moments. */
+export function mostPerSecond(times: readonly number[]): number {
+  const rates = times.flatMap((from, n) =>
+    times.slice(n + 1).map((to, more) => (1_000 * (more + 1)) / (to - from + lateMs)),
+  );
+  return rates.length === 0 ? Number.NaN : Math.max(...rates);
+}
+
 const wordsIn = (body = "") => (body.match(/"type":"public"/g) ?? []).length;
 
 /** What is told of the past of its room; undefined when it is told nothing. */
@@ -94,9 +105,8 @@ export async function weather(crowd: Crowd, guests: readonly Guest[], { lost, us
     ...(wordsIn(before) > 0 ? [] : ["storm: the reader was told no words before it"]),
     ...(after === undefined ? ["storm: the reader was sent no history after it"] : []),
   ];
-  const between = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1_000;
   return {
-    ...{ seconds, lists: times.length, listsPerSecond: (times.length - 1) / between },
+    ...{ seconds, lists: times.length, listsPerSecond: mostPerSecond(times) },
     ...{ wordsLost: wordsIn(before) - wordsIn(after), failures },
   } satisfies Weathered;
 }
