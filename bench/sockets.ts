@@ -93,7 +93,7 @@ export async function run({ short }: RunOptions): Promise<Report> {
   return {
     kind: "bench",
     name: "sockets",
-    what: `${size.connections} connections on one process, ${size.connections / size.rooms} to a room, messages of 100 B, beside bare Socket.IO with the stock adapter, ${size.rounds} rounds in turns; the same in one room with Redis off, ${size.roundsWithout} rounds; a storm of ${size.storm} sockets while others come for the first time`,
+    what: `${size.connections} connections on one process, ${size.connections / size.rooms} to a room, messages of 100 B, beside bare Socket.IO with the stock adapter, ${size.rounds} rounds in turns; the same with Redis off and one room on each side, ${size.roundsWithout} rounds; a storm of ${size.storm} sockets while others come for the first time`,
     tables: [{ title: "", head, rows: [ours, bare, redisOff.ours].map(row) }],
     figures,
     healthy,

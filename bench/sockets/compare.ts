@@ -110,7 +110,11 @@ async function withRedisOff(stage: Stage): Promise<Pair> {
   try {
     const server = ends.add(await startOurs(stage, "", { DISABLE_REDIS: "true" }));
     const crowd = ends.add(crowdOf(server));
-    const guests = stage.guests.filter(({ room }) => room === stage.guests[0]?.room);
+    const inRoom = (guest: Guest | undefined) => guest?.room === stage.guests[0]?.room;
+    const guests = stage.guests.filter(inRoom);
+    // Whoever holds more pings more.
+    const { crowd: theirs } = stage.bare;
+    theirs.drop(theirs.clients.filter((_, n) => !inRoom(stage.guests[n])));
     const ours = await enter("sluice, Redis off", crowd, server.pid, guests);
     const bare: Side = { ...stage.bare, crowded: [], alone: [], failures: [] };
     const { roundsWithout, ms } = stage.size;
