@@ -33,7 +33,7 @@ export interface Pair {
 }
 
 export interface Outcome {
-  readonly shipped: Pair;
+  readonly redisOn: Pair;
   readonly redisOff: Pair;
   readonly healthy: Healthy[];
   readonly storm: Weathered;
@@ -85,20 +85,20 @@ async function holdBoth({ ours, bare }: Pair, rounds: number, talks: Talks): Pro
 
 const roomSizeOf = ({ connections, rooms }: Size) => connections / rooms;
 
-async function asShipped(stage: Stage): Promise<Pick<Outcome, "shipped" | "healthy" | "storm">> {
+async function withRedis(stage: Stage): Promise<Pick<Outcome, "redisOn" | "healthy" | "storm">> {
   const ends = createEnds();
   try {
     const redis = ends.add(await startRedisServer());
     const server = ends.add(await startOurs(stage, redis.url, {}));
     await begun(server.url);
     const crowd = ends.add(crowdOf(server));
-    const entered = await enter("sluice", crowd, server.pid, stage.guests);
+    const entered = await enter("sluice, sessions at 100 %, limits off", crowd, server.pid, stage.guests);
     const before = await figuresOf(server.url);
     const [ours, bare] = (await beIdle([entered, stage.bare])) as [Side, Side];
     const { users, rooms, rounds, ms, storm: lost } = stage.size;
     await holdBoth({ ours, bare }, rounds, { rooms, roomSize: roomSizeOf(stage.size), ms });
     const storm = await weather(crowd, stage.guests, { lost, users, newcomers: stage.newcomers });
-    return { shipped: { ours, bare }, storm, healthy: shares(before, await figuresOf(server.url)) };
+    return { redisOn: { ours, bare }, storm, healthy: shares(before, await figuresOf(server.url)) };
   } finally {
     await ends.close();
   }
@@ -115,7 +115,7 @@ async function withRedisOff(stage: Stage): Promise<Pair> {
     // Whoever holds more pings more.
     const { crowd: theirs } = stage.bare;
     theirs.drop(theirs.clients.filter((_, n) => !inRoom(stage.guests[n])));
-    const ours = await enter("sluice, Redis off", crowd, server.pid, guests);
+    const ours = await enter("sluice, Redis off, limits off", crowd, server.pid, guests);
     const bare: Side = { ...stage.bare, crowded: [], alone: [], failures: [] };
     const { roundsWithout, ms } = stage.size;
     await holdBoth({ ours, bare }, roundsWithout, { rooms: 1, roomSize: roomSizeOf(stage.size), ms });
@@ -136,7 +136,7 @@ function guestsOf(visitors: readonly Visitor[], { connections, users, rooms }: S
   };
 }
 
-/** The shipped server beside bare Socket.IO with the stock adapter, both full of connections; then the same with Redis off. */
+/** The shipped server with sessions at 100 % and no limits beside bare Socket.IO with the stock adapter, both full of connections; then the same with Redis off. */
 export async function compare(mongoUrl: string, size: Size): Promise<Outcome> {
   const ends = createEnds();
   try {
@@ -150,9 +150,9 @@ export async function compare(mongoUrl: string, size: Size): Promise<Outcome> {
     const strangers = people.guests.map(({ room }) => ({ ticket: { auth: {} }, room }));
     const bare = await enter("bare Socket.IO", crowd, peer.pid, strangers);
     const stage = { mongoUrl, size, ...people, bare };
-    const found = await asShipped(stage);
+    const found = await withRedis(stage);
     const redisOff = await withRedisOff(stage);
-    const sides = [...Object.values(found.shipped), ...Object.values(redisOff)] as Side[];
+    const sides = [...Object.values(found.redisOn), ...Object.values(redisOff)] as Side[];
     return { ...found, redisOff, failures: [...new Set(sides.flatMap(failuresOf)), ...found.storm.failures] };
   } finally {
     await ends.close();
