@@ -82,8 +82,7 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
       () => run("bare Express", bare, { check: false }),
     ];
     await amongWrites(side.url, { db, visitors, written }, async () => {
-      // Whoever has not been seen for long is looked up again, which on any day is not all of them at once.
-      await rounds.run({ name: `${path}, ${side.name}, warm-up`, server: side, paths: [path], ms });
+      await rounds.warmUp({ name: `${path}, ${side.name}, warm-up`, server: side, paths: [path], ms });
       if (side.name !== "L1") await run(side.name, side);
       else for (const other of at % 2 === 0 ? others : others.reverse()) await other();
     });
