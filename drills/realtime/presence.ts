@@ -86,9 +86,10 @@ export async function presenceAfter(when: string, since: number, watchers: Watch
   return { when, ms: good ? performance.now() - since : undefined, wrong };
 }
 
-/** Every third goes home; and an instance dies, of whose people every second one does not come back. */
+/** Every third goes home; and the instance with most people dies, of whom every second one does not come back. */
 export async function depart({ group, open }: Scene, visitors: readonly Visitor[]): Promise<void> {
-  const index = group.instances.length - 1;
+  const crowds = group.instances.map((one) => visitors.filter(({ url }) => url === one.url).length);
+  const index = crowds.indexOf(Math.max(...crowds));
   const { url } = group.at(index);
   const [cutOff, others] = [visitors.filter((one) => one.url === url), visitors.filter((one) => one.url !== url)];
   for (const visitor of others.filter((_, n) => n % 3 === 0)) visitor.close();
