@@ -1,3 +1,4 @@
+import "../stage/orphan.ts";
 import { openClient } from "../sockets/client.ts";
 
 /** A process of clients that listen, so that their work is not counted as the server's. */
