@@ -8,7 +8,8 @@ export default defineConfig({
     globalSetup: ["test/support/databases.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // One more than the processors of a small machine: tests on real servers wait for much of their time.
+    maxWorkers: 3,
     pool: "forks",
     sequence: { sequencer: LongestFirst },
     env: { NODE_ENV: "test" },
