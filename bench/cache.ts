@@ -1,11 +1,11 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
+import { createEnds } from "../test/support/ends.ts";
 import { histories } from "./cache/histories.ts";
 import { type Findings, measureLists } from "./cache/lists.ts";
 import { measureMix } from "./cache/mix.ts";
 import { createRounds } from "./cache/rounds.ts";
 import { type Side, startSide } from "./cache/sides.ts";
-import { createEnds } from "./stage/ends.ts";
 import { createTally } from "./stage/schedule.ts";
 import { seed, sizes } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";

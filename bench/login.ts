@@ -1,6 +1,7 @@
 import { hash } from "@node-rs/bcrypt";
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
+import { createEnds } from "../test/support/ends.ts";
 import { figuresOf } from "../test/support/metrics.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { begun } from "./stage/begun.ts";
@@ -75,28 +76,22 @@ async function shareOf(url: string): Promise<number> {
 }
 
 async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Report> {
-  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
-  const ends: (() => Promise<unknown>)[] = [() => client.close()];
+  const ends = createEnds();
   try {
+    const client = ends.add(await mongoose.mongo.MongoClient.connect(mongoUrl));
     await seed(client.db(), { users: USERS, channels: 10, messages: 10_000 });
     await client
       .db()
       .collection("users")
       .updateMany({}, { $set: { password: await hash(password, { cost: COST }) } });
-    const redis = await startRedisServer();
-    ends.push(() => redis.close());
+    const redis = ends.add(await startRedisServer());
     // Everybody comes from one address here.
     const shared = { ...shipped(mongoUrl, redis.url), PASSWORD_COST: String(COST), RATE_LIMITS: "off" };
-    const on = await startServer({ ...shared, SESSION_REDIS_PERCENT: "100" });
-    ends.push(() => on.close());
-    const off = await startServer({ ...shared, DISABLE_REDIS: "true" });
-    ends.push(() => off.close());
-    const connectMongo = await startPeer("../login/bare", { mongoUrl, secret });
-    ends.push(() => connectMongo.close());
-    const other = await startRedisServer();
-    ends.push(() => other.close());
-    const connectRedis = await startPeer("../login/bare", { mongoUrl, redisUrl: other.url, secret });
-    ends.push(() => connectRedis.close());
+    const on = ends.add(await startServer({ ...shared, SESSION_REDIS_PERCENT: "100" }));
+    const off = ends.add(await startServer({ ...shared, DISABLE_REDIS: "true" }));
+    const connectMongo = ends.add(await startPeer("../login/bare", { mongoUrl, secret }));
+    const other = ends.add(await startRedisServer());
+    const connectRedis = ends.add(await startPeer("../login/bare", { mongoUrl, redisUrl: other.url, secret }));
     await begun(on.url);
     const peer = (name: string, { port, pid }: typeof connectMongo) => ({ name, url: `http://127.0.0.1:${port}`, pid });
     const sluice: Side = { name: "sluice", url: on.url, pid: on.pid };
@@ -132,7 +127,7 @@ async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Re
       failures: [],
     };
   } finally {
-    for (const end of ends.reverse()) await end();
+    await ends.close();
   }
 }
 

@@ -8,6 +8,7 @@ import { leastDone } from "./stage/schedule.ts";
 import { seed, type Visitor } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
 import { type Cell, count, type Figure, megabytes, ms, percent, perSecond, type Report } from "./support/report.ts";
+import { rounds as inTurns } from "./support/rounds.ts";
 import { median, ratioOf } from "./support/sums.ts";
 
 interface Size {
@@ -56,12 +57,7 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
     const visitors: Visitor[] = await seed(db, { users: size.people, ...sizes });
     const how = { nodeArgs: tellsWhatItHolds };
     for (const [name, env] of configured) sides.push(await startSide({ name, mongoUrl, visitors, rooms, env, how }));
-    const results = new Map<Side, Round[]>(sides.map((side) => [side, []]));
-    for (let turn = -1; turn < size.rounds; turn += 1)
-      for (const side of turn % 2 === 0 ? sides : [...sides].reverse()) {
-        const lived = await round(side, size.ms, size.rate);
-        if (turn >= 0) results.get(side)?.push(lived);
-      }
+    const results = await inTurns(sides, size.rounds, (side) => round(side, size.ms, size.rate), { warm: 1 });
     const [off, l2, on] = sides as [Side, Side, Side];
     await Promise.all([off.close(), l2.close()]);
     await on.live(size.steadyMs * settling, size.rate);

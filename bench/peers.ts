@@ -1,5 +1,6 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
+import { createEnds } from "../test/support/ends.ts";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import {
   comparedOf,
@@ -34,21 +35,17 @@ const names = ["sluice", "bentocache"] as const;
 type Name = (typeof names)[number];
 
 async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Report> {
-  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
-  const ends: (() => Promise<unknown>)[] = [() => client.close()];
+  const ends = createEnds();
   try {
+    const client = ends.add(await mongoose.mongo.MongoClient.connect(mongoUrl));
     const visitors = await seed(client.db());
-    const sluice = await startSide("sluice", mongoUrl, {});
-    ends.push(() => sluice.close());
-    const redis = await startRedisServer();
-    ends.push(() => redis.close());
+    const sluice = ends.add(await startSide("sluice", mongoUrl, {}));
+    const redis = ends.add(await startRedisServer());
     const at = { host: "127.0.0.1", port: redis.port };
-    const bentocache = await startPeer("../peers/bentocache", { mongoUrl, redis: at, secret });
-    ends.push(() => bentocache.close());
+    const bentocache = ends.add(await startPeer("../peers/bentocache", { mongoUrl, redis: at, secret }));
     const sides = { sluice, bentocache };
     const tokens = visitors.map(({ token }) => token);
-    const load = createRounds({ mongoUrl, tokens, connections: CONNECTIONS });
-    ends.push(() => load.close());
+    const load = ends.add(createRounds({ mongoUrl, tokens, connections: CONNECTIONS }));
 
     const written = createTally();
     const writes = beginPlainWrites(client.db(), { visitors, rooms });
@@ -62,7 +59,7 @@ async function measure(mongoUrl: string, rounds: number, ms: number): Promise<Re
     const results = await measured.finally(async () => written.add(await writes.close()));
     return reportOf({ results, written, rounds, failures: load.failures() });
   } finally {
-    for (const end of ends.reverse()) await end();
+    await ends.close();
   }
 }
 

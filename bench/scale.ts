@@ -1,5 +1,6 @@
 import mongoose from "mongoose";
 import { withMongo } from "../drills/support/mongo.ts";
+import { createEnds } from "../test/support/ends.ts";
 import { figureOf } from "../test/support/metrics.ts";
 import { type RedisServer, startRedisServer } from "../test/support/redis-server.ts";
 import { until } from "../test/support/until.ts";
@@ -100,17 +101,14 @@ const filled = (url: string, token: string) =>
 
 /** What one request costs when the database has so much, while users and messages change past the server. */
 async function measure(mongoUrl: string, size: Size, much: Much, tally: Tally): Promise<Step> {
-  const client = await mongoose.mongo.MongoClient.connect(mongoUrl);
-  const ends: (() => Promise<unknown>)[] = [() => client.close()];
+  const ends = createEnds();
   try {
+    const client = ends.add(await mongoose.mongo.MongoClient.connect(mongoUrl));
     const visitors = await seed(client.db(), size);
-    const redis = await startRedisServer();
-    ends.push(() => redis.close());
-    const server = await startServer({ ...shipped(mongoUrl, redis.url), RATE_LIMITS: "off" });
-    ends.push(() => server.close());
+    const redis = ends.add(await startRedisServer());
+    const server = ends.add(await startServer({ ...shipped(mongoUrl, redis.url), RATE_LIMITS: "off" }));
     const tokens = visitors.map(({ token }) => token);
-    const asking = createRounds({ mongoUrl, tokens, connections: CONNECTIONS });
-    ends.push(() => asking.close());
+    const asking = ends.add(createRounds({ mongoUrl, tokens, connections: CONNECTIONS }));
     await filled(server.url, tokens[0] ?? "");
     const writes = beginPlainWrites(client.db(), { visitors, rooms: ["channel-0"] });
     // Whoever compares reads all users again and again, which would be measured, too.
@@ -136,7 +134,7 @@ async function measure(mongoUrl: string, size: Size, much: Much, tally: Tally): 
       ],
     };
   } finally {
-    for (const end of ends.reverse()) await end();
+    await ends.close();
   }
 }
 

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawn, spawnSync } from "node:child_process";
 import { chmod, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -11,6 +10,7 @@ import { freePort } from "../test/support/redis-process.ts";
 import { until } from "../test/support/until.ts";
 import { readsSession } from "./alerts/visits.ts";
 import { between, countReads, inBucket, shareOfRedis } from "./sessions/reads.ts";
+import { end } from "./support/child.ts";
 import { withMongo } from "./support/mongo.ts";
 import { stateAt } from "./support/watch.ts";
 
@@ -82,13 +82,6 @@ async function sharesOf(url: string, headers: Record<string, string>) {
     { phase: "lists", share: hits / reads },
     { phase: "sessions", share: shareOfRedis(sessions) },
   ];
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill("SIGTERM");
-  await gone;
 }
 
 /** The Dockerfile's steps as plain commands, and what they make started as the image would be: `npm run drill -- image`. */

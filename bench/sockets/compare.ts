@@ -1,8 +1,8 @@
 import mongoose from "mongoose";
+import { createEnds } from "../../test/support/ends.ts";
 import { type Figures, figuresOf } from "../../test/support/metrics.ts";
 import { startRedisServer } from "../../test/support/redis-server.ts";
 import { begun } from "../stage/begun.ts";
-import { createEnds } from "../stage/ends.ts";
 import { tellsWhatItHolds } from "../stage/held.ts";
 import { startPeer, startServer } from "../stage/processes.ts";
 import { seed, type Visitor } from "../stage/seed.ts";

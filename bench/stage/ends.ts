@@ -1,16 +1,4 @@
-/** Whoever ends what it started, the last thing first; it may end before the others. */
-export function createEnds() {
-  const ends: (() => unknown)[] = [];
-  return {
-    add<T extends { close(): unknown }>(one: T): T {
-      ends.push(() => one.close());
-      return one;
-    },
-    async close() {
-      for (let end = ends.pop(); end; end = ends.pop()) await end();
-    },
-  };
-}
+import { createEnds } from "../../test/support/ends.ts";
 
 /** A start that fails leaves nothing of what it had begun: what stays would keep the whole run from ending. */
 export async function allOrNothing<T>(start: (ends: ReturnType<typeof createEnds>) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { end } from "../../drills/support/child.ts";
 import { until } from "../../test/support/until.ts";
 import { allOrNothing } from "./ends.ts";
 
@@ -30,7 +30,7 @@ export function startChild(name: string, nodeArgs: string[] = []) {
       child.send(order);
       return answerOf(child);
     },
-    close: () => end(child),
+    close: () => end(child, "SIGKILL"),
   };
 }
 
@@ -73,21 +73,14 @@ export async function startServer(env: Record<string, string>, how: Program = {}
     said += chunk.toString();
   });
   return allOrNothing(async (ends) => {
-    ends.add({ close: () => end(child) });
+    ends.add({ close: () => end(child, "SIGKILL") });
     const url = await until(() => /sluice is ready at (http:\/\/\S+)/.exec(said)?.[1] ?? child.exitCode !== null, {
       timeoutMs: 60_000,
       describe: () => said,
     });
     if (typeof url !== "string") throw new Error(`the server ended at once: ${said}`);
-    return { url, port: Number(new URL(url).port), pid: child.pid ?? 0, close: () => end(child, "SIGTERM") };
+    return { url, port: Number(new URL(url).port), pid: child.pid ?? 0, close: () => end(child) };
   });
-}
-
-async function end(process: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-  if (process.exitCode !== null || process.signalCode !== null) return;
-  const exit = once(process, "exit");
-  process.kill(signal);
-  await exit;
 }
 
 const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());

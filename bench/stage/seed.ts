@@ -1,13 +1,9 @@
-import { createHmac, randomBytes } from "node:crypto";
-import jwt from "jsonwebtoken";
+import { randomBytes } from "node:crypto";
 import type { Db } from "mongodb";
 import mongoose from "mongoose";
+import { signedCookie, tokenFor } from "../../drills/sessions/people.ts";
+import { withStore } from "../../drills/sessions/store.ts";
 import { troubles } from "../../drills/support/quiet.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { createRedisDoor } from "../../src/redis/door.ts";
-import { createDial } from "../../src/sessions/dial.ts";
-import { rolloutStore } from "../../src/sessions/store.ts";
-import { callsOf } from "../../test/support/store-calls.ts";
 
 export const secret = "of the bench for tokens and cookies alike";
 export const sizes = { users: 500, channels: 50, messages: 200_000 };
@@ -32,8 +28,6 @@ function sessionOf(user: { _id: unknown; nickname: string }) {
   const { nickname } = user;
   const about = { authenticated: true, userId, nickname, role: "member", csrfToken, handle };
   const cookie = { originalMaxAge: day, expires, httpOnly: true, path: "/", sameSite: "lax", secure: false };
-  const claims = { userId, nickname, role: "member", csrfToken, sessionId: handle };
-  const signature = createHmac("sha256", secret).update(sid).digest("base64").replace(/=+$/, "");
   return {
     session: { cookie, ...about },
     handle: { _id: handle, sid, userId, expires },
@@ -41,23 +35,10 @@ function sessionOf(user: { _id: unknown; nickname: string }) {
       id: userId,
       nickname,
       csrfToken,
-      token: jwt.sign(claims, secret, { algorithm: "HS256", expiresIn: "24h" }),
-      cookie: `chatSession=${encodeURIComponent(`s:${sid}.${signature}`)}`,
+      token: tokenFor({ userId, nickname, csrfToken }, handle, secret),
+      cookie: signedCookie(sid, secret),
     } satisfies Visitor,
   };
-}
-
-type Kept = ReturnType<typeof sessionOf>;
-
-/** By a server like those that are measured: of what others wrote it would look each time whether it had been ended. */
-async function keep(db: Db, sessions: readonly Kept[]): Promise<void> {
-  const mongo = { client: db.client, dbName: db.databaseName };
-  const redis = createRedisDoor({ config: loadConfig({}), log: troubles });
-  const store = rolloutStore({ mongo, redis, settings: createDial({ mode: "off", percent: 0 }), log: troubles });
-  const { set } = callsOf(store);
-  await Promise.all(sessions.map(({ handle, session }) => set(handle.sid, session)));
-  await store.close();
-  await redis.close();
 }
 
 const mostVisitors = 1_000;
@@ -100,7 +81,10 @@ export async function seed(db: Db, size: typeof sizes = sizes): Promise<Visitor[
       })),
     );
   const sessions = users.slice(0, mostVisitors).map(sessionOf);
-  await keep(db, sessions);
+  // By a server like those that are measured: of what others wrote it would look each time whether it had been ended.
+  await withStore({ client: db.client, log: troubles }, ({ set }) =>
+    Promise.all(sessions.map(({ handle, session }) => set(handle.sid, session))),
+  );
   await db.collection<{ _id: string }>("session_handles").insertMany(sessions.map(({ handle }) => handle));
   return sessions.map(({ visitor }) => visitor);
 }

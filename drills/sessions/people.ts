@@ -2,13 +2,8 @@ import { createHmac, randomBytes } from "node:crypto";
 import { hash as bcrypt } from "@node-rs/bcrypt";
 import jwt from "jsonwebtoken";
 import mongoose from "mongoose";
-import { loadConfig } from "../../src/config/load.ts";
-import { systemClock } from "../../src/kernel/clock.ts";
 import type { Log } from "../../src/kernel/log.ts";
-import { createRedisDoor } from "../../src/redis/door.ts";
-import { createDial } from "../../src/sessions/dial.ts";
-import { rolloutStore } from "../../src/sessions/store.ts";
-import { callsOf } from "../../test/support/store-calls.ts";
+import { withStore } from "./store.ts";
 
 export interface Secrets {
   readonly jwt: string;
@@ -37,7 +32,7 @@ export const cookieName = "chatSession";
 const dayMs = 86_400_000;
 const atOnce = 100;
 
-function signedCookie(sid: string, secret: string): string {
+export function signedCookie(sid: string, secret: string): string {
   const signature = createHmac("sha256", secret).update(sid).digest("base64").replace(/=+$/, "");
   return `${cookieName}=${encodeURIComponent(`s:${sid}.${signature}`)}`;
 }
@@ -78,10 +73,6 @@ function sessionOf({ userId, nickname, csrfToken, handle }: Person): object {
 export async function mint(count: number, urls: { mongo: string; redis: string }, secrets: Secrets, log: Log) {
   const hash = await bcrypt(password, { cost: 4 });
   const client = await mongoose.mongo.MongoClient.connect(urls.mongo);
-  const door = createRedisDoor({ config: loadConfig({ REDIS_URL: urls.redis }), log });
-  const settings = createDial({ mode: "serve", percent: 0 });
-  const store = rolloutStore({ mongo: { client }, redis: door, settings, log, clock: systemClock });
-  const calls = callsOf(store);
   const people: Person[] = [];
   const handles: { _id: string; sid: string; userId: string; expires: Date }[] = [];
   try {
@@ -102,18 +93,18 @@ export async function mint(count: number, urls: { mongo: string; redis: string }
     const db = client.db();
     await db.collection("users").insertMany(people.map((person) => userOf(person, hash)));
     await db.collection<{ _id: string }>("session_handles").insertMany(handles);
-    let next = 0;
-    const worker = async () => {
-      for (let n = next++; n < count; n = next++) {
-        const [person, handle] = [people[n], handles[n]];
-        if (person && handle) await calls.set(handle.sid, sessionOf(person));
-      }
-    };
-    await Promise.all(Array.from({ length: atOnce }, worker));
+    await withStore({ client, redisUrl: urls.redis, log }, async ({ set }) => {
+      let next = 0;
+      const worker = async () => {
+        for (let n = next++; n < count; n = next++) {
+          const [person, handle] = [people[n], handles[n]];
+          if (person && handle) await set(handle.sid, sessionOf(person));
+        }
+      };
+      await Promise.all(Array.from({ length: atOnce }, worker));
+    });
     return people;
   } finally {
-    await store.close();
-    await door.close();
     await client.close(true);
   }
 }

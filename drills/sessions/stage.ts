@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { plainLog } from "../../src/cli/desk.ts";
@@ -10,6 +9,7 @@ import { type Chat, startChat } from "../../test/support/chat.ts";
 import { root } from "../../test/support/files.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { until } from "../../test/support/until.ts";
+import { end } from "../support/child.ts";
 import { cookieName, type Secrets } from "./people.ts";
 
 /** The processes of the drill. */
@@ -46,13 +46,6 @@ async function startOldServer(env: Record<string, string>): Promise<{ url: strin
     describe: "the old server",
   });
   return { url, process: child };
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, "exit");
-  child.kill("SIGTERM");
-  await exit;
 }
 
 export async function setStage(mongo: string, env: Record<string, string>): Promise<Stage> {

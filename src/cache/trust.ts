@@ -9,10 +9,10 @@ import type { CacheEventSource } from "./types.ts";
 /** Decides, from everything that is known here, whether what stands in Redis may be believed. */
 export interface Trust {
   readonly epoch: Pick<Epoch, "value" | "refresh">;
-  /** Why nothing may be believed by who asks now, or asked at `since`; undefined when it may. */
-  doubt(since?: number): string | undefined;
+  /** Why nothing may be believed now; undefined when it may. */
+  doubt(): string | undefined;
   /**
-   * The same, after a look at the epoch where that alone is missing. All who ask share the look: what MongoDB would be asked
+   * The same for who asked at `since`, after a look at the epoch where that alone is missing. All who ask share the look: what MongoDB would be asked
    * for instead is what would make the next one late.
    */
   settled(since: number): Promise<string | undefined>;
@@ -63,7 +63,7 @@ export function createTrust(options: TrustOptions): Trust {
     },
   });
 
-  function doubt(since = performance.now()): string | undefined {
+  function doubt(since: number): string | undefined {
     if (door.state !== "up") return "redis";
     return epoch.due || !epoch.fresh(since) ? "epoch" : undefined;
   }
@@ -108,7 +108,7 @@ export function createTrust(options: TrustOptions): Trust {
 
   return {
     epoch,
-    doubt,
+    doubt: () => doubt(performance.now()),
     settled,
     lasting,
     writes: () => door.state === "up",

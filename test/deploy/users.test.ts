@@ -130,12 +130,14 @@ describe.each(binaries)("the users of the deployment: %s", (binary) => {
     const keys = (await redis.ask("KEYS", "*")) as string[];
     expect(keys.filter((key) => key.startsWith("session:")).length).toBeGreaterThan(0);
     expect(keys.filter((key) => key.startsWith("cache:limit:")).length).toBeGreaterThan(0);
-    // What a machine that is too busy makes it warn of says nothing of rights.
+    // Warnings and errors are lines of JSON; those of a machine too busy to connect, or to answer, say nothing of rights.
     expect(
       chat
         .output()
         .split("\n")
-        .filter((line) => /NOPERM|NOAUTH|WRONGPASS/.test(line)),
+        .filter(
+          (line) => line.startsWith("{") && !/no server has answered yet|MongoDB did not answer within/.test(line),
+        ),
     ).toEqual([]);
   });
 

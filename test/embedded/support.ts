@@ -6,6 +6,7 @@ import mongoose from "mongoose";
 import type { EmbeddedMongoOptions } from "../../src/embedded/find-mongod.ts";
 import { defaultCacheDir } from "../../src/embedded/index.ts";
 import type { Log } from "../../src/kernel/log.ts";
+import { createEnds } from "../support/ends.ts";
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -27,20 +28,15 @@ export function optionsFor(dataDir: string, more: Partial<EmbeddedMongoOptions> 
 
 /** Collects what has to be given back at the end of a test; the last is released first. */
 export function createCleanup() {
-  const releases: (() => unknown)[] = [];
+  const ends = createEnds();
   return {
-    add<T extends { close(): unknown }>(opened: T): T {
-      releases.push(() => opened.close());
-      return opened;
-    },
+    add: ends.add,
     async folder(): Promise<string> {
       const dir = await mkdtemp(join(tmpdir(), "sluice-embedded-"));
-      releases.push(() => rm(dir, { recursive: true, force: true }));
+      ends.add({ close: () => rm(dir, { recursive: true, force: true }) });
       return dir;
     },
-    async run(): Promise<void> {
-      for (let release = releases.pop(); release; release = releases.pop()) await release();
-    },
+    run: ends.close,
   };
 }
 

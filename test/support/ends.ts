@@ -1,0 +1,13 @@
+/** Whoever ends what it started, the last thing first; it may end before the others. */
+export function createEnds() {
+  const ends: (() => unknown)[] = [];
+  return {
+    add<T extends { close(): unknown }>(one: T): T {
+      ends.push(() => one.close());
+      return one;
+    },
+    async close() {
+      for (let end = ends.pop(); end; end = ends.pop()) await end();
+    },
+  };
+}
