@@ -36,6 +36,8 @@ interface Options {
 const failure = (message: string, code = "FAILED") => new Refusal(code, message);
 const voiceFailure = (message: string) => new Refusal("FAILED", message, "voice_error");
 
+const isSignal = (event: string): event is SignalEvent => Object.hasOwn(signalKeys, event);
+
 /** Answers how to listen to a socket: whatever arrives is carried out in order, refused in words, or dropped; it never throws. */
 export function createListeners(options: Options): (guest: Guest) => void {
   const { rooms, talk, voice, messageLength, limiter, events, clock, log } = options;
@@ -97,23 +99,22 @@ export function createListeners(options: Options): (guest: Guest) => void {
 
   return (guest) => {
     const { socket, work } = guest;
-    for (const [event, listener] of Object.entries(inOrder))
-      socket.on(event, (payload: unknown) => {
+    const atPace = createPace(signalsPerWindow, signalWindowMs, clock);
+    // One for all events: a listener for each of them is two kilobytes for every connection.
+    socket.onAny((event: string, payload: unknown) => {
+      const listener = Object.hasOwn(inOrder, event) ? inOrder[event] : undefined;
+      if (listener)
         work.add(
           () => withBudget(() => carryOut(guest, event, listener, payload)),
           (error) => fail(guest, event, listener.failure, error),
         );
-      });
-
-    const atPace = createPace(signalsPerWindow, signalWindowMs, clock);
-    for (const event of Object.keys(signalKeys) as SignalEvent[])
-      socket.on(event, (payload: unknown) => {
+      else if (isSignal(event))
         try {
           if (!atPace()) throw refusal.tooMany();
           voice.relay(guest, event, readSignal(payload, signalKeys[event]));
         } catch (error) {
           fail(guest, event, voiceFailure("Voice signal was not sent"), error);
         }
-      });
+    });
   };
 }
