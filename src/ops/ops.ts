@@ -80,7 +80,7 @@ export function createOps(options: OpsOptions): Ops {
   const metrics = createMetrics();
   const streams = new Map<string, Stream>();
   const load = watchLoad();
-  const ends = [checkErrors(health.checks, door.events), checkOutages(health.checks, door.events, clock), load.close];
+  const ends = [checkErrors(health.checks, door), checkOutages(health.checks, door.events, clock), load.close];
   health.checks.add("load", () => loadFigures(load));
   health.checks.add("changeStream:lag", () => streamFigures(streams));
   for (const theme of [

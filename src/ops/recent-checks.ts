@@ -1,6 +1,6 @@
 import type { Clock } from "../kernel/clock.ts";
 import type { Events } from "../kernel/events.ts";
-import type { DoorEvents } from "../redis/types.ts";
+import type { DoorEvents, RedisDoor } from "../redis/types.ts";
 import type { SessionEventSource } from "../sessions/types.ts";
 import type { Checks, Figure } from "./checks.ts";
 import { createLately, worstShare } from "./lately.ts";
@@ -14,7 +14,7 @@ const fewest = 5;
 function createShare(words: string) {
   const lately = createLately("good", "bad");
   return {
-    good: () => lately.add("good"),
+    good: (times = 1) => lately.add("good", times),
     bad: () => lately.add("bad"),
     figure(): Figure {
       const share = worstShare(lately.look(), "bad", ["good", "bad"], fewest);
@@ -26,18 +26,18 @@ function createShare(words: string) {
 }
 
 /** Calls that Redis leaves without an answer although it is there. */
-export function checkErrors(checks: Checks, events: Events<DoorEvents>): () => void {
+export function checkErrors(checks: Checks, door: Pick<RedisDoor, "events" | "answered">): () => void {
   const calls = createShare("the calls to Redis bring nothing");
-  const ends = [
-    events.on("answered", calls.good),
-    events.on("unavailable", ({ reason }) => {
-      if (reason !== "down" && reason !== "disabled") calls.bad();
-    }),
-  ];
-  checks.add("redis:errors", calls.figure);
-  return () => {
-    for (const end of ends) end();
-  };
+  let counted = 0;
+  checks.add("redis:errors", () => {
+    const answered = [...door.answered().values()].reduce((sum, times) => sum + times, 0);
+    calls.good(answered - counted);
+    counted = answered;
+    return calls.figure();
+  });
+  return door.events.on("unavailable", ({ reason }) => {
+    if (reason !== "down" && reason !== "disabled") calls.bad();
+  });
 }
 
 // As long as the alerts look back.

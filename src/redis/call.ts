@@ -25,6 +25,8 @@ export interface Caller {
     script: boolean,
     onAnswer: (answer: Answer<T>) => void,
   ): void;
+  /** How many calls gave an answer, by their name. */
+  answered(): ReadonlyMap<string, number>;
   /** Nothing was sent. */
   refuse(name: string, reason: UnavailableReason, error?: Error): Unavailable;
 }
@@ -43,6 +45,7 @@ const TIMED_ONE_IN = 7;
 
 export function createCaller({ events, breaker, budgetMs, onListenerError }: CallerOptions): Caller {
   let turn = 0;
+  const answers = new Map<string, number>();
 
   /** The milliseconds of now when it is this call's turn to be timed, 0 otherwise. */
   function clockIfTimed(): number {
@@ -70,6 +73,7 @@ export function createCaller({ events, breaker, budgetMs, onListenerError }: Cal
 
   return {
     refuse,
+    answered: () => answers,
     send(name, way, command, ms, script, onAnswer) {
       const { line } = way;
       const budget = currentBudget();
@@ -103,7 +107,8 @@ export function createCaller({ events, breaker, budgetMs, onListenerError }: Cal
           if (!line.done(wait)) return;
           breaker.answered();
           budget?.end(line.now());
-          emit("answered", { name, seconds: begun > 0 ? (performance.now() - begun) / 1000 : undefined });
+          answers.set(name, (answers.get(name) ?? 0) + 1);
+          if (begun > 0) emit("timed", { name, seconds: (performance.now() - begun) / 1000 });
           onAnswer({ ok: true, value });
         }, onError);
       } catch (error) {

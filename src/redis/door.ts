@@ -135,6 +135,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
       return status.state;
     },
     events,
+    answered: caller.answered,
     start() {
       if (closed) return;
       started = true;

@@ -110,8 +110,8 @@ export type DoorEvents = {
   state: { from: RedisState; to: RedisState; reason: string; at: number };
   /** One per call that gave no answer. */
   unavailable: { name: string; reason: UnavailableReason; unknownOutcome: boolean; error?: Error };
-  /** One per call that gave an answer; `seconds` when it was timed, which one in several is. */
-  answered: { name: string; seconds: number | undefined };
+  /** One per call that gave an answer and was timed, which one in several is. */
+  timed: { name: string; seconds: number };
   /** One per attempt to connect, when it has ended; none for one that was given up because nobody wants Redis any more. */
   attempt: { ok: boolean; reason: string };
 };
@@ -142,6 +142,8 @@ export type MessageListener = (message: Buffer, channel: string) => void;
 export interface RedisDoor {
   readonly state: RedisState;
   readonly events: Events<DoorEvents>;
+  /** How many calls gave an answer so far, by their name: an event for each would be a twentieth of what a call costs. */
+  answered(): ReadonlyMap<string, number>;
   /** Begins to connect, and answers at once; to be called when the recovery stages are registered. */
   start(): void;
   call<T>(name: string, command: (redis: Commands) => Promise<T>, options?: CallOptions): Promise<Answer<T>>;

@@ -75,8 +75,8 @@ describe("a call", () => {
   it("is told to metrics, and a listener that throws changes nothing", async () => {
     const { door, log } = await suite.openUp();
     const seen: unknown[] = [];
-    door.events.on("answered", (event) => seen.push(event));
-    door.events.on("answered", () => {
+    door.events.on("timed", (event) => seen.push(event));
+    door.events.on("timed", () => {
       throw new Error("metrics are broken");
     });
     door.events.on("unavailable", (event) => seen.push(event));
@@ -87,6 +87,8 @@ describe("a call", () => {
       { name: "told", seconds: expect.any(Number) },
       { name: "refused", reason: "disabled", unknownOutcome: false },
     ]);
+    expect(door.answered().get("told")).toBe(1);
+    expect(door.answered().get("refused")).toBeUndefined();
     expect(log.lines.some(({ message }) => message.includes("listener"))).toBe(true);
   });
 });

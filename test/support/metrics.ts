@@ -3,7 +3,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A server's page of `/metrics`, as Prometheus would read it. */
+/** What is on a page of metrics, as Prometheus would read it. */
 export interface Figures {
   /** Of a series as it is written on the page; of a name without labels, in sum over them. Undefined when there is none. */
   of(series: string): number | undefined;
@@ -12,8 +12,7 @@ export interface Figures {
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
 }
 
-export async function figuresOf(url: string): Promise<Figures> {
-  const page = await (await fetch(`${url}/metrics`)).text();
+export function figuresIn(page: string): Figures {
   const lines = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   const read = (line: string) => Number(line.slice(line.lastIndexOf(" ") + 1));
   const all = (name: string) =>
@@ -35,6 +34,9 @@ export async function figuresOf(url: string): Promise<Figures> {
     },
   };
 }
+
+/** Of a server. */
+export const figuresOf = async (url: string) => figuresIn(await (await fetch(`${url}/metrics`)).text());
 
 /** One of them; 0 when there is none. */
 export const figureOf = async (url: string, series: string) => (await figuresOf(url)).of(series) ?? 0;

@@ -5,7 +5,7 @@ import { counter, gauge, oneOf, sums } from "./series.ts";
 import { tally } from "./tally.ts";
 
 export interface RedisSource {
-  door: Pick<RedisDoor, "state" | "events" | "health">;
+  door: Pick<RedisDoor, "state" | "events" | "answered" | "health">;
   /** Whether somebody switched Redis off; a chat without any Redis is not switched off. */
   switchedOff(): boolean;
 }
@@ -92,16 +92,19 @@ function server(registry: Registry, { door }: RedisSource): void {
 }
 
 function traffic(registry: Registry, { door }: RedisSource): () => void {
-  const none = { ok: 0, disabled: 0, down: 0, deadline: 0, budget: 0, refused: 0, failed: 0 };
-  const calls = new Map(callNames.map((name) => [name, { ...none }]));
+  const none = { disabled: 0, down: 0, deadline: 0, budget: 0, refused: 0, failed: 0 };
+  const failed = new Map(callNames.map((name) => [name, { ...none }]));
   const count = (name: string, result: keyof typeof none) => {
-    const results = calls.get(name) ?? { ...none };
+    const results = failed.get(name) ?? { ...none };
     results[result] += 1;
-    calls.set(name, results);
+    failed.set(name, results);
   };
   const counted = function* () {
-    for (const [name, results] of calls)
+    const answered = door.answered();
+    for (const name of new Set([...failed.keys(), ...answered.keys()])) {
+      const results = { ok: answered.get(name) ?? 0, ...(failed.get(name) ?? none) };
       for (const [result, sum] of Object.entries(results)) yield [{ name, result }, sum] as const;
+    }
   };
   sums({
     registry,
@@ -146,12 +149,7 @@ function traffic(registry: Registry, { door }: RedisSource): () => void {
     help: "Attempts to connect to Redis that failed.",
   });
   const ends = [
-    door.events.on("answered", ({ name, seconds }) => {
-      const results = calls.get(name);
-      if (results) results.ok += 1;
-      else count(name, "ok");
-      if (seconds !== undefined) durations.observe(name, seconds);
-    }),
+    door.events.on("timed", ({ name, seconds }) => durations.observe(name, seconds)),
     door.events.on("unavailable", ({ name, reason, unknownOutcome }) => {
       count(name, reason);
       if (reason !== "disabled") unanswered.inc({ kind: reason });
