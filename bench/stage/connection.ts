@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 
 export interface Reply {
   status: number;
@@ -9,9 +9,13 @@ export interface Reply {
   body: Buffer | undefined;
 }
 
+/** Servers close what has been idle for five seconds, as Node does: what was idle for longer than this is opened anew. */
+const mostIdleMs = 3_000;
+
 /** One connection that sends the next request when the last is answered; as little work per answer as can be. */
 export function createConnection(port: number) {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  let socket = open();
+  let used = performance.now();
   let head: Buffer | undefined;
   let reply: Reply | undefined;
   let missing = 0;
@@ -32,7 +36,16 @@ export function createConnection(port: number) {
     };
   }
 
-  socket.on("data", (chunk: Buffer) => {
+  function open(): Socket {
+    const opened = connect({ port, host: "127.0.0.1", noDelay: true });
+    const lost = (error: Error) => opened === socket && fail?.(error);
+    return opened
+      .on("data", take)
+      .on("error", lost)
+      .on("close", () => lost(new Error("the server closed the connection")));
+  }
+
+  function take(chunk: Buffer): void {
     let rest = chunk;
     if (!reply) {
       rest = head ? Buffer.concat([head, chunk]) : chunk;
@@ -52,13 +65,16 @@ export function createConnection(port: number) {
     const whole = reply;
     reply = undefined;
     if (parts) whole.body = Buffer.concat(parts);
+    used = performance.now();
     done?.(whole);
-  });
-  socket.on("error", (error) => fail?.(error));
-  socket.on("close", () => fail?.(new Error("the server closed the connection")));
+  }
 
   return {
     ask(request: Buffer, keepBody: boolean): Promise<Reply> {
+      if (socket.destroyed || performance.now() - used > mostIdleMs) {
+        socket.destroy();
+        socket = open();
+      }
       parts = keepBody ? [] : undefined;
       socket.write(request);
       return new Promise((resolve, reject) => {
