@@ -3,6 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createCacheMemory } from "../../src/cache/memory.ts";
 import { updates } from "../../src/chat/hot/answers.ts";
 import { createHistories } from "../../src/chat/hot/histories.ts";
+import { messageModel } from "../../src/chat/models/message.ts";
+import { createMessages } from "../../src/chat/services/messages.ts";
+import { systemClock } from "../../src/kernel/clock.ts";
 import { migrateAtStart } from "../../src/mongo/migrate.ts";
 import { type ChatInstance, holdLoads, startChatInstance } from "../support/chat-instance.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
@@ -177,7 +180,7 @@ describe("a history", () => {
   });
 });
 
-it("the page that is one for all is given to nobody who has a private message on it", async () => {
+function sharedMemory() {
   const memory = createCacheMemory({
     door: one.door,
     caches: one.room,
@@ -187,6 +190,11 @@ it("the page that is one for all is given to nobody who has a private message on
     silenceMs: 5_000,
   });
   memory.share(one.caches.messages, "updates:messages");
+  return memory;
+}
+
+it("the page that is one for all is given to nobody who has a private message on it", async () => {
+  const memory = sharedMemory();
   try {
     const room = rooms();
     const histories = createHistories({ caches: one.caches, memory, historyLimit: limit });
@@ -206,6 +214,44 @@ it("the page that is one for all is given to nobody who has a private message on
     // A page that needs more than the cache has.
     for (let n = 3; n < limit; n += 1) await say(one, room, `${n}`);
     expect(await page("eve")).toBeUndefined();
+  } finally {
+    await memory.close();
+  }
+});
+
+it("what was whispered while a page was read is known before what was said after it", async () => {
+  const { caches, services, mongo } = one;
+  const common = { historyLimit: limit, whispers: caches.whispers };
+  let said = 0;
+  async function late<T>(room: string, read: (room: string) => T | Promise<T>): Promise<T> {
+    said += 1;
+    await whisper(one, room, "bob", `psst ${said}`);
+    await say(one, room, `after ${said}`);
+    return read(room);
+  }
+  const read = (room: string) => late(room, (key) => caches.messages.read(key));
+  const cache: typeof caches.messages = Object.create(caches.messages, { read: { value: read } });
+  const model = messageModel(mongo.connection);
+  const messages = createMessages({
+    ...common,
+    ...{ messages: model, clock: systemClock, emoji: services.emoji, cache },
+  });
+  const memory = sharedMemory();
+  const derive: typeof memory.derive = (...args) => {
+    const pages = memory.derive(...args);
+    return { ...pages, read: (key: string) => late(key, (room) => pages.read(room)) };
+  };
+  try {
+    const listed = rooms();
+    await quietly(one, listed, () => texts(one, listed, "bob"));
+    const shown = await messages.recent(listed, "bob");
+    expect(shown.map(({ text }) => text)).toEqual(["psst 1", "after 1"]);
+
+    const paged = rooms();
+    await quietly(one, paged, () => texts(one, paged, "bob"));
+    const histories = createHistories({ caches, memory: { derive }, historyLimit: limit });
+    expect(await histories.read(paged, "bob")).toBeUndefined();
+    await until(async () => String((await histories.read(paged, "eve"))?.value.raw).includes("after 2"));
   } finally {
     await memory.close();
   }

@@ -49,9 +49,10 @@ export function createHistories({ caches: { messages, whispers }, memory, histor
     async read(room, reader) {
       const asked = performance.now();
       if (!messages.on || !(await whispers.sure(asked))) return undefined;
-      const own = whispers.read(room, whispersFor(reader), asked);
-      const [{ value, from }, marks] = await Promise.all([pages.read(room), own]);
+      const { value, from } = await pages.read(room);
       const { answer, oldest } = value;
+      // After the page: marks that are older would not tell of what was said to the reader before the last on it.
+      const marks = await whispers.read(room, whispersFor(reader), asked);
       const { latest, older } = pastIn(marks.entries, reader);
       const noneOfTheirs = latest === undefined || (oldest !== undefined && latest < oldest.timestamp.getTime());
       const beginningKnown = oldest === undefined || (older !== undefined && isBefore(older, oldest));

@@ -87,7 +87,9 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
   /** The newest `limit` that `reader` may see; undefined without the cache. */
   async function newest(room: string, reader: string, limit: number): Promise<Newest | undefined> {
     if (!cache?.on) return undefined;
-    const [{ entries, from }, past] = await Promise.all([cache.read(room), pastOf(room, reader)]);
+    const { entries, from } = await cache.read(room);
+    // After them: marks that are older would not tell of what was said to the reader before the last of them.
+    const past = await pastOf(room, reader);
     const shownFrom = entries[limit - 1]?.timestamp.getTime() ?? Number.NEGATIVE_INFINITY;
     const latest = past ? past.latest : Number.POSITIVE_INFINITY;
     const asked = latest !== undefined && latest >= shownFrom;
