@@ -188,7 +188,7 @@ export function createEpoch(options: EpochOptions): Epoch {
   const fresh = (now: number) => value > 0 && now - readAt <= timing.epochTrust;
 
   async function known(since: number): Promise<void> {
-    const end = performance.now() + timing.epochWait;
+    const end = since + timing.epochWait;
     // One may have been under way for too long; whatever begins when it has ended is late enough.
     for (let look = 0; look < 2; look += 1) {
       const leftMs = end - performance.now();
