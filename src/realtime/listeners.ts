@@ -102,6 +102,8 @@ export function createListeners(options: Options): (guest: Guest) => void {
     const atPace = createPace(signalsPerWindow, signalWindowMs, clock);
     // One for all events: a listener for each of them is two kilobytes for every connection.
     socket.onAny((event: string, payload: unknown) => {
+      // What came with the end of the connection is heard after it.
+      if (!socket.connected) return;
       const listener = Object.hasOwn(inOrder, event) ? inOrder[event] : undefined;
       if (listener)
         work.add(
