@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { RedisClient, type RedisClientOptions, type RedisClientType } from "redis";
 import type { HostPort } from "../config/kinds.ts";
+import { late } from "../kernel/limit.ts";
 import { LinkError } from "./failure.ts";
 import type { Access } from "./topology.ts";
 
@@ -23,6 +24,7 @@ export interface OpenOptions {
 }
 
 const QUEUE = 5_000;
+const silent = "the server does not answer";
 
 /** `createClient` builds the class of all commands anew for each address, which holds up the event loop for some 20 ms. */
 // Of its type only the modules are missing, which nobody here uses and the package has no name for.
@@ -78,8 +80,8 @@ export function openConnection(address: HostPort, access: Access, options: OpenO
       destroy();
       reject(new LinkError(message));
     };
-    const onAbort = () => giveUp("the attempt was given up");
-    const timer = setTimeout(() => giveUp("the server does not answer"), timeoutMs);
+    const onAbort = () => giveUp(signal.reason === late ? silent : "the attempt was given up");
+    const timer = setTimeout(() => giveUp(silent), timeoutMs);
     const settle = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);

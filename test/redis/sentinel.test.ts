@@ -112,6 +112,14 @@ describe("over sentinels", () => {
     await says(unknown, /do not know the master "other"/);
     const nobody = open({ REDIS_SENTINEL: "mymaster@127.0.0.1:1" });
     await says(nobody, /^none of the sentinels answers: the connection is refused$/);
+    const frozen = await startRedisServer();
+    try {
+      frozen.freeze();
+      const silence = open({ REDIS_SENTINEL: `mymaster@127.0.0.1:${frozen.port}` });
+      await says(silence, /^none of the sentinels answers: the server does not answer$/);
+    } finally {
+      await frozen.close();
+    }
   });
 
   it("follows a planned failover within 2 s, with its subscriptions", { timeout: 60_000 }, async () => {
