@@ -87,6 +87,7 @@ describe("two migrators at once", () => {
     await db.setProfilingLevel("all");
     const migrators = [spawn(), spawn()];
     await until(async () => (await contenders()).length === 2, { timeoutMs: 20_000, describe: contenders });
+    await begun("a");
     expect(await steps("begun")).toHaveLength(1);
     await go("a");
     await begun("c");
