@@ -63,11 +63,11 @@ export function createL1({ limitBytes, believed, shared = sharedMs }: L1Options)
     limitBytes > 0 ? new LRUCache<string, object>({ maxSize: limitBytes, disposeAfter: countEvicted }) : undefined;
 
   function spoil(full: string): void {
+    flights.forget(full);
     const load = loads.get(full);
     if (!load) return;
     load.spoiled = true;
     loads.delete(full);
-    flights.forget(full);
   }
 
   function keep<T extends object>(full: string, { value, bytes, ttlMs, unchanged }: Loaded<T>): void {
