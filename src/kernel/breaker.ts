@@ -3,8 +3,11 @@ export interface Breaker {
   /** Whether one more may go out beside `waiting` others: none while open, a growing number after that, then all. */
   admits(waiting: number): boolean;
   answered(): void;
-  /** Notes that one got no answer in time; true when it was one too many and the breaker has just opened. */
-  expired(): boolean;
+  /**
+   * Notes that one that was sent at `sentAt` has no answer in time; true when it was one too many and the breaker has just
+   * opened. However many one pause makes wait, it counts once: only what was sent after the last time does.
+   */
+  expired(sentAt: number, at: number): boolean;
   trip(): void;
   /** To be called when a probe went well; the ramp begins. */
   close(): void;
@@ -29,6 +32,7 @@ export function createBreaker({
 }: BreakerOptions = {}): Breaker {
   let mode: "open" | "ramp" | "closed" = "open";
   let inARow = 0;
+  let struckAt = Number.NEGATIVE_INFINITY;
   let closedAt = 0;
 
   function withinRamp(waiting: number): boolean {
@@ -45,7 +49,9 @@ export function createBreaker({
     answered() {
       inARow = 0;
     },
-    expired() {
+    expired(sentAt, at) {
+      if (sentAt < struckAt) return false;
+      struckAt = at;
       inARow += 1;
       if (mode === "open" || inARow < strikes) return false;
       mode = "open";

@@ -10,8 +10,8 @@ import type { Answer, DoorEvents, Unavailable, UnavailableReason } from "./types
 export interface Way {
   readonly line: Line;
   run<T>(command: (redis: AllCommands) => Promise<T>): Promise<T>;
-  /** The deadline of `ms` has passed without a reply. */
-  expired(ms: number): void;
+  /** The deadline of `ms` has passed without a reply, for what was sent at `sentAt` by the line's time. */
+  expired(ms: number, sentAt: number): void;
   failed(name: string, failure: Failure): void;
 }
 
@@ -90,7 +90,7 @@ export function createCaller({ events, breaker, budgetMs, onListenerError }: Cal
         // A line that has ended was cut off by an outage, not by the clock.
         const reason = wait.left ? "down" : left < ms ? "budget" : "deadline";
         onAnswer(unavailable(name, { ok: false, reason, unknownOutcome: true }));
-        if (reason === "deadline") way.expired(ms);
+        if (reason === "deadline") way.expired(ms, wait.since);
       });
       const onError = (error: unknown): void => {
         const failure = judge(error, script);

@@ -95,8 +95,9 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
     return {
       line,
       run: (command) => command(commands),
-      expired(ms) {
-        if (ms >= deadlineMs && breaker.expired()) attachment.end("too many replies in a row were late");
+      expired(ms, sentAt) {
+        if (ms >= deadlineMs && breaker.expired(sentAt, line.now()))
+          attachment.end("too many replies in a row were late");
       },
       failed: (name, failure) => failed(attachment, name, failure),
     };

@@ -30,11 +30,21 @@ describe("breaker", () => {
   it("opens when so many in a row expire, and says so once", () => {
     const { breaker } = fixture();
     breaker.close();
-    expect([breaker.expired(), breaker.expired()]).toEqual([false, false]);
+    const expire = (sentAt: number) => breaker.expired(sentAt, sentAt + 100);
+    expect([0, 100].map(expire)).toEqual([false, false]);
     breaker.answered();
-    expect([breaker.expired(), breaker.expired(), breaker.expired()]).toEqual([false, false, true]);
+    expect([250, 400, 550].map(expire)).toEqual([false, false, true]);
     expect(breaker.open).toBe(true);
-    expect(breaker.expired()).toBe(false);
+    expect(expire(700)).toBe(false);
+  });
+
+  it("counts one pause once, however many wait for it", () => {
+    const { breaker } = fixture();
+    breaker.close();
+    const expire = (sentAt: number) => breaker.expired(sentAt, sentAt + 100);
+    expect([0, 0, 10, 50, 99].map(expire)).toEqual([false, false, false, false, false]);
+    expect([100, 150, 199].map(expire)).toEqual([false, false, false]);
+    expect(expire(200)).toBe(true);
   });
 
   it("begins its ramp anew after each opening", () => {

@@ -42,10 +42,13 @@ function traffic({ door }: OpenedDoor) {
   };
 }
 
-async function withKit(run: (kit: FaultKit & { opened: OpenedDoor }) => Promise<void>): Promise<void> {
+async function withKit(
+  run: (kit: FaultKit & { opened: OpenedDoor }) => Promise<void>,
+  env: Record<string, string> = {},
+): Promise<void> {
   const server = await startRedisServer();
   const proxy = await startProxy(server.port);
-  const opened = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}` }, { start: false });
+  const opened = openDoor({ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, ...env }, { start: false });
   try {
     await run({ server, proxy, opened });
   } finally {
@@ -231,15 +234,21 @@ describe.concurrent("while Redis is in trouble", () => {
     });
   });
 
+  // A busy machine must not make the watchdog bark.
+  const patientWatchdog = { REDIS_WATCHDOG: "4s" };
+
   it("opens after five late replies in a row, and answers in 0 ms from then on", async () => {
     await withKit(async ({ proxy, opened }) => {
       const { door, is, changes } = opened;
       door.start();
       await is("up");
-      proxy.set({ kind: "blackHole" });
+      proxy.set({ kind: "latency", ms: 400 });
       const ask = () => door.call("x", (redis) => redis.get("cache:a"));
-      const answers = await Promise.all(Array.from({ length: 5 }, ask));
-      expect(answers.every((answer) => !answer.ok && answer.unknownOutcome)).toBe(true);
+      const some = () => Promise.all(Array.from({ length: 5 }, ask));
+      for (let turn = 0; turn < 4; turn += 1)
+        expect((await some()).every((answer) => !answer.ok && answer.unknownOutcome)).toBe(true);
+      expect(door.state).toBe("up");
+      await some();
       expect(door.state).toBe("down");
       expect(changes.at(-1)?.reason).toMatch(/late/);
       const elapsed = stopwatch();
@@ -247,6 +256,25 @@ describe.concurrent("while Redis is in trouble", () => {
       expect(elapsed()).toBeLessThan(500);
       proxy.set({ kind: "none" });
       await is("up");
-    });
+    }, patientWatchdog);
+  });
+
+  it("one pause that is shorter than the watchdog's time is no outage, however many wait for it", async () => {
+    await withKit(async ({ proxy, opened }) => {
+      const { door, is, changes } = opened;
+      door.start();
+      await is("up");
+      const before = changes.length;
+      const ask = () => door.call("x", (redis) => redis.get("cache:a"));
+      const many = () => Promise.all(Array.from({ length: 50 }, ask));
+      // Not all are let in at once when it has just come up.
+      await until(async () => (await many()).every(({ ok }) => ok));
+      proxy.set({ kind: "latency", ms: 400 });
+      const answers = await many();
+      proxy.set({ kind: "none" });
+      expect(answers.every((answer) => !answer.ok && answer.reason === "deadline")).toBe(true);
+      await until(async () => (await ask()).ok);
+      expect(changes.slice(before)).toEqual([]);
+    }, patientWatchdog);
   });
 });
