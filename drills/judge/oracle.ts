@@ -7,9 +7,10 @@ interface Snapshot {
   channels: Map<string, Told>;
 }
 
-/** `seen`: when somebody was active, which changes more often than anybody can look. */
+/** `seen`: when somebody was active; `status`: whether they are there. Both change more often than anybody can look. */
 interface Told {
   text: string;
+  status: string;
   seen: number;
 }
 
@@ -35,13 +36,13 @@ async function snapshot(db: Db): Promise<Snapshot> {
     users: new Map(
       users.map(({ _id, nickname, role, status, createdAt, lastActive }) => [
         String(_id),
-        { text: JSON.stringify([nickname, role, status, iso(createdAt)]), seen: +lastActive },
+        { text: JSON.stringify([nickname, role, iso(createdAt)]), status, seen: +lastActive },
       ]),
     ),
     channels: new Map(
       channels.map(({ id, name, type, description, createdBy, position }) => [
         id,
-        { text: JSON.stringify([name, type, description, createdBy, position]), seen: 0 },
+        { text: JSON.stringify([name, type, description, createdBy, position]), status: "", seen: 0 },
       ]),
     ),
   };
@@ -54,22 +55,29 @@ function entriesOf(listing: Listing, body: string): [string, Told][] {
       ? [
           String(one._id),
           {
-            text: JSON.stringify([one.nickname, one.role, one.status, one.createdAt]),
+            text: JSON.stringify([one.nickname, one.role, one.createdAt]),
+            status: String(one.status),
             seen: Date.parse(String(one.lastActive)),
           },
         ]
       : [
           String(one.id),
-          { text: JSON.stringify([one.name, one.type, one.description, one.createdBy, one.position]), seen: 0 },
+          {
+            text: JSON.stringify([one.name, one.type, one.description, one.createdBy, one.position]),
+            ...{ status: "", seen: 0 },
+          },
         ],
   );
 }
 
 /** Whether that was so at some moment, as far as those who look now and then can tell. */
-function wasSo({ text, seen }: Told, moments: readonly (Told | undefined)[]): boolean {
+function wasSo({ text, status, seen }: Told, moments: readonly (Told | undefined)[]): boolean {
   const known = moments.filter((one) => one !== undefined);
   const times = known.map((one) => one.seen);
-  return known.some((one) => one.text === text) && seen >= Math.min(...times) && seen <= Math.max(...times);
+  const same = known.filter((one) => one.text === text);
+  if (same.length === 0 || seen < Math.min(...times) || seen > Math.max(...times)) return false;
+  // Who was active after one look and once more before the next came or went in between, and nobody saw it.
+  return same.some((one) => one.status === status) || !times.includes(seen);
 }
 
 /** What it was when it was looked at, in ms from the question on. */

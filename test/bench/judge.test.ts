@@ -38,6 +38,26 @@ describe("the judge of a bench", () => {
     expect(await look("[]")).toEqual({ fault: "hall is missing" });
   });
 
+  it("believes that somebody came and went between two looks, but nothing else of them", async () => {
+    const users = client.db().collection("users");
+    const at = Date.now() - 60_000;
+    const ann = { nickname: "ann", role: "member", status: "offline", createdAt: new Date(0) };
+    const { insertedId: _id } = await users.insertOne({ ...ann, lastActive: new Date(at) });
+    const told = (more: object) => JSON.stringify([{ ...ann, _id, lastActive: new Date(at), ...more }]);
+    const look = (more: object) => judge.look("/api/users", told(more), Date.now());
+    await until(async () => (await look({})) === "right");
+    await users.updateOne({ _id }, { $set: { lastActive: new Date(at + 100) } });
+    expect(await look({ lastActive: new Date(at + 50), status: "online" })).toBe("right");
+    for (const wrong of [
+      { status: "online" },
+      { status: "online", lastActive: new Date(at + 100) },
+      { status: "online", lastActive: new Date(at + 101) },
+      { lastActive: new Date(at - 1) },
+      { lastActive: new Date(at + 50), role: "admin" },
+    ])
+      expect(await look(wrong)).toEqual({ fault: expect.stringContaining("was never") });
+  });
+
   it("compares histories", async () => {
     const path = "/api/channels/hall/messages";
     const message = await client.db().collection("messages").findOne({});
