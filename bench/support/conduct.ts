@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, relative } from "node:path";
 import { messageOf } from "../../src/kernel/errors.ts";
 import { measurementsPage } from "./page.ts";
-import { codeLine, machineLine } from "./place.ts";
+import { codeLine, machineLine, stolenWords, watchStolen } from "./place.ts";
 import { type Figure, failuresOf, type Judged, printed, type Report, reached, type Stored } from "./report.ts";
 import { targetsOf } from "./targets.ts";
 
@@ -38,7 +38,7 @@ export function storedReports(from = folder()): Stored[] {
 }
 
 /** How it was run. */
-type How = Required<Pick<Stored, "form" | "seconds" | "code" | "databases">>;
+type How = Required<Pick<Stored, "form" | "seconds" | "code" | "databases">> & Pick<Stored, "stolen">;
 
 /** What the run before was measured with, where it was not the same; code that is in no commit is never the same. */
 function otherwise({ code = "other code", databases = "other databases" }: Stored, how: How): string | undefined {
@@ -118,6 +118,7 @@ async function conductOne(
   databases: string,
 ): Promise<Stored> {
   const since = performance.now();
+  const stolenSince = watchStolen();
   const code = codeLine();
   const whole = options.args.length === 0;
   const measure = async (): Promise<Report> => {
@@ -130,9 +131,15 @@ async function conductOne(
     return { kind, name, what: "no result", tables: [], figures: [], healthy: [], failures };
   });
   const seconds = Math.round((performance.now() - since) / 1_000);
+  const stolen = stolenSince();
   const form = options.short ? "short" : "whole";
-  const { run, file } = store(report, { form, seconds, code, databases, whole });
-  const about = [`${seconds} s on ${run.machine}`, databases, `commit ${code}`, `kept in ${relative("", file)}`];
+  const how: How = { form, seconds, code, databases, ...(stolen !== undefined && { stolen }) };
+  const { run, file } = store(report, { ...how, whole });
+  const about = [
+    ...[`${seconds} s on ${run.machine}`, databases, `commit ${code}`],
+    ...(stolen === undefined ? [] : [stolenWords(stolen)]),
+    `kept in ${relative("", file)}`,
+  ];
   console.log(`${printed(run).join("\n")}\n${about.join(", ")}\n`);
   return run;
 }

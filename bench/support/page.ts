@@ -1,3 +1,4 @@
+import { stolenWords } from "./place.ts";
 import {
   type Cell,
   cellText,
@@ -61,6 +62,7 @@ function section(report: Stored, machines: readonly string[]): string[] {
     ...(machines.length > 1 ? [`on ${report.machine}`] : []),
     ...(report.code ? [`commit ${report.code}`] : []),
     ...(report.databases ? [report.databases] : []),
+    ...(report.stolen === undefined ? [] : [stolenWords(report.stolen)]),
     `${report.seconds} s`,
   ];
   return [

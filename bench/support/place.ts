@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { cpus, platform, totalmem } from "node:os";
 
 export const machineLine = () =>
@@ -20,3 +21,29 @@ export function codeLine(): string {
     return "no commit";
   }
 }
+
+/** Of the processors' time that this machine wanted and what it did not get of it, in ticks; where Linux tells. */
+function ticks(): { wanted: number; stolen: number } | undefined {
+  try {
+    const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n");
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, stolen = 0] = line
+      .split(/ +/)
+      .slice(1)
+      .map(Number);
+    return { wanted: user + nice + system + irq + softirq + stolen, stolen };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Answers what share of the processors' time, in %, others on the same hardware have taken from this machine since. */
+export function watchStolen(): () => number | undefined {
+  const before = ticks();
+  return () => {
+    const after = ticks();
+    if (!before || !after || after.wanted === before.wanted) return undefined;
+    return Math.round((100 * (after.stolen - before.stolen)) / (after.wanted - before.wanted));
+  };
+}
+
+export const stolenWords = (percent: number) => `${percent} % of the processors' time was taken by other machines`;

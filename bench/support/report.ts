@@ -89,6 +89,8 @@ export interface Stored extends Omit<Report, "figures"> {
   readonly code?: string;
   /** Their versions. */
   readonly databases?: string;
+  /** Of the processors' time, in %: what others on the same hardware took meanwhile. */
+  readonly stolen?: number;
   readonly seconds: number;
 }
 

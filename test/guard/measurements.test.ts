@@ -100,11 +100,13 @@ describe("the page of measurements", () => {
   });
 
   it("tells the machines of the runs, where they are several, and the databases", () => {
-    const other = { ...example, name: "cache", machine: "two", databases: "Redis 7.0.15, MongoDB 8.0.4" };
+    const other = { ...example, name: "cache", machine: "two", databases: "Redis 7.0.15, MongoDB 8.0.4", stolen: 12 };
     expect(measurementsPage([example])).not.toContain("on one, ");
     const page = measurementsPage([example, other]);
     expect(page).toContain("2026-01-01 00:00, on one, 1 s: passed");
-    expect(page).toContain("2026-01-01 00:00, on two, Redis 7.0.15, MongoDB 8.0.4, 1 s: passed");
+    expect(page).toContain(
+      "2026-01-01 00:00, on two, Redis 7.0.15, MongoDB 8.0.4, 12 % of the processors' time was taken by other machines, 1 s: passed",
+    );
   });
 
   it("shows numbers of tables with their units", () => {
