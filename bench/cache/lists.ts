@@ -68,11 +68,12 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
   const bare = await startPeer("../cache/bare", { bodies });
   const results = new Map<string, Round[]>();
 
-  async function measure(side: Side, path: string, at: number): Promise<void> {
+  /** By path and name. */
+  async function measure(side: Side, path: string, at: number): Promise<Map<string, Round>> {
+    const own = new Map<string, Round>();
     const run = async (name: string, server: typeof bare, more: { check?: boolean; conditional?: boolean } = {}) => {
       const one = await rounds.run({ name: `${path}, ${name}`, server, paths: [path], ms, ...more });
-      const key = `${path} ${name}`;
-      if (at >= 0) results.set(key, [...(results.get(key) ?? []), one]);
+      own.set(`${path} ${name}`, one);
     };
     await side.forgive();
     const others = [
@@ -86,11 +87,14 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
       if (side.name !== "L1") await run(side.name, side);
       else for (const other of at % 2 === 0 ? others : others.reverse()) await other();
     });
+    return own;
   }
 
   try {
     const each = paths.flatMap((path) => sides.map((side) => ({ path, side })));
-    await inTurns(each, times, ({ path, side }, at) => measure(side, path, at), { warm: 1 });
+    const measured = await inTurns(each, times, ({ path, side }, at) => measure(side, path, at), { warm: 1 });
+    for (const [key, one] of [...measured.values()].flat().flatMap((of) => [...of]))
+      results.set(key, [...(results.get(key) ?? []), one]);
   } finally {
     await bare.close();
   }
@@ -116,7 +120,7 @@ export async function measureLists({ sides, rounds, visitors, db, found, written
     figure(`${path} from L1`, "L1", "Redis off", near);
     figure(`${path} with L1 off`, "Redis only (L1 off)", "Redis off", far);
     figure(`${path} from L1 beside bare Express`, "L1", "bare Express", bareTarget);
-    figure(`${path} 304 beside L1`, "304", "L1", 1);
+    figure(`${path} 304 beside L1`, "304", "L1", unchanged && 1);
     const waits = (name: string) => of(path, name).map(({ p50 }) => p50);
     const there = { name: `${path}, sooner there`, ...timesLess(waits("L1"), waits("Redis off")), unit: "×" };
     found.figures.push({ ...there, ...(sooner && { target: sooner }) });

@@ -80,7 +80,12 @@ async function startOurs({ mongoUrl, size }: Stage, redisUrl: string, env: Recor
 }
 
 async function holdBoth({ ours, bare }: Pair, rounds: number, talks: Talks): Promise<void> {
-  await inTurns([ours, bare], rounds, (side, turn) => hold(side, talks, turn >= 0), { warm: 1 });
+  const measured = await inTurns([ours, bare], rounds, (side) => hold(side, talks), { warm: 1 });
+  for (const [side, heard] of measured)
+    for (const { crowded, alone } of heard) {
+      side.crowded.push(crowded);
+      side.alone.push(alone);
+    }
 }
 
 const roomSizeOf = ({ connections, rooms }: Size) => connections / rooms;

@@ -70,7 +70,7 @@ export async function beIdle(sides: readonly Side[]): Promise<Side[]> {
 }
 
 /** As many words as can be heard, and then one at a time. */
-export async function hold(side: Side, { rooms, roomSize, ms }: Talks, kept: boolean): Promise<void> {
+export async function hold(side: Side, { rooms, roomSize, ms }: Talks): Promise<Record<"crowded" | "alone", Heard>> {
   const { name, crowd, pid, idleShare = 0 } = side;
   const speakers = crowd.clients.slice(0, rooms);
 
@@ -87,7 +87,5 @@ export async function hold(side: Side, { rooms, roomSize, ms }: Talks, kept: boo
   const crowded = await talk(speakers, ms, wordsAtOnce);
   const alone = await talk(speakers.slice(0, 1), aloneMs, 1);
   side.connected = crowd.clients.filter(({ joined }) => joined).length;
-  if (!kept) return;
-  side.crowded.push(crowded);
-  side.alone.push(alone);
+  return { crowded, alone };
 }
