@@ -11,6 +11,7 @@ import {
   type Stored,
   shown,
 } from "./report.ts";
+import { mostStolen } from "./rounds.ts";
 import { type Target, targets } from "./targets.ts";
 
 const row = (cells: readonly Cell[]) => `| ${cells.map((cell) => cellText(cell).replaceAll("|", "\\|")).join(" | ")} |`;
@@ -98,7 +99,7 @@ export function measurementsPage(reports: readonly Stored[]): string {
     "",
     "What was promised, what is reached, and the command that shows it. `npm run bench` and `npm run drill` make this page from",
     "the results in [measurements/](measurements/); no number is written by hand. A ratio is taken in one run, in turns, with what",
-    "it is compared with; a round during which other machines took more than a twelfth of the processors' time is measured again,",
+    `it is compared with; a round during which other machines took more than ${mostStolen} % of the processors' time is measured again,`,
     "as often as a third of the rounds at most. No mark: another run on that machine, of this code or of other code, came",
     "within a quarter of it (a percentage within a quarter of what it leaves); *unsteady*: another run of this code did not;",
     "*one run*: not repeated with this code, and beside it what a run with other code or databases gave, where that is known",

@@ -1,7 +1,7 @@
 import { watchStolen } from "./place.ts";
 
 /** In %: with more of the processors' time taken by other machines, a round tells of these. */
-const mostStolen = 8;
+export const mostStolen = 8;
 
 /**
  * A B, B A, A B, … so that neither always comes first: what `work` measured of each side, round by round.

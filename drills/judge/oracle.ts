@@ -64,7 +64,8 @@ function entriesOf(listing: Listing, body: string): [string, Told][] {
           String(one.id),
           {
             text: JSON.stringify([one.name, one.type, one.description, one.createdBy, one.position]),
-            ...{ status: "", seen: 0 },
+            status: "",
+            seen: 0,
           },
         ],
   );

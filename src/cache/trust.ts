@@ -12,8 +12,8 @@ export interface Trust {
   /** Why nothing may be believed now; undefined when it may. */
   doubt(): string | undefined;
   /**
-   * The same for who asked at `since`, after a look at the epoch where that alone is missing. All who ask share the look: what MongoDB would be asked
-   * for instead is what would make the next one late.
+   * The same for who asked at `since`, after a look at the epoch where that alone is missing. All who ask share the look:
+   * what MongoDB would be asked for instead is what would make the next one late.
    */
   settled(since: number): Promise<string | undefined>;
   /** Why nothing is believed for longer than a look may be late. */

@@ -221,7 +221,6 @@ it("the page that is one for all is given to nobody who has a private message on
 
 it("what was whispered while a page was read is known before what was said after it", async () => {
   const { caches, services, mongo } = one;
-  const common = { historyLimit: limit, whispers: caches.whispers };
   let said = 0;
   async function late<T>(room: string, read: (room: string) => T | Promise<T>): Promise<T> {
     said += 1;
@@ -231,10 +230,13 @@ it("what was whispered while a page was read is known before what was said after
   }
   const read = (room: string) => late(room, (key) => caches.messages.read(key));
   const cache: typeof caches.messages = Object.create(caches.messages, { read: { value: read } });
-  const model = messageModel(mongo.connection);
   const messages = createMessages({
-    ...common,
-    ...{ messages: model, clock: systemClock, emoji: services.emoji, cache },
+    messages: messageModel(mongo.connection),
+    historyLimit: limit,
+    clock: systemClock,
+    emoji: services.emoji,
+    cache,
+    whispers: caches.whispers,
   });
   const memory = sharedMemory();
   const derive: typeof memory.derive = (...args) => {
