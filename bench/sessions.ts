@@ -160,7 +160,7 @@ const targets: Record<string, number> = {
 };
 
 export async function run({ short }: RunOptions): Promise<Report> {
-  const [rounds, ms] = short ? [3, 700] : [15, 500];
+  const [rounds, ms] = short ? [21, 100] : [75, 100];
   const { duels, shares, concern } = await withMongo((url) => measureStores(url, { rounds, ms }));
   const table = duelTable("call", ["stock store", "ours"], duels);
   return {

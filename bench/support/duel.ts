@@ -35,7 +35,10 @@ async function round(call: Call, ms: number): Promise<Round> {
   return { perSecond: (done / (performance.now() - begun)) * 1_000, cpu: (user + system) / done };
 }
 
-/** Two that do the same, in this process and in turns. */
+/**
+ * Two that do the same, in this process and in turns. Many short rounds tell more than a few long ones: what disturbs this
+ * machine lasts longer than a tenth of a second, so that it slows both sides of most pairs.
+ */
 export async function duel(ours: Call, other: Call, much: { rounds: number; ms: number }): Promise<Duel> {
   // The warm-up goes backwards: the other one runs first in a process that is cold, where the door would take late replies for an outage.
   const work = (call: Call, turn: number) => round(call, turn < 0 ? warmMs : much.ms);
