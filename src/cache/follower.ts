@@ -43,6 +43,8 @@ interface Expected {
   readonly looks: number;
   /** What it was changed to meanwhile: looked for afterwards, or what changes all the time would never be looked at. */
   readonly next?: Expected;
+  /** What Redis had at the last look, where that was more than anything told of. */
+  readonly ahead?: number;
 }
 
 export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Slice>): Follower | undefined {
@@ -130,12 +132,17 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       }
       return;
     }
-    const wrong = (id: string, { version, exact }: Expected) => {
+    const wrong = open.map(([id, { version, exact, ahead }]) => {
       const found = there.get(id) ?? -1;
-      // What it was changed to meanwhile is looked for next, and may be there already, or something between.
-      return exact && !all.has(id) ? found !== version : found < version;
-    };
-    if (open.some(([id, one]) => wrong(id, one))) await writes.drop(key, "a write has not reached Redis", false);
+      const next = all.get(id);
+      if (!exact || found < version) return found < version;
+      if (!next) return found !== version;
+      // What it was changed to meanwhile may be there already, or something between; by the next look it is told of.
+      if (found <= (next.next ?? next).version) return false;
+      all.set(id, { ...next, ahead: found });
+      return found === ahead;
+    });
+    if (wrong.includes(true)) await writes.drop(key, "a write has not reached Redis", false);
   }
 
   async function work(): Promise<void> {

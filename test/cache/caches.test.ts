@@ -454,6 +454,22 @@ describe("emoji", () => {
     await until(async () => (await uses(one)) && (await redis.ask("HGET", "cache:emoji:classics", "🎉")) === "4");
     expect(await redis.ask("TYPE", "cache:emoji:classics")).toBe("hash");
   });
+
+  it("are counted anew when somebody lowers a count past every server, although it is used all the while", async () => {
+    const counts = one.mongo.db.collection<{ _id: string }>("emoji_counts");
+    const [emoji, many] = ["🍀", 1_000_000];
+    const shown = async () => (await two.services.emoji.classics(10)).find((use) => use.emoji === emoji)?.count ?? 0;
+    const use = () => counts.updateOne({ _id: emoji }, { $inc: { count: 1 } }, { upsert: true });
+    const uses = setInterval(() => void use().catch(() => undefined), 30);
+    try {
+      await counts.updateOne({ _id: emoji }, { $set: { count: many } }, { upsert: true });
+      await until(async () => (await shown()) >= many);
+      await counts.updateOne({ _id: emoji }, { $set: { count: 1 } });
+      await until(async () => (await shown()) < many, { describe: "the lowered count" });
+    } finally {
+      clearInterval(uses);
+    }
+  });
 });
 
 describe("the auditor", () => {
