@@ -84,6 +84,10 @@ describe("a channel's newest messages", () => {
       expect(reads.map(({ from }) => from)).toEqual(Array(20).fill("redis"));
       // One that was under way already is too early for the others.
       expect(looks).toBeLessThanOrEqual(2);
+      looks = 0;
+      // The page and the marks of private messages: one question, one wait.
+      expect(await texts(four, room)).toEqual(["first"]);
+      expect(looks).toBe(1);
       expect(four.caches.messages.believed).toBe(false);
       expect(await four.caches.messages.sure(performance.now())).toBe(true);
       expect(await four.caches.messages.stamp(room)).toBeDefined();

@@ -78,8 +78,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
   }
 
   /** Undefined when it is not known, so that MongoDB must be asked. */
-  async function pastOf(room: string, reader: string): Promise<Past | undefined> {
-    const asked = performance.now();
+  async function pastOf(room: string, reader: string, asked: number): Promise<Past | undefined> {
     if (!whispers || !(await whispers.sure(asked))) return undefined;
     return pastIn((await whispers.read(room, whispersFor(reader), asked)).entries, reader);
   }
@@ -87,17 +86,18 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
   /** The newest `limit` that `reader` may see; undefined without the cache. */
   async function newest(room: string, reader: string, limit: number): Promise<Newest | undefined> {
     if (!cache?.on) return undefined;
-    const { entries, from } = await cache.read(room);
+    const asked = performance.now();
+    const { entries, from } = await cache.read(room, undefined, asked);
     // After them: marks that are older would not tell of what was said to the reader before the last of them.
-    const past = await pastOf(room, reader);
+    const past = await pastOf(room, reader, asked);
     const shownFrom = entries[limit - 1]?.timestamp.getTime() ?? Number.NEGATIVE_INFINITY;
     const latest = past ? past.latest : Number.POSITIVE_INFINITY;
-    const asked = latest !== undefined && latest >= shownFrom;
-    const own = asked ? await ownPrivate(room, reader, limit + 1) : [];
+    const mayBeOwn = latest !== undefined && latest >= shownFrom;
+    const own = mayBeOwn ? await ownPrivate(room, reader, limit + 1) : [];
     const all = own.length === 0 ? entries : [...entries, ...own].sort((a, b) => byTime(b, a));
     const last = entries.at(-1);
     const deeper = past?.older !== undefined && last !== undefined && isBefore(past.older, last);
-    const whole = entries.length < historyLimit && (asked || latest === undefined);
+    const whole = entries.length < historyLimit && (mayBeOwn || latest === undefined);
     const more = all.length > limit || deeper ? true : whole ? false : undefined;
     return { all: all.slice(0, limit), more, from };
   }
