@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Report } from "../bench/support/report.ts";
 import { deploy, makeSecrets } from "../test/support/deployment.ts";
 import { type BuildStage, copied, dockerfile, execForm } from "../test/support/dockerfile.ts";
+import { createEnds } from "../test/support/ends.ts";
 import { root } from "../test/support/files.ts";
 import { freePort } from "../test/support/redis-process.ts";
 import { until } from "../test/support/until.ts";
@@ -87,7 +88,8 @@ async function sharesOf(url: string, headers: Record<string, string>) {
 /** The Dockerfile's steps as plain commands, and what they make started as the image would be: `npm run drill -- image`. */
 export async function run(): Promise<Report> {
   const work = await mkdtemp(join(tmpdir(), "sluice-image-"));
-  const closing: (() => Promise<unknown>)[] = [() => rm(work, { recursive: true, force: true })];
+  const ends = createEnds();
+  ends.later(() => rm(work, { recursive: true, force: true }));
   try {
     const folder = await build(work);
     const app = at(folder, ".");
@@ -97,10 +99,10 @@ export async function run(): Promise<Report> {
     const stage = dockerfile().at(-1) as BuildStage;
     const who = userOf(stage);
     const secrets = await makeSecrets();
-    closing.push(() => secrets.remove());
+    ends.later(() => secrets.remove());
     await chmod(secrets.folder, 0o755);
     const redis = await deploy({ kind: "redis", secrets });
-    closing.push(() => redis.close());
+    ends.add(redis);
     return await withMongo(async (mongo) => {
       const { PATH = "" } = process.env;
       const pairs = stage.instructions.filter(({ name }) => name === "ENV").map(({ rest }) => rest.split("=", 2));
@@ -161,6 +163,6 @@ export async function run(): Promise<Report> {
       }
     });
   } finally {
-    for (const step of closing.reverse()) await step();
+    await ends.close();
   }
 }

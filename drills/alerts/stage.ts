@@ -1,6 +1,7 @@
 import mongoose from "mongoose";
 import { preambles } from "../../test/guard/runbook.ts";
 import { type Chat, startChat } from "../../test/support/chat.ts";
+import { createEnds } from "../../test/support/ends.ts";
 import { createBrowser } from "../../test/support/http.ts";
 import { containerOfServer, createShell, type RunLines, type Services } from "../../test/support/pages.ts";
 import { startProxy, type TcpProxy } from "../../test/support/proxy.ts";
@@ -90,18 +91,16 @@ function shellOf({ mongoUrl, redis, shell, containers, secrets }: StageOptions, 
 
 export async function setStage(options: StageOptions): Promise<Stage> {
   const { mongoUrl, redis, servers: wanted, services = {}, prepare } = options;
-  const closing: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const step of closing.splice(0).reverse()) await step();
-  };
+  const ends = createEnds();
+  const { close } = ends;
   try {
     const client = await new mongoose.mongo.MongoClient(mongoUrl).connect();
-    closing.push(() => client.close());
+    ends.add(client);
     const db = client.db();
-    closing.push(() => db.dropDatabase());
+    ends.later(() => db.dropDatabase());
     const { hostname, port: mongoPort, pathname } = new URL(mongoUrl);
     const toMongo = await startProxy(Number(mongoPort));
-    closing.push(() => toMongo.close());
+    ends.add(toMongo);
     const shared = {
       ...common,
       ...redis,
@@ -110,7 +109,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     const servers: Chat[] = [];
     const start = (name: string, more: Record<string, string>) =>
       startChat({ env: { ...shared, SERVER_ID: name, ...wanted[name], ...more } });
-    closing.push(() => Promise.all(servers.map((chat) => chat.stop())));
+    ends.later(() => Promise.all(servers.map((chat) => chat.stop())));
     const names = Object.keys(wanted);
     for (const [at, name] of names.entries()) {
       servers.push(await start(name, { MIGRATE_ON_START: String(at === 0) }));
@@ -122,7 +121,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
           servers[at] = await start(names[at] ?? "", { PORT: new URL(url).port });
     }
     const prometheus = await startPrometheus(servers.map(({ url }) => url));
-    closing.push(prometheus.close);
+    ends.add(prometheus);
     async function scale(count: number): Promise<void> {
       const more = Array.from({ length: count - servers.length }, (_, at) => start(`more-${at}`, {}));
       servers.push(...(await Promise.all(more)));
@@ -137,7 +136,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       ...services,
     };
     const shell = await createShell(shellOf(options, first.url, atHand));
-    closing.push(shell.close);
+    ends.add(shell);
     for (const server of servers)
       await until(async () => (await healthAt(server)).startsWith('{"status":"pass"'), { timeoutMs: 30_000 });
     // The same secrets make the pass of one good at the other.

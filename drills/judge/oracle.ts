@@ -24,51 +24,33 @@ export interface Oracle {
   close(): void;
 }
 
-const iso = (date: Date) => date.toISOString();
+type Plain = Record<string, unknown>;
+
+/** By its id, of one of a list as JSON, be it MongoDB's or an answer's. */
+const toldOf: Record<Listing, (one: Plain) => [string, Told]> = {
+  users: ({ _id, nickname, role, createdAt, status, lastActive }) => [
+    String(_id),
+    {
+      text: JSON.stringify([nickname, role, createdAt]),
+      status: String(status),
+      seen: Date.parse(String(lastActive)),
+    },
+  ],
+  channels: ({ id, name, type, description, createdBy, position }) => [
+    String(id),
+    { text: JSON.stringify([name, type, description, createdBy, position]), status: "", seen: 0 },
+  ],
+};
+
+const entriesOf = (listing: Listing, body: string) => (JSON.parse(body) as Plain[]).map(toldOf[listing]);
 
 async function snapshot(db: Db): Promise<Snapshot> {
-  const [users, channels] = await Promise.all([
-    db.collection("users").find().toArray(),
-    db.collection("channels").find().toArray(),
-  ]);
-  return {
-    at: Date.now(),
-    users: new Map(
-      users.map(({ _id, nickname, role, status, createdAt, lastActive }) => [
-        String(_id),
-        { text: JSON.stringify([nickname, role, iso(createdAt)]), status, seen: +lastActive },
-      ]),
-    ),
-    channels: new Map(
-      channels.map(({ id, name, type, description, createdBy, position }) => [
-        id,
-        { text: JSON.stringify([name, type, description, createdBy, position]), status: "", seen: 0 },
-      ]),
-    ),
+  const read = async (listing: Listing) => {
+    const all = await db.collection(listing).find().toArray();
+    return new Map(entriesOf(listing, JSON.stringify(all)));
   };
-}
-
-function entriesOf(listing: Listing, body: string): [string, Told][] {
-  const all = JSON.parse(body) as Record<string, unknown>[];
-  return all.map((one) =>
-    listing === "users"
-      ? [
-          String(one._id),
-          {
-            text: JSON.stringify([one.nickname, one.role, one.createdAt]),
-            status: String(one.status),
-            seen: Date.parse(String(one.lastActive)),
-          },
-        ]
-      : [
-          String(one.id),
-          {
-            text: JSON.stringify([one.name, one.type, one.description, one.createdBy, one.position]),
-            status: "",
-            seen: 0,
-          },
-        ],
-  );
+  const [users, channels] = await Promise.all([read("users"), read("channels")]);
+  return { at: Date.now(), users, channels };
 }
 
 /** Whether that was so at some moment, as far as those who look now and then can tell. */

@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import mongoose from "mongoose";
 import { startChat } from "../../test/support/chat.ts";
 import { deploy, deployedEnv, makeSecrets } from "../../test/support/deployment.ts";
+import { createEnds } from "../../test/support/ends.ts";
 import { shellBeside } from "../../test/support/pages.ts";
 import { until } from "../../test/support/until.ts";
 import { stateAt } from "../support/watch.ts";
@@ -150,39 +151,39 @@ export interface RestoreOptions {
 
 /** Loses Redis and MongoDB, and restores them as docs/backup.md says, under a chat in use. */
 export async function performRestore({ mongo, seconds, say }: RestoreOptions): Promise<RestoreReport> {
-  const closing: (() => unknown)[] = [];
+  const ends = createEnds();
   const rows: Row[] = [];
   const shares: { phase: string; share: number }[] = [];
   const failures: string[] = [];
   try {
     const folder = await mkdtemp(join(tmpdir(), "sluice-backup-"));
-    closing.push(() => rm(folder, { recursive: true, force: true }));
+    ends.later(() => rm(folder, { recursive: true, force: true }));
     const secrets = await makeSecrets();
-    closing.push(() => secrets.remove());
+    ends.later(() => secrets.remove());
     const member = await startMember(await programOf(mongo));
-    closing.push(() => member.close());
+    ends.add(member);
     const client = new mongoose.mongo.MongoClient(member.url, { serverSelectionTimeoutMS: 2_000 });
-    closing.push(() => client.close());
+    ends.add(client);
     const redis = await deploy({ kind: "redis", secrets });
-    closing.push(() => redis.close());
+    ends.add(redis);
     const shell = await shellBeside(redis, secrets);
-    closing.push(shell.close);
+    ends.add(shell);
     const env = {
       MONGODB_URL: member.url,
       REDIS_URL: `redis://127.0.0.1:${redis.port}`,
       ...deployedEnv(secrets),
     };
     const chat = await startChat({ env });
-    closing.push(() => chat.stop());
+    ends.later(() => chat.stop());
     await until(() => isUp({ chat }), { ...patience, describe: "Redis to be up" });
     // Nobody logs in or out but in the drill's own acts: a write that fails would make the servers careful by itself.
     const traffic = await startTraffic({ urls: [chat.url], people: 12, rate: 30 });
-    closing.push(async () => {
+    ends.later(async () => {
       await traffic.stop();
       traffic.close();
     });
     const ear = await openEar(chat.url, traffic.talkers[0] as Papers);
-    closing.push(() => ear.close());
+    ends.add(ear);
     await ear.join("general");
     const stage = {
       redis,
@@ -213,6 +214,6 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     }
     return { ok: failures.length === 0, rows, shares, failures };
   } finally {
-    for (const step of closing.reverse()) await step();
+    await ends.close();
   }
 }

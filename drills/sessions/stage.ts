@@ -6,6 +6,7 @@ import { plainLog } from "../../src/cli/desk.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { type Chat, startChat } from "../../test/support/chat.ts";
+import { createEnds } from "../../test/support/ends.ts";
 import { root } from "../../test/support/files.ts";
 import { type RedisServer, startRedisServer } from "../../test/support/redis-server.ts";
 import { until } from "../../test/support/until.ts";
@@ -52,10 +53,11 @@ export async function setStage(mongo: string, env: Record<string, string>): Prom
   const secrets = { jwt: randomBytes(24).toString("hex"), session: randomBytes(24).toString("hex") };
   const redis = await startRedisServer();
   const urls = { mongo, redis: redis.url };
-  const closing: (() => Promise<unknown>)[] = [() => redis.close()];
+  const ends = createEnds();
+  ends.add(redis);
   const close = async () => {
     redis.thaw();
-    for (const step of closing.reverse()) await step();
+    await ends.close();
   };
   const databases = { MONGODB_URL: mongo, REDIS_URL: redis.url, SESSION_SECRET: secrets.session };
 
@@ -84,7 +86,7 @@ export async function setStage(mongo: string, env: Record<string, string>): Prom
     const names = ["one", "two", "three"];
     const closed = new Set<string>();
     const servers: Chat[] = [];
-    closing.push(() => Promise.all(servers.map((chat) => chat.stop())));
+    ends.later(() => Promise.all(servers.map((chat) => chat.stop())));
     // The first one brings the database up to date.
     servers.push(await start("one", {}));
     servers.push(...(await Promise.all(names.slice(1).map((name) => start(name)))));
@@ -102,7 +104,7 @@ export async function setStage(mongo: string, env: Record<string, string>): Prom
       SESSION_SECRET: secrets.session,
       SESSION_COOKIE: cookieName,
     });
-    closing.push(() => end(old.process));
+    ends.later(() => end(old.process));
     return { servers, closed, restart, old, redis, secrets, urls, sluice, close };
   } catch (error) {
     await close();

@@ -10,6 +10,7 @@ import {
   deployedEnv,
   makeSecrets,
 } from "../../test/support/deployment.ts";
+import { createEnds } from "../../test/support/ends.ts";
 import { root } from "../../test/support/files.ts";
 import { until } from "../../test/support/until.ts";
 
@@ -143,13 +144,12 @@ export async function setStage(
   more: Record<string, string> = {},
 ): Promise<Stage> {
   const secrets = await makeSecrets();
-  const closing: (() => Promise<unknown>)[] = [() => secrets.remove()];
-  const close = async () => {
-    for (const step of closing.splice(0).reverse()) await step();
-  };
+  const ends = createEnds();
+  ends.later(() => secrets.remove());
+  const { close } = ends;
   try {
     const { all, env: where, ...topology } = await begin(secrets);
-    closing.push(() => Promise.all(all.map((one) => one.close())));
+    ends.later(() => Promise.all(all.map((one) => one.close())));
     await topology.settled();
     const env = {
       MONGODB_URL: mongo,
@@ -160,7 +160,7 @@ export async function setStage(
     const servers: Chat[] = [];
     for (const id of ["one", "two"]) {
       const chat = await startChat({ env: { ...env, SERVER_ID: id, MIGRATE_ON_START: String(id === "one") } });
-      closing.push(() => chat.stop());
+      ends.later(() => chat.stop());
       servers.push(chat);
     }
     return { ...topology, servers, env, close };

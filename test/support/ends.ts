@@ -6,6 +6,10 @@ export function createEnds() {
       ends.push(() => one.close());
       return one;
     },
+    /** What has no `close` of its own. */
+    later(end: () => unknown): void {
+      ends.push(end);
+    },
     async close() {
       for (let end = ends.pop(); end; end = ends.pop()) await end();
     },
