@@ -2,7 +2,7 @@ import type { ChangeStreamDocument, Document } from "mongodb";
 import type { Model, Types } from "mongoose";
 import type { Declaration, Followed } from "../../cache/declaration.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
-import type { ByIds, Cache } from "../../cache/types.ts";
+import type { ByIds, Cache, RequestResult } from "../../cache/types.ts";
 import { messageChanges, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import { commonOf, newestFirst } from "./messages.ts";
@@ -35,6 +35,13 @@ const mostWhispers = 1_000;
 const idOf = (nickname: string) => `=${nickname}`;
 const timeOf = ({ _id, timestamp }: Pick<MessageRecord, "_id" | "timestamp">) =>
   (timestamp ?? _id.getTimestamp()).getTime();
+
+/**
+ * From when on what is believed of them must have been looked at: a page from a cache is as new as its question, and one that
+ * took its time in MongoDB may show what was said long after that.
+ */
+export const marksAsked = (from: RequestResult, asked: number): number =>
+  from === "l1" || from === "redis" ? asked : performance.now();
 
 export const whispersFor = (reader: string): ByIds => ({ ids: [idOf(reader), sinceId, olderId] });
 

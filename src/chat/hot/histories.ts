@@ -2,7 +2,7 @@ import type { Derived } from "../../cache/derived.ts";
 import type { CacheMemory } from "../../cache/memory.ts";
 import { type Answer, bytesOf, makeAnswer } from "../../cache/wire.ts";
 import type { ChatCaches } from "../caches/index.ts";
-import { pastIn, whispersFor } from "../caches/whispers.ts";
+import { marksAsked, pastIn, whispersFor } from "../caches/whispers.ts";
 import { cursorOf, isBefore } from "../services/messages.ts";
 import type { Message } from "../services/types.ts";
 
@@ -52,7 +52,7 @@ export function createHistories({ caches: { messages, whispers }, memory, histor
       const { value, from } = await pages.read(room);
       const { answer, oldest } = value;
       // After the page: marks that are older would not tell of what was said to the reader before the last on it.
-      const marks = await whispers.read(room, whispersFor(reader), asked);
+      const marks = await whispers.read(room, whispersFor(reader), marksAsked(from, asked));
       const { latest, older } = pastIn(marks.entries, reader);
       const noneOfTheirs = latest === undefined || (oldest !== undefined && latest < oldest.timestamp.getTime());
       const beginningKnown = oldest === undefined || (older !== undefined && isBefore(older, oldest));

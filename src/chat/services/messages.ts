@@ -3,7 +3,7 @@ import type { ReadFrom } from "../../cache/types.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { byTime, type MessageCache, newestFirst } from "../caches/messages.ts";
 import { byText } from "../caches/order.ts";
-import { type Past, pastIn, type WhisperCache, whispersFor, whispersOf } from "../caches/whispers.ts";
+import { marksAsked, type Past, pastIn, type WhisperCache, whispersFor, whispersOf } from "../caches/whispers.ts";
 import { ofMessage } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { Emoji } from "./emoji.ts";
@@ -89,7 +89,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
     const asked = performance.now();
     const { entries, from } = await cache.read(room, undefined, asked);
     // After them: marks that are older would not tell of what was said to the reader before the last of them.
-    const past = await pastOf(room, reader, asked);
+    const past = await pastOf(room, reader, marksAsked(from, asked));
     const shownFrom = entries[limit - 1]?.timestamp.getTime() ?? Number.NEGATIVE_INFINITY;
     const latest = past ? past.latest : Number.POSITIVE_INFINITY;
     const mayBeOwn = latest !== undefined && latest >= shownFrom;
