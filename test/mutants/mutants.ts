@@ -205,15 +205,15 @@ export const mutants: Mutant[] = [
   {
     name: "calls wait for a Redis that is away",
     file: "src/redis/door.ts",
-    find: "      return Promise.resolve(caller.refuse(name, status",
-    replace: `      return new Promise((done) => {
-        const timer = setInterval(() => {
-          if (closed) clearInterval(timer);
-          if (status.state !== "up") return;
-          clearInterval(timer);
-          done(send(name, command, options, script));
-        }, 5);
-      }) || Promise.resolve(caller.refuse(name, status`,
+    find: "      onAnswer(caller.refuse(name, status",
+    replace: `      const timer = setInterval(() => {
+        if (closed) clearInterval(timer);
+        if (status.state !== "up") return;
+        clearInterval(timer);
+        send(name, command, options, script, onAnswer);
+      }, 5);
+      if (timer) return;
+      onAnswer(caller.refuse(name, status`,
     suite: door,
   },
 ];
