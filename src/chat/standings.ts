@@ -1,3 +1,4 @@
+import { inChunks } from "../kernel/chunks.ts";
 import { createRemembered } from "../kernel/remembered.ts";
 import type { Watcher } from "../mongo/watch.ts";
 import type { Feeds } from "./services/feeds.ts";
@@ -32,6 +33,7 @@ interface Options {
 /** What others did to a user counts this soon, even where no word of it arrives. */
 const unheardMs = 1_000;
 const most = 20_000;
+const mostAtOnce = 1_000;
 /** Of the time that a standing is remembered for: those that get old meanwhile are asked for together. */
 const gathered = 1 / 20;
 
@@ -45,9 +47,11 @@ export function createStandings({ users, feeds, longestMs, prompt = () => false 
     const ids = [...aging];
     aging.clear();
     gathering = undefined;
-    const since = remembered.mark();
-    const found = await standingsOf(ids).catch(() => []);
-    for (const { standing } of found) remembered.keep(standing.id, standing, since);
+    for (const some of inChunks(ids, mostAtOnce)) {
+      const since = remembered.mark();
+      const found = await standingsOf(some).catch(() => []);
+      for (const { standing } of found) remembered.keep(standing.id, standing, since);
+    }
   }
 
   const remembered = createRemembered<Standing>({

@@ -1,5 +1,6 @@
 import type { Feeds } from "../chat/services/feeds.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
+import { inChunks } from "../kernel/chunks.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createCatchUp } from "./catch-up.ts";
@@ -29,10 +30,8 @@ const patienceMs = 1_000;
 const mostAtOnce = 1_000;
 
 async function inParts<T>(all: Iterable<string>, ask: (part: string[]) => Promise<T[]>): Promise<T[]> {
-  const names = [...new Set(all)];
   const answers: T[] = [];
-  for (let from = 0; from < names.length; from += mostAtOnce)
-    answers.push(...(await ask(names.slice(from, from + mostAtOnce))));
+  for (const part of inChunks([...new Set(all)], mostAtOnce)) answers.push(...(await ask(part)));
   return answers;
 }
 

@@ -1,3 +1,4 @@
+import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
 import { bumpLua, completeIn, readState, STATE, versionOf } from "../state.ts";
 import type { ByIds } from "../types.ts";
@@ -6,7 +7,6 @@ import {
   type Found,
   filledAs,
   filling,
-  inChunks,
   lost,
   mapped,
   missing,

@@ -1,3 +1,4 @@
+import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
 import { bumpLua, completeIn, readState, stateOf, versionOf } from "../state.ts";
 import {
@@ -5,7 +6,6 @@ import {
   type Found,
   filledAs,
   filling,
-  inChunks,
   lost,
   mapped,
   missing,

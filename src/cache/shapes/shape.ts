@@ -66,10 +66,6 @@ export interface Lease {
 /** No command to Redis carries more elements; of pairs and triples accordingly fewer. */
 export const mostAtOnce = 1_000;
 
-export function inChunks<T>(all: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size));
-}
-
 export const missing: Found = { state: "missing" };
 export const filling: Found = { state: "filling" };
 

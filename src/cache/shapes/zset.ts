@@ -1,3 +1,4 @@
+import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
 import { bumpLua, completeIn, readState, STATE, versionOf } from "../state.ts";
 import type { ByIds, ByScore } from "../types.ts";
@@ -5,7 +6,6 @@ import { type FinishReply, fieldsAtOnce, type HashOptions, readAll, stepLua, tex
 import {
   type Element,
   filledAs,
-  inChunks,
   lost,
   mapped,
   mostAtOnce,
