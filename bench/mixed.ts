@@ -7,9 +7,8 @@ import { heldBy, tellsWhatItHolds } from "./stage/held.ts";
 import { leastDone } from "./stage/schedule.ts";
 import { seed, type Visitor } from "./stage/seed.ts";
 import type { RunOptions } from "./support/conduct.ts";
-import { watchStolen } from "./support/place.ts";
 import { type Cell, count, type Figure, megabytes, ms, percent, perSecond, type Report } from "./support/report.ts";
-import { rounds as inTurns, mostStolen } from "./support/rounds.ts";
+import { rounds as inTurns, mostStolen, watchDisturbance } from "./support/rounds.ts";
 import { median, ratioOf } from "./support/sums.ts";
 
 interface Size {
@@ -50,9 +49,9 @@ interface Round extends Lived {
 
 async function round(side: Side, ms: number, rate: number): Promise<Round> {
   const before = await side.reads();
-  const stolen = watchStolen();
+  const wasDisturbed = watchDisturbance();
   const lived = await side.live(ms, rate);
-  const disturbed = (stolen() ?? 0) > mostStolen;
+  const disturbed = wasDisturbed();
   const after = await side.reads();
   const reads = new Map([...after].map(([of, count]) => [of, count - (before.get(of) ?? 0)]));
   return { ...lived, reads, disturbed, kept: lived.actions / ((rate * ms) / 1_000) };
@@ -85,10 +84,14 @@ async function measure(mongoUrl: string, size: Size): Promise<Report> {
   }
 }
 
-/** The parts that other machines did not disturb; all of them, where these are too few. */
-function calmOf(lived: readonly Round[]): readonly Round[] {
+/** The parts that other machines did not disturb, and what is said of the others; all of them, where too few are left. */
+function calmOf(lived: readonly Round[]): { calm: readonly Round[]; words: string } {
   const calm = lived.filter(({ disturbed }) => !disturbed);
-  return calm.length >= lived.length / 3 ? calm : lived;
+  const enough = calm.length >= lived.length / 3;
+  const [all, others] = [lived.length, lived.length - calm.length];
+  const left = others === 0 ? "" : enough ? ", which are left out" : ", which are too many to be left out";
+  const words = `a hit's p99 and an answer's mean are those of its parts of ${partMs / 1_000} s, and in ${others} of these ${all} other machines took more than ${mostStolen} % of the processors' time${left}`;
+  return { calm: enough ? calm : lived, words };
 }
 
 function middleOf(lived: readonly Round[], figure: "hitP99" | "mean") {
@@ -138,7 +141,7 @@ interface Outcome {
 }
 
 function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connections }: Outcome): Report {
-  const calm = calmOf(lived);
+  const { calm, words: ofParts } = calmOf(lived);
   const per = (side: Side) => of(side).map((one) => one.actions / one.cpu);
   // What lapses once a minute would be in one of the short rounds or in none: what is shipped counts as long as it runs.
   const all = (side: Side) => (side === on ? [...of(side), ...lived] : of(side));
@@ -184,7 +187,7 @@ function reportOf({ size, sides, of, off, l2, on, lived, memory, hits, connectio
       .map(([name, share]) => `${share} ${name}`)
       .join(
         ", ",
-      )}; ${size.rounds} rounds in turns, then ${Math.round(size.steadyMs / 1_000)} s of it on the server as shipped but for sessions at 100 %, alone; times are those of ${calm.length} of its ${lived.length} parts of ${partMs / 1_000} s: during the others, if any, other machines took more than ${mostStolen} % of the processors' time`,
+      )}; ${size.rounds} rounds in turns, then ${Math.round(size.steadyMs / 1_000)} s of it on the server as shipped but for sessions at 100 %, alone; ${ofParts}`,
     tables: [
       {
         title: "the same load on three configurations",

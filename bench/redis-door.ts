@@ -15,7 +15,7 @@ import { quantile } from "./support/sums.ts";
 
 type Command = () => Promise<unknown>;
 
-const SAMPLES = 20_000;
+const samples = 20_000;
 
 /** How long each of the commands took that one caller after the other made, in ms. */
 async function latencies(times: number, command: Command): Promise<number[]> {
@@ -79,7 +79,7 @@ async function redisDoor(much: { rounds: number; ms: number }): Promise<Measured
     };
     const duels: Record<string, Duel> = {};
     for (const [name, { ours, other }] of Object.entries(commands)) duels[name] = await duel(ours, other, much);
-    const worst = async (command: Command) => quantile(await latencies(SAMPLES, command), 0.99);
+    const worst = async (command: Command) => quantile(await latencies(samples, command), 0.99);
     const p99 = { GET: await worst(commands.GET.ours), SET: await worst(commands.SET.ours) };
     // Last, because the storage of requests makes every promise of the process dearer, those of the bare client, too.
     const { ours, other } = commands.GET;

@@ -101,8 +101,7 @@ export async function run(): Promise<Report> {
     const secrets = await makeSecrets();
     ends.later(() => secrets.remove());
     await chmod(secrets.folder, 0o755);
-    const redis = await deploy({ kind: "redis", secrets });
-    ends.add(redis);
+    const redis = ends.add(await deploy({ kind: "redis", secrets }));
     return await withMongo(async (mongo) => {
       const { PATH = "" } = process.env;
       const pairs = stage.instructions.filter(({ name }) => name === "ENV").map(({ rest }) => rest.split("=", 2));

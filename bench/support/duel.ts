@@ -19,13 +19,15 @@ interface Round {
 
 export const callers = 50;
 const warmMs = 500;
+/** Each round begins elsewhere, or a short one of slow calls would only ever see the first things. */
+const apart = 7_919;
 
 /** Callers that each make the next call when the last one is answered. */
-async function round(call: Call, ms: number): Promise<Round> {
+async function round(call: Call, from: number, ms: number): Promise<Round> {
   let done = 0;
   const [before, begun] = [process.cpuUsage(), performance.now()];
   const caller = async (first: number) => {
-    for (let n = first; performance.now() < begun + ms; n += callers) {
+    for (let n = from + first; performance.now() < begun + ms; n += callers) {
       await call(n);
       done += 1;
     }
@@ -41,7 +43,7 @@ async function round(call: Call, ms: number): Promise<Round> {
  */
 export async function duel(ours: Call, other: Call, much: { rounds: number; ms: number }): Promise<Duel> {
   // The warm-up goes backwards: the other one runs first in a process that is cold, where the door would take late replies for an outage.
-  const work = (call: Call, turn: number) => round(call, turn < 0 ? warmMs : much.ms);
+  const work = (call: Call, turn: number) => round(call, Math.max(0, turn) * apart, turn < 0 ? warmMs : much.ms);
   const measured = await rounds([ours, other], much.rounds, work, { warm: 1 });
   const of = (call: Call, figure: (one: Round) => number) => (measured.get(call) ?? []).map(figure);
   const speed = ({ perSecond }: Round) => perSecond;

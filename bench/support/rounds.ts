@@ -3,6 +3,12 @@ import { watchStolen } from "./place.ts";
 /** In %: with more of the processors' time taken by other machines, a round tells of these. */
 export const mostStolen = 8;
 
+/** Answers whether other machines have taken too much since. */
+export function watchDisturbance(stolenSince = watchStolen): () => boolean {
+  const stolen = stolenSince();
+  return () => (stolen() ?? 0) > mostStolen;
+}
+
 /**
  * A B, B A, A B, … so that neither always comes first: what `work` measured of each side, round by round.
  * The first `warm` rounds, whose `turn` is below 0, are left out. A round that other machines disturbed is measured again at
@@ -19,9 +25,9 @@ export async function rounds<Side, Round>(
 
   async function undisturbed(side: Side, turn: number): Promise<Round> {
     for (;;) {
-      const stolen = stolenSince();
+      const disturbed = watchDisturbance(stolenSince);
       const one = await work(side, turn);
-      if ((stolen() ?? 0) <= mostStolen || spare === 0) return one;
+      if (!disturbed() || spare === 0) return one;
       spare -= 1;
     }
   }

@@ -94,13 +94,11 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   const ends = createEnds();
   const { close } = ends;
   try {
-    const client = await new mongoose.mongo.MongoClient(mongoUrl).connect();
-    ends.add(client);
+    const client = ends.add(await new mongoose.mongo.MongoClient(mongoUrl).connect());
     const db = client.db();
     ends.later(() => db.dropDatabase());
     const { hostname, port: mongoPort, pathname } = new URL(mongoUrl);
-    const toMongo = await startProxy(Number(mongoPort));
-    ends.add(toMongo);
+    const toMongo = ends.add(await startProxy(Number(mongoPort)));
     const shared = {
       ...common,
       ...redis,
@@ -120,8 +118,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
         if (child.exitCode !== null || child.signalCode !== null)
           servers[at] = await start(names[at] ?? "", { PORT: new URL(url).port });
     }
-    const prometheus = await startPrometheus(servers.map(({ url }) => url));
-    ends.add(prometheus);
+    const prometheus = ends.add(await startPrometheus(servers.map(({ url }) => url)));
     async function scale(count: number): Promise<void> {
       const more = Array.from({ length: count - servers.length }, (_, at) => start(`more-${at}`, {}));
       servers.push(...(await Promise.all(more)));
@@ -135,8 +132,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       "docker compose up -d --scale app=4": () => scale(4),
       ...services,
     };
-    const shell = await createShell(shellOf(options, first.url, atHand));
-    ends.add(shell);
+    const shell = ends.add(await createShell(shellOf(options, first.url, atHand)));
     for (const server of servers)
       await until(async () => (await healthAt(server)).startsWith('{"status":"pass"'), { timeoutMs: 30_000 });
     // The same secrets make the pass of one good at the other.

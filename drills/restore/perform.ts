@@ -160,14 +160,10 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
     ends.later(() => rm(folder, { recursive: true, force: true }));
     const secrets = await makeSecrets();
     ends.later(() => secrets.remove());
-    const member = await startMember(await programOf(mongo));
-    ends.add(member);
-    const client = new mongoose.mongo.MongoClient(member.url, { serverSelectionTimeoutMS: 2_000 });
-    ends.add(client);
-    const redis = await deploy({ kind: "redis", secrets });
-    ends.add(redis);
-    const shell = await shellBeside(redis, secrets);
-    ends.add(shell);
+    const member = ends.add(await startMember(await programOf(mongo)));
+    const client = ends.add(new mongoose.mongo.MongoClient(member.url, { serverSelectionTimeoutMS: 2_000 }));
+    const redis = ends.add(await deploy({ kind: "redis", secrets }));
+    const shell = ends.add(await shellBeside(redis, secrets));
     const env = {
       MONGODB_URL: member.url,
       REDIS_URL: `redis://127.0.0.1:${redis.port}`,
@@ -182,8 +178,7 @@ export async function performRestore({ mongo, seconds, say }: RestoreOptions): P
       await traffic.stop();
       traffic.close();
     });
-    const ear = await openEar(chat.url, traffic.talkers[0] as Papers);
-    ends.add(ear);
+    const ear = ends.add(await openEar(chat.url, traffic.talkers[0] as Papers));
     await ear.join("general");
     const stage = {
       redis,

@@ -132,17 +132,19 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       }
       return;
     }
-    const wrong = open.map(([id, { version, exact, ahead }]) => {
+    let wrong = false;
+    for (const [id, { version, exact, ahead }] of open) {
       const found = there.get(id) ?? -1;
       const next = all.get(id);
-      if (!exact || found < version) return found < version;
-      if (!next) return found !== version;
-      // What it was changed to meanwhile may be there already, or something between; by the next look it is told of.
-      if (found <= (next.next ?? next).version) return false;
-      all.set(id, { ...next, ahead: found });
-      return found === ahead;
-    });
-    if (wrong.includes(true)) await writes.drop(key, "a write has not reached Redis", false);
+      if (!exact || found < version) wrong ||= found < version;
+      else if (!next) wrong ||= found !== version;
+      // What it was changed to meanwhile may be there already, or something between, and is told of soon: seen twice, it is wrong.
+      else if (found > (next.next ?? next).version) {
+        if (found === ahead) wrong = true;
+        else all.set(id, { ...next, ahead: found });
+      }
+    }
+    if (wrong) await writes.drop(key, "a write has not reached Redis", false);
   }
 
   async function work(): Promise<void> {

@@ -48,10 +48,9 @@ export interface EpochTiming {
 }
 
 /**
- * A look may take as long as the trust leaves beyond the time between two, or who asks waits for it: with 50 ms left
- * a hit's p99 under a thousand people was 11 ms instead of 9. What one instance
- * knows holds on every other when the bump has been waited for and the trust has lapsed: within 1.5 s, and for who shares
- * what another began to read a moment before, that moment later.
+ * A look may take as long as the trust leaves beyond the time between two, or who asks waits for it: on a busy machine 50 ms
+ * were too few. What one instance knows holds on every other when the bump has been waited for and the trust has lapsed:
+ * within 1.5 s, and for who shares what another began to read a moment before, that moment later.
  */
 export const usualEpochTiming: EpochTiming = {
   epochPoll: 300,
