@@ -35,7 +35,7 @@ const unheardMs = 1_000;
 const most = 20_000;
 const mostAtOnce = 1_000;
 /** Of the time that a standing is remembered for: those that get old meanwhile are asked for together. */
-const gathered = 1 / 20;
+const gathered = 1 / 60;
 
 export function createStandings({ users, feeds, longestMs, prompt = () => false }: Options): Standings {
   const heard = () => stream?.live === true;

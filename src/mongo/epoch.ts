@@ -53,7 +53,7 @@ export interface EpochTiming {
  * within 1.5 s, and for who shares what another began to read a moment before, that moment later.
  */
 export const usualEpochTiming: EpochTiming = {
-  epochPoll: 300,
+  epochPoll: 350,
   epochTrust: 450,
   epochWait: 750,
   bumpEvery: 1_000,
