@@ -4,6 +4,7 @@ import { messageOf } from "../../src/kernel/errors.ts";
 import { measurementsPage } from "./page.ts";
 import { codeLine, machineLine, stolenWords, watchStolen } from "./place.ts";
 import { type Figure, failuresOf, type Judged, printed, type Report, reached, type Stored } from "./report.ts";
+import { takeAlong } from "./take-along.ts";
 import { targetsOf } from "./targets.ts";
 
 /** npm runs its scripts in the folder of the project. */
@@ -156,6 +157,7 @@ export async function conduct(conducted: Conducted, words: readonly string[]): P
     );
     return 2;
   }
+  takeAlong();
   const chosen = name === undefined ? names.filter((one) => !apart.includes(one)) : [name];
   const done: Stored[] = [];
   const left: string[] = [];
