@@ -108,6 +108,30 @@ async function tripsOf(work: () => Promise<unknown>): Promise<string[]> {
   return [...mine];
 }
 
+describe("a document in MongoDB", () => {
+  const ends: [what: string, ends: object][] = [
+    ["without an end", {}],
+    ["that ends tomorrow", { expires: new Date(Date.now() + day) }],
+    ["that has ended", { expires: new Date(Date.now() - 1) }],
+    ["whose end is null", { expires: null }],
+    ["whose end is a number", { expires: Date.now() + day }],
+    ["whose end is a text", { expires: new Date(Date.now() + day).toISOString() }],
+  ];
+  it.each(ends)("%s is a session where it is one for connect-mongo", async (_, end) => {
+    const { client } = one;
+    const db = client.db();
+    const sid = newSid();
+    await db
+      .collection<{ _id: string; session: string; expires?: unknown }>("sessions")
+      .insertOne({ _id: sid, session: JSON.stringify(sessionOf(day, { n: 1 })), ...end });
+    one.dial.set({ percent: 0 });
+    const stock = createMongoStore({ client, dbName: db.databaseName, collection: "sessions", ttlSeconds: 60 });
+    const theirs = await callsOf(stock).get(sid);
+    const ours = await one.calls.get(sid);
+    expect(Boolean(ours)).toBe(Boolean(theirs));
+  });
+});
+
 describe("round trips", () => {
   it("in the bucket: a read and a touch ask Redis once, a save asks MongoDB and then Redis", async () => {
     const sid = newSid();
