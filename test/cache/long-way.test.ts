@@ -37,7 +37,7 @@ async function start(read: HotTarget["read"], { limit = 100, patienceMs = 50 } =
     peek: async () => now(),
     forget: async () => {},
   };
-  const verified = createVerifiedTokens(() => true);
+  const verified = createVerifiedTokens({ heard: () => true, lifeMs: () => 60_000 });
   verified.keep("Bearer good", { caller: { standing }, until: Date.now() + 60_000 }, verified.mark());
   // Told by itself each time, as it is near a limit.
   const counting = createCounting({ limiter, everyMs: 60_000 });

@@ -23,10 +23,10 @@ import {
   type SessionNews,
 } from "./revocations.ts";
 import { createTargets } from "./targets.ts";
-import { createVerifiedTokens, type VerifiedTokens } from "./verified.ts";
+import { createVerifiedTokens, tokenLifeMs, type VerifiedTokens } from "./verified.ts";
 
 export interface HotSideOptions {
-  config: { TTL_CHANNELS: number };
+  config: { TTL_CHANNELS: number; TTL_SESSIONS: number };
   bus: CacheBus;
   db: Db;
   watch: WatchCollection;
@@ -63,8 +63,11 @@ const patienceMs = 300;
 export function createHotSide({ config, bus, db, watch, feeds, standings, sessions, log }: HotSideOptions): HotSide {
   const closing: (() => Promise<void>)[] = [];
   // Without a replica set there is no stream to be behind, and the tokens' own short life must do.
-  const heard = () => (changes.live && sessions.live()) || changes.reason === "no replica set";
-  const verified = createVerifiedTokens(() => bus.well && heard());
+  const deaf = () => changes.reason === "no replica set";
+  const verified = createVerifiedTokens({
+    heard: () => bus.well && ((changes.live && sessions.live()) || deaf()),
+    lifeMs: () => tokenLifeMs(config.TTL_SESSIONS * 1_000, !deaf()),
+  });
   const changes = followStandings(feeds, verified);
   const revocations = createRevocations(bus, verified, standings);
   followSessions(sessions, verified);

@@ -18,17 +18,30 @@ export const ofUser = (userId: string) => `user:${userId}`;
 /** By what `nameOf` makes of its sid. */
 export const ofSession = (name: string) => `session:${name}`;
 
-const longestMs = 30_000;
+export interface VerifiedOptions {
+  /** Whether every revocation is heard of now. */
+  heard: () => boolean;
+  /** What is not heard of counts after so long. */
+  lifeMs: () => number;
+}
+
+const longestMs = 120_000;
+const unheardMs = 30_000;
+/** Who is known by the token alone prolongs no session meanwhile. */
+const partOfSession = 1 / 20;
 const most = 20_000;
 
-/** `heard`: whether every revocation is heard of now. */
-export function createVerifiedTokens(heard: () => boolean): VerifiedTokens {
+/** How long a token is taken for good without another look, where revocations are `heard` of, and where none can be. */
+export const tokenLifeMs = (sessionMs: number, heard: boolean): number =>
+  Math.min(heard ? longestMs : unheardMs, sessionMs * partOfSession);
+
+export function createVerifiedTokens({ heard, lifeMs }: VerifiedOptions): VerifiedTokens {
   return createRemembered<Verified>({
     ...{ heard, longestMs, most },
     namesOf: ({ caller: { standing, session } }) => [
       ofUser(standing.id),
       ...(session ? [ofSession(nameOf(session.sid))] : []),
     ],
-    trueForMs: ({ until }) => until - Date.now(),
+    trueForMs: ({ until }) => Math.min(until - Date.now(), lifeMs()),
   });
 }
