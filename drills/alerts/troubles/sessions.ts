@@ -3,11 +3,20 @@ import type { SingleStage } from "../stages.ts";
 import { type Afterwards, sluice, type Trouble } from "../trouble.ts";
 import { visit } from "../visits.ts";
 
+/** Each server that leaves off makes a new epoch, and copies of the one before are made anew without a word. */
+async function sharesEpoch({ servers, health }: SingleStage): Promise<boolean> {
+  const pages = await Promise.all(servers.map(health));
+  const epochs = pages.map((page) => /"sessions:epoch":\[\{[^}]*"status":"pass"[^}]*/.exec(page)?.[0]);
+  const values = new Set(epochs.map((epoch) => /"observedValue":(\d+)/.exec(epoch ?? "")?.[1]));
+  return pages.every((page) => page.includes('"shadow"')) && values.size === 1 && !values.has(undefined);
+}
+
 /** Somebody visits all the time while the nickname in the copy of the session becomes another. */
 async function causeDifference(stage: SingleStage): Promise<Afterwards> {
   const { redis } = stage;
   const visits = await visit(stage);
   await sluice(stage, "dial set --mode shadow");
+  await until(() => sharesEpoch(stage), { timeoutMs: 30_000, describe: "one epoch of all servers in shadow mode" });
   const changed = async () => {
     for (const key of (await redis.ask("KEYS", "session:*")) as string[]) {
       const copy = String(await redis.ask("GET", key));
