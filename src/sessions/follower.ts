@@ -67,6 +67,9 @@ function pipelineFor({ settledByUs }: Versions): Document[] {
 const ofTouch = new Set(["expires", "lastModified", "updatedAt"]);
 const mostAtOnce = 200;
 
+/** Longer than anybody is taken for good without a look at the session. */
+const endsSoonMs = 150_000;
+
 export function createFollower(options: FollowerOptions): Follower {
   const { documents, copies, versions, clock, timing, events, log, redisUp, onUnable } = options;
   const later = new Map<string, { due: number; act: () => Promise<void> }>();
@@ -140,8 +143,11 @@ export function createFollower(options: FollowerOptions): Follower {
       afterwards(id, () => put("settled", () => copies.settle(id, v)));
       return;
     }
-    if (expires && fields.every((field) => ofTouch.has(field)))
-      return start(put("shortened", () => copies.shorten(id, expires.getTime() - clock.now())));
+    if (expires && fields.every((field) => ofTouch.has(field))) {
+      const left = expires.getTime() - clock.now();
+      if (left < endsSoonMs) events.emit("changed", { id });
+      return start(put("shortened", () => copies.shorten(id, left)));
+    }
     if (seen.operationType === "insert") void reappeared(id, true);
     events.emit("changed", { id });
     return drop("foreign");

@@ -27,10 +27,14 @@ it.runIf(process.platform === "linux")("leaves nothing of what was started when 
   bench.stdout.on("data", (chunk: Buffer) => {
     said += chunk.toString();
   });
-  await until(() => said.split("\n").length > 2, { describe: () => said });
-  const started = said.trim().split("\n").map(Number);
-  const ended = once(bench, "exit");
-  bench.kill("SIGTERM");
-  expect(await ended).toEqual([143, null]);
-  await until(() => !started.some(alive), { describe: () => started });
+  const started = () => said.trim().split("\n").map(Number).filter(Boolean);
+  try {
+    await until(() => started().length === 2, { describe: () => said });
+    const ended = once(bench, "exit");
+    bench.kill("SIGTERM");
+    expect(await ended).toEqual([143, null]);
+    await until(() => !started().some(alive), { describe: started });
+  } finally {
+    for (const pid of [bench.pid ?? 0, ...started()].filter(alive)) process.kill(pid, "SIGKILL");
+  }
 });

@@ -319,6 +319,13 @@ describe("a token that is revoked", () => {
       },
     ],
     [
+      "by an end that somebody has brought forward past every server",
+      async (ann: Browser & { id: string }) => {
+        const named = { session: new RegExp(`"userId":"${ann.id}"`) };
+        await client.db().collection("sessions").updateOne(named, { $set: { expires: new Date() } });
+      },
+    ],
+    [
       "by what an old server wrote past every server of ours",
       async (ann: Browser & { id: string }) => {
         const sessions = client.db().collection("sessions");

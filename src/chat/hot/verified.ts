@@ -36,12 +36,21 @@ export const tokenLifeMs = (sessionMs: number, heard: boolean): number =>
   Math.min(heard ? longestMs : unheardMs, sessionMs * partOfSession);
 
 export function createVerifiedTokens({ heard, lifeMs }: VerifiedOptions): VerifiedTokens {
-  return createRemembered<Verified>({
+  const tokens = createRemembered<Verified>({
     ...{ heard, longestMs, most },
     namesOf: ({ caller: { standing, session } }) => [
       ofUser(standing.id),
       ...(session ? [ofSession(nameOf(session.sid))] : []),
     ],
-    trueForMs: ({ until }) => Math.min(until - Date.now(), lifeMs()),
+    // Those that are found good together are not all looked at again together.
+    trueForMs: ({ until }) => Math.min(until - Date.now(), lifeMs() * (1 - Math.random() / 4)),
   });
+  return {
+    ...tokens,
+    get(header) {
+      const known = tokens.get(header);
+      // A machine that was asleep has not counted that time.
+      return known && known.until > Date.now() ? known : undefined;
+    },
+  };
 }
