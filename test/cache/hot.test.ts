@@ -322,7 +322,10 @@ describe("a token that is revoked", () => {
       "by an end that somebody has brought forward past every server",
       async (ann: Browser & { id: string }) => {
         const named = { session: new RegExp(`"userId":"${ann.id}"`) };
-        await client.db().collection("sessions").updateOne(named, { $set: { expires: new Date() } });
+        await client
+          .db()
+          .collection("sessions")
+          .updateOne(named, { $set: { expires: new Date() } });
       },
     ],
     [
