@@ -136,10 +136,9 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     for (const [id, { version, exact, ahead }] of open) {
       const found = there.get(id) ?? -1;
       const next = all.get(id);
-      if (!exact || found < version) wrong ||= found < version;
-      else if (!next) wrong ||= found !== version;
+      if (found < version || (exact && !next && found !== version)) wrong = true;
       // What it was changed to meanwhile may be there already, or something between, and is told of soon: seen twice, it is wrong.
-      else if (found > (next.next ?? next).version) {
+      else if (exact && next && found > (next.next ?? next).version) {
         if (found === ahead) wrong = true;
         else all.set(id, { ...next, ahead: found });
       }
