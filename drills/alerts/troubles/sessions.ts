@@ -6,9 +6,11 @@ import { visit } from "../visits.ts";
 /** Each server that leaves off makes a new epoch, and copies of the one before are made anew without a word. */
 async function sharesEpoch({ servers, health }: SingleStage): Promise<boolean> {
   const pages = await Promise.all(servers.map(health));
-  const epochs = pages.map((page) => /"sessions:epoch":\[\{[^}]*"status":"pass"[^}]*/.exec(page)?.[0]);
-  const values = new Set(epochs.map((epoch) => /"observedValue":(\d+)/.exec(epoch ?? "")?.[1]));
-  return pages.every((page) => page.includes('"shadow"')) && values.size === 1 && !values.has(undefined);
+  const epochs = pages.map((page) => {
+    const { "sessions:rolloutPercentage": [dial] = [], "sessions:epoch": [epoch] = [] } = JSON.parse(page).checks;
+    return dial?.componentId === "shadow" && epoch?.status === "pass" ? epoch.observedValue : undefined;
+  });
+  return epochs[0] !== undefined && new Set(epochs).size === 1;
 }
 
 /** Somebody visits all the time while the nickname in the copy of the session becomes another. */
