@@ -44,6 +44,7 @@ export function wireHot({ memory, store, ...parts }: HotParts): HotSide {
         events.on("ended", ({ id }) => listener(id));
         events.on("changed", ({ id }) => listener(id));
       },
+      onEndMoved: (listener) => void events.on("endMoved", ({ id, leftMs }) => listener(id, leftMs)),
       onMissed: (listener) =>
         void events.on("following", ({ live, reason }) => {
           if (!live || reason === "afresh") listener();

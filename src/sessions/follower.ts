@@ -67,9 +67,6 @@ function pipelineFor({ settledByUs }: Versions): Document[] {
 const ofTouch = new Set(["expires", "lastModified", "updatedAt"]);
 const mostAtOnce = 200;
 
-/** Longer than anybody is taken for good without a look at the session. */
-const endsSoonMs = 150_000;
-
 export function createFollower(options: FollowerOptions): Follower {
   const { documents, copies, versions, clock, timing, events, log, redisUp, onUnable } = options;
   const later = new Map<string, { due: number; act: () => Promise<void> }>();
@@ -144,9 +141,9 @@ export function createFollower(options: FollowerOptions): Follower {
       return;
     }
     if (expires && fields.every((field) => ofTouch.has(field))) {
-      const left = expires.getTime() - clock.now();
-      if (left < endsSoonMs) events.emit("changed", { id });
-      return start(put("shortened", () => copies.shorten(id, left)));
+      const leftMs = expires.getTime() - clock.now();
+      events.emit("endMoved", { id, leftMs });
+      return start(put("shortened", () => copies.shorten(id, leftMs)));
     }
     if (seen.operationType === "insert") void reappeared(id, true);
     events.emit("changed", { id });

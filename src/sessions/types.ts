@@ -66,6 +66,8 @@ export type SessionEvents = {
   reading: { from: "redis" | "mongo"; reason: string };
   /** What the session holds was changed by somebody else's store. `id` as stored: never to be logged. */
   changed: { id: string };
+  /** Somebody else's store moved its end: it has `leftMs` now. `id` as stored: never to be logged. */
+  endMoved: { id: string; leftMs: number };
   /** Whether it is heard what others do to sessions; with `afresh`, nothing is known of the time before. */
   following: { live: boolean; reason: WatchReason };
   /** The session ended, here or, while the change stream is followed, anywhere. `id` as stored: never to be logged. */

@@ -48,7 +48,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     const made = making.get(id);
     if (made) made.overtaken = true;
   };
-  const leave = [events.on("changed", overtake), events.on("ended", overtake)];
+  const leave = [events.on("changed", overtake), events.on("endMoved", overtake), events.on("ended", overtake)];
 
   const inBucket = (id: string) => dial.current.mode === "serve" && bucket.holds(id, dial.current.percent);
 

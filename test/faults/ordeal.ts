@@ -19,7 +19,7 @@ const LATER_BY_MS = 300 + (long ? 200 : 2_700);
 const IN_USE = 8;
 /** A heap that has not been tidied up lately, and no more. */
 const MEGABYTES = 150;
-/** A trouble lasts for so many requests. */
+/** A trouble lasts for so many requests, or is over sooner and they are waited for. */
 const REQUESTS = 12;
 
 const ms = (time: number) => `${Math.round(time)} ms`;
@@ -53,6 +53,12 @@ const printed = ({ rounds, told, back, requests, slowest, later, failures }: Row
   "5xx or lost": failures,
 });
 
+/** What the chat printed of the requests that it could not answer. */
+function whyNot(chat: Chat): string {
+  const printed = chat.output().split("\n");
+  return printed.filter((line) => /out of reach|"level":(50|60|"error"|"fatal")/.test(line)).join("\n");
+}
+
 export interface OrdealOptions {
   title: string;
   /** Starts Redis, in whatever condition, and answers where it is. */
@@ -76,7 +82,7 @@ export function ordeal({ title, redis, begin, troubles, close }: OrdealOptions):
 
     beforeAll(async () => {
       const env = { MONGODB_URL: url, ...redisInEveryRequest, ...(await redis()) };
-      chat = await startChat({ env });
+      chat = await startChat({ env: { ...env, LOG_LEVEL: "debug" } });
       plain = await startChat({ env: { MONGODB_URL: url, ...redisInEveryRequest, DISABLE_REDIS: "true" } });
       look = lookAt(chat);
       traffic = await startTraffic(chat, plain);
@@ -102,8 +108,8 @@ export function ordeal({ title, redis, begin, troubles, close }: OrdealOptions):
         slowest: Math.max(row.slowest, slowest),
         later: Math.max(row.later, later),
       });
-      expect(failures).toEqual([]);
-      expect(requests).toBeGreaterThan(0);
+      expect(failures, whyNot(chat)).toEqual([]);
+      expect(requests).toBeGreaterThanOrEqual(REQUESTS);
       expect(later).toBeLessThan(LATER_BY_MS);
       expect(told).toBeLessThan(TOLD_WITHIN_MS);
       expect(back).toBeLessThan(BACK_WITHIN_MS);
@@ -115,9 +121,12 @@ export function ordeal({ title, redis, begin, troubles, close }: OrdealOptions):
       });
     }
 
+    async function answered(since: number): Promise<void> {
+      await until(() => traffic.requests >= since + REQUESTS, { describe: () => `${REQUESTS} answers` });
+    }
+
     async function lasts(during: RedisState): Promise<void> {
-      const enough = traffic.requests + REQUESTS;
-      await until(() => traffic.requests >= enough, { describe: "requests while it lasts" });
+      await answered(traffic.requests);
       expect(await look.state()).toBe(during);
     }
 
@@ -125,6 +134,7 @@ export function ordeal({ title, redis, begin, troubles, close }: OrdealOptions):
       await look.used();
       before ??= await look.held();
       traffic.take();
+      const answersBefore = traffic.requests;
       const outages = await look.outages();
       try {
         const sinceTrouble = stopwatch();
@@ -135,7 +145,9 @@ export function ordeal({ title, redis, begin, troubles, close }: OrdealOptions):
         await trouble.end?.();
         const sinceWell = stopwatch();
         await look.used();
-        note(trouble.name, toldAfter, sinceWell());
+        const backAfter = sinceWell();
+        await answered(answersBefore);
+        note(trouble.name, toldAfter, backAfter);
       } finally {
         await trouble.tidy?.();
       }
@@ -145,10 +157,13 @@ export function ordeal({ title, redis, begin, troubles, close }: OrdealOptions):
       it("out when the chat is started: it serves all the same, and uses Redis as soon as it is there", async () => {
         expect(await look.state()).toBe("down");
         traffic.take();
+        const answersBefore = traffic.requests;
         await begin();
         const sinceWell = stopwatch();
         await look.used();
-        note("down at start", 0, sinceWell());
+        const backAfter = sinceWell();
+        await answered(answersBefore);
+        note("down at start", 0, backAfter);
       });
 
     it.each(troubles.filter(({ few }) => long || few !== 0))(

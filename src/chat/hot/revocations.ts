@@ -3,7 +3,7 @@ import type { Feeds } from "../services/feeds.ts";
 import type { Moderation, Users } from "../services/types.ts";
 import type { SessionGate } from "../sessions/types.ts";
 import type { Standings } from "../standings.ts";
-import { nameOf, ofSession, ofUser, type VerifiedTokens } from "./verified.ts";
+import { longestMs, nameOf, ofSession, ofUser, type VerifiedTokens } from "./verified.ts";
 
 /** Who may no longer do what he could: forgotten here at once, and told to the others. */
 export interface Revocations {
@@ -79,12 +79,18 @@ export interface SessionNews {
   live(): boolean;
   /** Ended, too. */
   onChanged(listener: (sid: string) => void): void;
+  /** It has so much left now. */
+  onEndMoved(listener: (sid: string, leftMs: number) => void): void;
   /** Something may have been missed. */
   onMissed(listener: () => void): void;
 }
 
 export function followSessions(sessions: SessionNews, tokens: VerifiedTokens): void {
-  sessions.onChanged((sid) => tokens.forget(ofSession(nameOf(sid))));
+  const forget = (sid: string) => tokens.forget(ofSession(nameOf(sid)));
+  sessions.onChanged(forget);
+  sessions.onEndMoved((sid, leftMs) => {
+    if (leftMs < longestMs) forget(sid);
+  });
   sessions.onMissed(() => tokens.clear());
 }
 

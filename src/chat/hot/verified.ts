@@ -25,7 +25,8 @@ export interface VerifiedOptions {
   lifeMs: () => number;
 }
 
-const longestMs = 120_000;
+/** No token counts longer without another look. */
+export const longestMs = 120_000;
 const unheardMs = 30_000;
 /** Who is known by the token alone prolongs no session meanwhile. */
 const partOfSession = 1 / 20;
