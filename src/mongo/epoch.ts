@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import type { Db } from "mongodb";
 import { withoutBudget } from "../kernel/budget.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -6,11 +7,8 @@ import { within } from "./bounded.ts";
 import { createEpochLooks, type EpochDocument, type EpochLooks, epochsOf } from "./epoch-looks.ts";
 import { duplicateKey } from "./errors.ts";
 
-/**
- * now: others trust copies that are wrong. useful: before this instance reads from Redis again. doubt: when MongoDB has
- * answered for a while, because a write that it neither took nor refused may still happen.
- */
-export type Urgency = "now" | "useful" | "doubt";
+/** now: others trust copies that are wrong. useful: before this instance reads from Redis again. */
+export type Urgency = "now" | "useful";
 
 /**
  * A copy is trusted only when it was written in the current epoch: one number in MongoDB. Raising it makes every copy
@@ -25,7 +23,10 @@ export interface Epoch {
   fresh(now: number): boolean;
   /** A new one is due: no copy is trusted here until it has been made. */
   readonly due: boolean;
-  renew(why: string, urgency: Urgency): void;
+  /** `beyond`: one that was met somewhere, and must not be met again. */
+  renew(why: string, urgency: Urgency, beyond?: number): void;
+  /** MongoDB has answered for so long since then that no write which it had neither taken nor refused by then may still happen. */
+  settled(since: number): boolean;
   /** Reads it again; who asks during a read gets one that begins afterwards. */
   refresh(): Promise<void>;
   /** Ends when it is fresh for who asked at `since`, or when a look at it does not help, or takes too long. */
@@ -80,6 +81,14 @@ export interface EpochOptions {
   onDue: () => void;
 }
 
+/**
+ * The next generation is no less than the time in seconds: a restored backup must not bring an epoch back. What follows
+ * it is drawn by lot: databases whose apps share a Redis, and lose it in the same second, must not come to the same epoch.
+ */
+const perGeneration = 1_000_000;
+const generationOf = (value: number) => Math.floor(value / perGeneration);
+const seconds = (clock: Clock) => Math.floor(clock.now() / 1_000);
+
 const deadlineMs = 2_000;
 const unmeasured = Number.NEGATIVE_INFINITY;
 
@@ -88,6 +97,8 @@ export function createEpoch(options: EpochOptions): Epoch {
   const epochs = epochsOf(db);
   const due = new Map<Urgency, { since: number; whys: Set<string> }>();
   let value = 0;
+  /** That was met so far. */
+  let highest = 0;
   let text = "0 ";
   let readAt = unmeasured;
   let missing = false;
@@ -103,21 +114,19 @@ export function createEpoch(options: EpochOptions): Epoch {
   let working: Promise<void> | undefined;
 
   /** Since when it can be made; Infinity while it cannot. */
-  function ripeAt(urgency: Urgency, since: number): number {
-    if (urgency === "doubt") return Math.max(since, answersSince) + timing.doubt;
-    return urgency === "now" || useful() ? since : Number.POSITIVE_INFINITY;
-  }
+  const ripeAt = (urgency: Urgency, since: number) =>
+    urgency === "now" || useful() ? since : Number.POSITIVE_INFINITY;
 
   /** A new epoch was made at `at` or later. */
   function cover(at: number): void {
-    for (const [urgency, { since }] of due)
-      if ((urgency === "doubt" ? ripeAt(urgency, since) : since) <= at) due.delete(urgency);
+    for (const [urgency, { since }] of due) if (since <= at) due.delete(urgency);
   }
 
   function adopt(read: number, from: number, made: { at: number; here: boolean; why: string }): void {
     if (read !== value) {
       cover(made.at);
       value = read;
+      highest = Math.max(highest, read);
       text = `${read} `;
       changedAt = performance.now();
       onChange({ epoch: read, bumped: made.here, reason: made.why });
@@ -143,10 +152,9 @@ export function createEpoch(options: EpochOptions): Epoch {
     if (missing) await raise("there was none");
   }
 
-  /** One more than known, and no less than the time in seconds: a restored backup must not bring an epoch back. */
   async function raise(why: string): Promise<void> {
     const from = performance.now();
-    const raised = Math.max(value + 1, Math.floor(clock.now() / 1_000));
+    const raised = Math.max(generationOf(highest) + 1, seconds(clock)) * perGeneration + randomInt(perGeneration);
     const set = { value: raised, at: new Date(clock.now()), why };
     const how = { upsert: true, writeConcern: { w: "majority" } } as const;
     const mine: NonNullable<typeof raising> = {};
@@ -248,7 +256,9 @@ export function createEpoch(options: EpochOptions): Epoch {
     get due() {
       return due.size > 0;
     },
-    renew(why, urgency) {
+    settled: (since) => performance.now() >= Math.max(since, answersSince) + timing.doubt,
+    renew(why, urgency, beyond = 0) {
+      highest = Math.max(highest, beyond);
       const known = due.get(urgency) ?? { since: 0, whys: new Set() };
       known.since = performance.now();
       known.whys.add(why);
@@ -269,7 +279,9 @@ export function createEpoch(options: EpochOptions): Epoch {
 /** By an operator: everything that was written before becomes old at once, on every instance. Answers the new epoch. */
 export async function raiseEpoch(db: Db, id: string, clock: Clock, why: string): Promise<number> {
   const at = new Date(clock.now());
-  const next = { $max: [{ $add: [{ $ifNull: ["$value", 0] }, 1] }, Math.floor(+at / 1_000)] };
+  const known = { $floor: { $divide: [{ $ifNull: ["$value", 0] }, perGeneration] } };
+  const generation = { $max: [{ $add: [known, 1] }, seconds(clock)] };
+  const next = { $add: [{ $multiply: [generation, perGeneration] }, randomInt(perGeneration)] };
   const raised = await epochsOf(db).findOneAndUpdate(
     { _id: id },
     [{ $set: { value: next, at, why: { $literal: why } } }],

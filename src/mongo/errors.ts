@@ -1,7 +1,19 @@
-import mongoose from "mongoose";
 import { UnavailableError } from "../kernel/errors.ts";
 
-const { MongoError, MongoServerError } = mongoose.mongo;
+/** Told by what it can do: an app may bring a driver of its own, whose classes are not ours. */
+interface DriverError extends Error {
+  code?: unknown;
+  keyPattern?: unknown;
+  errorResponse?: unknown;
+  hasErrorLabel(label: string): boolean;
+}
+
+const isDriverError = (error: unknown): error is DriverError =>
+  error instanceof Error && "hasErrorLabel" in error && typeof error.hasErrorLabel === "function";
+
+/** An answer of the server, and no trouble of the driver on the way to it. */
+export const isServerError = (error: unknown): error is DriverError & { code: number } =>
+  isDriverError(error) && typeof error.code === "number";
 
 const unreachable = new Set([
   "MongoNetworkError",
@@ -33,14 +45,14 @@ const passing = new Set([
 function isPassing(error: Error): boolean {
   if (error instanceof UnavailableError) return true;
   if (unreachable.has(error.name)) return true;
-  if (!(error instanceof MongoError)) return "code" in error && socketEnds.test(String(error.code));
+  if (!isDriverError(error)) return "code" in error && socketEnds.test(String(error.code));
   if (error.hasErrorLabel("RetryableWriteError") || error.hasErrorLabel("SystemOverloadedError")) return true;
-  return error instanceof MongoServerError && typeof error.code === "number" && passing.has(error.code);
+  return isServerError(error) && passing.has(error.code);
 }
 
 /** A bulk write keeps what stopped it as the answer it got. */
 function behind(error: Error): unknown {
-  return error.cause ?? (error instanceof MongoServerError ? error.errorResponse : undefined);
+  return error.cause ?? (isDriverError(error) ? error.errorResponse : undefined);
 }
 
 /** MongoDB gave no answer that counts, for a reason that passes: the request is answered by 503 and may be tried again. */
@@ -57,7 +69,7 @@ const dupKey = [/dup key: \{ "?(\w+)"?:/, /index: (?:\S+\$)?(\w+?)_-?1\b/];
 
 /** The field whose unique index refused a write; undefined when that is not what happened. */
 export function duplicateKey(error: unknown): string | undefined {
-  if (!(error instanceof MongoServerError) || (error.code !== 11000 && error.code !== 11001)) return undefined;
+  if (!isServerError(error) || (error.code !== 11000 && error.code !== 11001)) return undefined;
   const pattern: unknown = error.keyPattern;
   const field = typeof pattern === "object" && pattern !== null ? Object.keys(pattern)[0] : undefined;
   // A bulk write and servers before 4.2 tell it in the message only.

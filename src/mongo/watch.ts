@@ -60,6 +60,12 @@ function reasonOf(error: unknown, resuming: boolean): WatchReason {
   return "broken";
 }
 
+/** Changes that have arrived and not been taken. The driver before 7, which an app may bring, only has it in the cursor. */
+function waiting(stream: { bufferedCount?(): number }): number {
+  const { cursor } = stream as { cursor?: { bufferedCount(): number } };
+  return stream.bufferedCount?.() ?? cursor?.bufferedCount() ?? 0;
+}
+
 /** Follows the changes of a collection until closed: never throws, never ends by itself, always tells how far behind it is. */
 export function watchCollection<T extends Document>(options: WatchOptions<T>): Watcher {
   const { collection, pipeline = [], onChange, onLive, log, behindMs = 1_000 } = options;
@@ -71,13 +77,16 @@ export function watchCollection<T extends Document>(options: WatchOptions<T>): W
   let token: ResumeToken | undefined;
   let live = false;
   let reason: WatchReason = "starting";
+  /** Since it began anew, nothing has shown yet that it hears of everything. */
+  let anew = false;
   let whenCaughtUp: WatchReason = "afresh";
   const backoff = createBackoff({ baseMs: 200, maxMs: 2_000 });
 
   function tell(nowLive: boolean, why: WatchReason, error?: unknown): void {
     if (live === nowLive && reason === why) return;
     const fields = { collection: name, ...(error ? { err: error } : {}) };
-    const routine = why === "behind" || why === "caught up" || why === "closed" || reason === "starting";
+    const first = reason === "starting" && why !== "broken";
+    const routine = first || why === "behind" || why === "caught up" || why === "closed";
     const level = routine ? "debug" : nowLive || why === "no replica set" ? "info" : "warn";
     log[level](fields, `The change stream of ${name}: ${why}`);
     live = nowLive;
@@ -93,12 +102,14 @@ export function watchCollection<T extends Document>(options: WatchOptions<T>): W
     backoff.reset();
     if (live || progress.lagMs() > behindMs) return;
     tell(true, whenCaughtUp);
+    anew = false;
     whenCaughtUp = "caught up";
   }
 
   async function followOnce(): Promise<void> {
     token = await keeper.load(token);
-    whenCaughtUp = token ? "resumed" : "afresh";
+    anew ||= token === undefined;
+    whenCaughtUp = anew ? "afresh" : "resumed";
     const session = collection.db.client.startSession({ causalConsistency: false });
     const resumeAfter = token ? { resumeAfter: token } : {};
     const opened = collection.watch<T, ChangeStreamDocument<T>>(pipeline, {
@@ -109,7 +120,7 @@ export function watchCollection<T extends Document>(options: WatchOptions<T>): W
     stream = opened;
     try {
       while (!stop.signal.aborted) {
-        const asks = opened.bufferedCount() === 0;
+        const asks = waiting(opened) === 0;
         const askedAt = performance.now();
         // One dead connection must not end the following for good.
         const change = await within(stuckMs, opened.tryNext());
@@ -117,8 +128,8 @@ export function watchCollection<T extends Document>(options: WatchOptions<T>): W
         if (change) await onChange(change);
         if (opened.closed) throw new HistoryLost("the collection was dropped or renamed");
         token = opened.resumeToken ?? token;
-        if (opened.bufferedCount() === 0 && progress.applied(token)) caughtUp();
-        await keeper.keep(token, change !== null);
+        if (waiting(opened) === 0 && progress.applied(token)) caughtUp();
+        if (!anew) await keeper.keep(token, change !== null);
       }
     } finally {
       void opened.close().catch(() => undefined);

@@ -143,7 +143,7 @@ export function createFollower(options: FollowerOptions): Follower {
     if (expires && fields.every((field) => ofTouch.has(field))) {
       const leftMs = expires.getTime() - clock.now();
       events.emit("endMoved", { id, leftMs });
-      return start(put("shortened", () => copies.shorten(id, leftMs)));
+      return start(put("shortened", () => copies.shorten(id, leftMs, expires.getTime())));
     }
     if (seen.operationType === "insert") void reappeared(id, true);
     events.emit("changed", { id });

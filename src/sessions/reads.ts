@@ -128,7 +128,7 @@ export function createReads({ parts, floors, aside, compare }: ReadOptions): Rea
     if (copy.epoch > trust.epoch.value) {
       await trust.epoch.refresh();
       // MongoDB knows less than a copy: it was restored from a backup, and no copy can be judged any more.
-      if (copy.epoch > trust.epoch.value) trust.epoch.renew("the epoch went back", "now");
+      if (copy.epoch > trust.epoch.value) trust.epoch.renew("the epoch went back", "now", copy.epoch);
     }
     const doubt = await trust.settled(since);
     if (doubt) return fallback(id, doubt);

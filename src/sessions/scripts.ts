@@ -10,6 +10,13 @@ local function mark(key)
   if not at then return head, nil, 0 end
   return head, string.match(head, '^%d+[d ]%d+ ([^"]+)"', at), at
 end
+local function shorten(key, head, at, expiry, life)
+  if at > 0 and expiry < string.sub(head, at, at + 12) then redis.call("SETRANGE", key, at - 1, expiry) end
+  local left = redis.call("PTTL", key)
+  if left == -2 or (left >= 0 and left <= life) then return 0 end
+  if life <= 0 then return redis.call("DEL", key) end
+  return redis.call("PEXPIRE", key, life)
+end
 local function older(a, b)
   local x, y = tonumber(string.sub(a, 1, 13), 16), tonumber(string.sub(b, 1, 13), 16)
   if x and y and x ~= y then return x < y end
@@ -52,7 +59,10 @@ export const touchCopy: Script = {
 local head, version, at = mark(KEYS[1])
 if not head or ARGV[3] ~= "" then redis.call("DEL", KEYS[2]) end
 if not version then return 0 end
-if ARGV[2] ~= "" and older(ARGV[2], version) then return 1 end
+if ARGV[2] ~= "" and older(ARGV[2], version) then
+  if ARGV[3] ~= "" then shorten(KEYS[1], head, at, ARGV[3], tonumber(ARGV[1])) end
+  return 1
+end
 if tonumber(ARGV[1]) <= 0 then redis.call("DEL", KEYS[1], KEYS[2]) return 1 end
 if ARGV[3] ~= "" then redis.call("SETRANGE", KEYS[1], at - 1, ARGV[3]) end
 redis.call("PEXPIRE", KEYS[1], ARGV[1])
@@ -70,13 +80,12 @@ if not version or not older(version, ARGV[1]) then return 0 end
 return redis.call("DEL", KEYS[1])`,
 };
 
-/** ARGV: the most that is left of its life, in ms. */
+/** ARGV: the most that is left of its life, in ms; MongoDB's expiry in 13 digits. */
 export const shortenCopy: Script = {
   name: "session.shorten",
   keys: 2,
-  lua: `
-local left = redis.call("PTTL", KEYS[1])
-if left == -2 or (left >= 0 and left <= tonumber(ARGV[1])) then return 0 end
-if tonumber(ARGV[1]) <= 0 then return redis.call("DEL", KEYS[1], KEYS[2]) end
-return redis.call("PEXPIRE", KEYS[1], ARGV[1])`,
+  lua: `${mark}
+redis.call("DEL", KEYS[2])
+local head, version, at = mark(KEYS[1])
+return shorten(KEYS[1], head or "", at, ARGV[2], tonumber(ARGV[1]))`,
 };

@@ -23,10 +23,8 @@ export interface Trust {
   lasting(): FallbackReason | undefined;
   /** Writes go to Redis, too. A write that does not says so to the others by its version. */
   writes(): boolean;
-  /** The Redis half of a write came to nothing, or nobody knows to what. */
+  /** A copy that is wrong could not be taken away. */
   legFailed(answer: Unavailable): void;
-  /** MongoDB neither took nor refused a write whose Redis half was to follow. */
-  outcomeUnknown(): void;
   close(): Promise<void>;
 }
 
@@ -185,9 +183,6 @@ export function createTrust(options: TrustOptions): Trust {
     writes: () => used() && door.state === "up",
     legFailed({ reason }) {
       epoch.renew(`a copy was not written (${reason})`, "now");
-    },
-    outcomeUnknown() {
-      epoch.renew("a write has no known outcome", "doubt");
     },
     async close() {
       closed = true;

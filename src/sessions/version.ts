@@ -39,6 +39,9 @@ export interface Versions {
   readonly settledByUs: RegExp;
 }
 
+/** In microseconds: no burst of writes gets so far ahead of the clock; a clock that was put right does. */
+const JUMP = 1_000_000;
+
 /**
  * A hybrid logical clock: the time where clocks agree, an order where they do not. What a fast clock has written is
  * followed by versions ahead of our time, but other sessions keep ours.
@@ -49,7 +52,8 @@ export function createVersions(clock: Clock, instance: string): Versions {
   return {
     instance,
     next(base, redis) {
-      last = Math.max(Math.floor(clock.now() * 1_000), last + 1);
+      const now = Math.floor(clock.now() * 1_000);
+      last = last > now + JUMP ? now : Math.max(now, last + 1);
       const least = base ? timeOf(base) + 1 : 0;
       if (least > last) ahead = Math.max(least, ahead + 1);
       const time = least > last ? ahead : last;

@@ -1,11 +1,11 @@
 import type { SessionData } from "express-session";
-import mongoose from "mongoose";
-import { isUnavailable } from "../mongo/errors.ts";
+import { isServerError, isUnavailable } from "../mongo/errors.ts";
 import type { Answer } from "../redis/types.ts";
 import { type Base, baseOf, isBorn, setBase } from "./bases.ts";
 import type { Encoded } from "./codec.ts";
 import { writeCopy } from "./copy.ts";
 import type { Floors } from "./floors.ts";
+import { createMending } from "./mending.ts";
 import type { Parts } from "./parts.ts";
 import { createTurns } from "./turns.ts";
 import type { Operation, OperationResult } from "./types.ts";
@@ -26,10 +26,9 @@ export interface WriteOptions {
 
 const TENTH = 10;
 
-/** The server has looked at the write and refused it; nothing will come of it any more. */
-function refused(error: unknown): boolean {
-  return error instanceof mongoose.mongo.MongoServerError && !isUnavailable(error);
-}
+/** Refused by the server, or too large to be sent to it: nothing will come of it any more. */
+const refused = (error: unknown): boolean =>
+  error instanceof RangeError || (isServerError(error) && !isUnavailable(error));
 
 export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
   const { bucket, clock, codec, copies, deadlines, dial, documents, events, timing, trust } = parts;
@@ -52,10 +51,17 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
 
   const inBucket = (id: string) => dial.current.mode === "serve" && bucket.holds(id, dial.current.percent);
 
-  /** The Redis half: waited for when Redis answers for this session, else on its own. */
-  async function leg(id: string, answer: Promise<Answer<unknown>>): Promise<void> {
+  const mending = createMending({ copies, trust, timing, aside });
+
+  /**
+   * The Redis half: waited for when Redis answers for this session, else on its own. The first copy of a session might
+   * still be written after it was taken away, so that only a new epoch helps.
+   */
+  async function leg(id: string, answer: Promise<Answer<unknown>>, born = false): Promise<void> {
     const settled = answer.then((known) => {
-      if (!known.ok) trust.legFailed(known);
+      if (known.ok) return;
+      if (born) trust.legFailed(known);
+      else mending.now(id);
     });
     if (inBucket(id)) await settled;
     else aside(settled);
@@ -76,6 +82,12 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     return portable ? writeCopy(portable.json, { expires, epoch, version, dated: portable.dated }) : undefined;
   }
 
+  /** A copy that is there all the same would be shown until its time is up. */
+  async function gone(id: string): Promise<void> {
+    floors.bury(id);
+    if (trust.writes()) await leg(id, copies.drop(id));
+  }
+
   async function save(id: string, session: SessionData, made: { overtaken: boolean }): Promise<OperationResult> {
     const begun = performance.now();
     const redis = trust.writes();
@@ -86,10 +98,13 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     const content = { stored: encoded.stored, hash: encoded.hash, expires };
     const write = base ? documents.replace(id, content, base.version, redis) : documents.put(id, content, redis);
     const written = await write.catch((error: unknown) => {
-      if (redis && !refused(error)) trust.outcomeUnknown();
+      if (redis && !refused(error)) {
+        floors.bury(id);
+        mending.later(id);
+      }
       throw error;
     });
-    if (written.outcome === "gone") floors.bury(id);
+    if (written.outcome === "gone") await gone(id);
     if (written.outcome !== "ok") return written.outcome;
     const { version } = written;
     setBase(session, { id, version, expires });
@@ -100,6 +115,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     await leg(
       id,
       copy && !made.overtaken ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id),
+      born,
     );
     // Whoever changed or ended it meanwhile has dropped nothing, and the others do not look after a copy for ever.
     if (born && (made.overtaken || performance.now() - begun > timing.settle)) await leg(id, copies.drop(id));
@@ -126,7 +142,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
   async function touchMongo(id: string, session: SessionData, base: Base | undefined, expires: number) {
     const known = await documents.touch(id, expires, base?.unwritten);
     if (!known) {
-      floors.bury(id);
+      await gone(id);
       return "gone";
     }
     if (base) setBase(session, { id, version: base.version, expires });
@@ -158,7 +174,8 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
   async function destroy(id: string): Promise<OperationResult> {
     const redis = trust.writes();
     floors.bury(id);
-    await documents.remove(id);
+    // Without Redis, a copy of somebody else's making stays there, which an import would bring back.
+    await documents.remove(id, !redis);
     floors.bury(id);
     events.emit("ended", { id });
     if (redis) await leg(id, copies.drop(id));
@@ -170,6 +187,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     touch: (id, session) => inTurn(id, () => touch(id, session)),
     destroy: (id) => inTurn(id, () => timed("destroy", "mongo", () => destroy(id))),
     close() {
+      mending.close();
       for (const one of leave) one();
     },
   };

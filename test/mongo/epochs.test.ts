@@ -142,17 +142,18 @@ it("does not go back to what a look had found before it was raised here", async 
   const sent = slow.hold("raise");
   one.epoch.renew("a test", "now");
   await sent.arrived();
+  const raised = await epochsOf(mongo.db).findOne({ _id: "one" });
   // As if this look had been answered before MongoDB had the other's number.
   await epochsOf(mongo.db).updateOne({ _id: "one" }, { $set: { value: before } });
   const look = slow.hold("look");
   const looked = two.epoch.refresh();
   await look.arrived();
-  await epochsOf(mongo.db).updateOne({ _id: "one" }, { $set: { value: before + 1 } });
+  await epochsOf(mongo.db).updateOne({ _id: "one" }, { $set: { value: raised?.value ?? 0 } });
   sent.pass();
   await until(() => one.epoch.value > before);
   look.pass();
   await looked;
-  expect(one.epoch.value).toBe(before + 1);
+  expect(one.epoch.value).toBe(raised?.value);
   expect(one.epoch.due).toBe(false);
 });
 
@@ -183,6 +184,15 @@ it("follows MongoDB back to an older number, and from there on past all that was
   one.epoch.renew("a backup was restored", "now");
   await until(() => !one.epoch.due);
   expect(one.epoch.value).toBeGreaterThanOrEqual(before);
+});
+
+it("is raised past one that was met in a copy from before", async () => {
+  const one = processOf()("one", never);
+  await until(() => one.epoch.value > 0);
+  const met = one.epoch.value + 3_600_000_000;
+  one.epoch.renew("the epoch went back", "now", met);
+  await until(() => !one.epoch.due);
+  expect(one.epoch.value).toBeGreaterThan(met);
 });
 
 /** Seen once, and so long ago that it does not count any more. */

@@ -1,4 +1,5 @@
 import type { Collection } from "mongodb";
+import mongoose from "mongoose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { connectMongo, type MongoLink } from "../../src/mongo/connect.ts";
 import { type Watcher, type WatchOptions, watchCollection } from "../../src/mongo/watch.ts";
@@ -8,6 +9,8 @@ import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { createRecorder } from "../support/recorder.ts";
 import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
+
+const { ChangeStream, MongoNetworkError, Timestamp } = mongoose.mongo;
 
 interface Thing {
   _id: number;
@@ -183,6 +186,33 @@ describe("a follower of a collection", () => {
     await things("lost").insertOne({ _id: 2 });
     await until(() => seen.length === 1);
     expect(seen).toEqual([2]);
+  });
+
+  it("begins afresh also when it is broken off before it has heard of everything", async () => {
+    const real = things("broken-off");
+    let opened = 0;
+    function watch(...args: Parameters<typeof real.watch>) {
+      const stream = real.watch(...args);
+      opened += 1;
+      if (opened > 1) return stream;
+      // The set is further on than what this stream has read, and then the connection ends: there is a token by then.
+      const clusterTime = { get: () => ({ clusterTime: Timestamp.MAX_VALUE }), set: () => undefined };
+      Object.defineProperty(args[1]?.session, "clusterTime", clusterTime);
+      const answers = [() => ChangeStream.prototype.tryNext.call(stream)];
+      stream.tryNext = () => answers.shift()?.() ?? Promise.reject(new MongoNetworkError("connection 7 closed"));
+      return stream;
+    }
+    const { watcher, states } = follow(
+      new Proxy(real, {
+        get(_, key) {
+          const value: unknown = key === "watch" ? watch : Reflect.get(real, key);
+          return typeof value === "function" ? value.bind(real) : value;
+        },
+      }),
+    );
+    await until(() => watcher.live);
+    expect(opened).toBe(2);
+    expect(states).toEqual(["false: broken", "true: afresh"]);
   });
 
   it("begins afresh when the collection is dropped", async () => {

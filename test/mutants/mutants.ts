@@ -34,8 +34,8 @@ export const mutants: Mutant[] = [
   {
     name: "the epoch is never raised",
     file: "src/mongo/epoch.ts",
-    find: "    renew(why, urgency) {",
-    replace: "    renew(why, urgency) {\n      if (value > 0) return;",
+    find: "    renew(why, urgency, beyond = 0) {",
+    replace: "    renew(why, urgency, beyond = 0) {\n      if (value > 0) return;",
   },
   {
     name: "copies of any epoch are believed",
@@ -172,8 +172,8 @@ export const mutants: Mutant[] = [
   {
     name: "a touch older than the copy shortens it",
     file: "src/sessions/scripts.ts",
-    find: 'if ARGV[2] ~= "" and older(ARGV[2], version) then return 1 end\n',
-    replace: "",
+    find: 'if ARGV[2] ~= "" and older(ARGV[2], version) then\n',
+    replace: "if false then\n",
     suite: behaviour,
   },
   {

@@ -23,7 +23,8 @@ export interface Copies {
   drop(id: string): Promise<Answer<number>>;
   /** Drops a copy older than what MongoDB holds. */
   settle(id: string, version: Version): Promise<Answer<number>>;
-  shorten(id: string, lifeMs: number): Promise<Answer<number>>;
+  /** It has no more than `lifeMs` left, and ends in MongoDB at `expires`. */
+  shorten(id: string, lifeMs: number, expires: number): Promise<Answer<number>>;
 }
 
 export interface CopyOptions {
@@ -65,6 +66,6 @@ export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions)
     },
     drop: (id) => withoutBudget(() => door.call("session.drop", (redis) => redis.del(keysOf(id)), options)),
     settle: (id, version) => write<number>(settleCopy, id, [version]),
-    shorten: (id, lifeMs) => write<number>(shortenCopy, id, [life(lifeMs)]),
+    shorten: (id, lifeMs, expires) => write<number>(shortenCopy, id, [life(lifeMs), expiryText(expires)]),
   };
 }

@@ -39,7 +39,8 @@ export interface Documents {
   put(id: string, content: Content, redis: boolean): Promise<Written>;
   /** false: there is no such session. `hash`: of what was read, for a document that none of us has written. */
   touch(id: string, expires: number, unwritten?: { hash: string }): Promise<boolean>;
-  remove(id: string): Promise<void>;
+  /** `remembered`: also where no server is running that may write it back. */
+  remove(id: string, remembered: boolean): Promise<void>;
   /** Whether one of us has destroyed it, while servers that may write it back were running. */
   ended(id: string): Promise<boolean>;
   /** Takes away what was written back by such a server. */
@@ -162,12 +163,12 @@ export function createDocuments(options: DocumentOptions): Documents {
       return matchedCount > 0;
     },
 
-    async remove(id) {
+    async remove(id, remembered) {
       const at = new Date(clock.now());
-      await Promise.all([
-        oldServers() && endedOnes.updateOne({ _id: id }, { $set: { at } }, { upsert: true, writeConcern }),
-        collection.deleteOne({ _id: id }, { writeConcern }),
-      ]);
+      // First, lest somebody writes it back in between and is not found out.
+      if (oldServers() || remembered)
+        await endedOnes.updateOne({ _id: id }, { $set: { at } }, { upsert: true, writeConcern });
+      await collection.deleteOne({ _id: id }, { writeConcern });
     },
 
     async *ids(which) {
