@@ -42,6 +42,10 @@ export interface Codec {
 }
 
 const HASH_LENGTH = 16;
+/** In characters: a larger copy keeps Redis, and who waits behind it, busy for longer than MongoDB takes. */
+const LARGEST = 2 ** 20;
+const notTooLarge = (portable: Portable | null) =>
+  portable !== null && portable.json.length <= LARGEST ? portable : null;
 const digest = (data: string | Uint8Array) => hash("sha1", data, "base64url").slice(0, HASH_LENGTH);
 
 function hashOf(stored: unknown): string {
@@ -81,12 +85,15 @@ function toObject(session: SessionData): Record<string, unknown> {
   return { ...session, cookie: typeof toJSON === "function" ? toJSON.call(cookie) : cookie };
 }
 
-const asObject: Mode = {
-  serialize: (session) => withNulls(toObject(session)),
+/** JSON leaves out what is undefined, where the driver stores null. */
+const asJson: Mode = {
+  serialize: toObject,
   unserialize: (stored) => stored as SessionData,
   portable: portableObject,
   atOnce: true,
 };
+
+const asObject: Mode = { ...asJson, serialize: (session) => withNulls(toObject(session)) };
 
 /** What an app's own functions make of a session is known only by reading it back. */
 function custom({ serialize, unserialize }: CodecOptions): Mode {
@@ -106,14 +113,15 @@ function revived({ json, dated }: Portable): SessionData {
 }
 
 function open(mode: Mode): Codec {
+  const portableOf = (stored: unknown) => notTooLarge(mode.portable(stored));
   return {
     encode(session) {
       const stored = mode.serialize(session);
-      return { stored, hash: hashOf(stored), portable: mode.atOnce ? mode.portable(stored) : null };
+      return { stored, hash: hashOf(stored), portable: mode.atOnce ? portableOf(stored) : null };
     },
     decode: mode.unserialize,
     hashOf,
-    portableOf: mode.portable,
+    portableOf,
     fromCopy: revived,
     slow: false,
   };
@@ -138,7 +146,9 @@ function opened(plaintext: string, { stringify, serialize, unserialize }: CodecO
 /** Copies stay as closed as what MongoDB holds: the same ciphertext, in a JSON of its own. */
 function sealed(mode: Mode, adapter: CryptoAdapter, options: CodecOptions): Codec {
   const portableOf = (stored: unknown): Portable | null =>
-    typeof stored === "string" ? { json: JSON.stringify({ cookie: {}, sealed: stored }), dated: false } : null;
+    typeof stored === "string"
+      ? notTooLarge({ json: JSON.stringify({ cookie: {}, sealed: stored }), dated: false })
+      : null;
   async function decode(stored: unknown): Promise<SessionData> {
     if (typeof stored !== "string") return mode.unserialize(stored);
     return mode.unserialize(opened(await adapter.decrypt(stored), options));
@@ -161,7 +171,8 @@ export function createCodec(options: CodecOptions = {}): Codec {
   const { serialize, unserialize, stringify = true, crypto, cryptoAdapter } = options;
   if (crypto && cryptoAdapter)
     throw new SluiceError("SESSION_OPTIONS", "crypto and cryptoAdapter exclude each other: give one of them.");
-  const mode = serialize || unserialize ? custom(options) : stringify ? asText : asObject;
   const adapter = cryptoAdapter ?? (crypto && crypto.secret !== false ? createKrupteinAdapter(crypto) : undefined);
+  const plain = stringify ? asText : adapter ? asJson : asObject;
+  const mode = serialize || unserialize ? custom(options) : plain;
   return adapter ? sealed(mode, adapter, options) : open(mode);
 }

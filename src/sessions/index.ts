@@ -1,71 +1,37 @@
 import { hostname } from "node:os";
-import type { Db, MongoClient, MongoClientOptions } from "mongodb";
-import mongoose from "mongoose";
+import type { Db } from "mongodb";
 import { systemClock } from "../kernel/clock.ts";
-import { SluiceError } from "../kernel/errors.ts";
 import { createLifecycle, type Lifecycle } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
+import { untilDone } from "../kernel/until-done.ts";
 import { ensureIndexes } from "../mongo/indexes.ts";
-import { createSettingsStore, type FollowedSettings } from "../mongo/settings.ts";
+import { createSettingsStore } from "../mongo/settings.ts";
 import { watchCollection } from "../mongo/watch.ts";
-import { openRedisDoor, type RedisPlace } from "../redis/open.ts";
+import { followKillSwitch } from "../redis/follow-kill-switch.ts";
+import type { RedisPlace } from "../redis/open.ts";
+import { doorFor } from "../redis/place.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { CodecOptions } from "./codec.ts";
 import { createDialControl } from "./dial/control.ts";
 import { settingsDial } from "./dial/settings-dial.ts";
 import type { StepDownLimits } from "./dial/step-down.ts";
 import { checkedDial } from "./dial.ts";
+import { openLink } from "./link.ts";
+import { checkOptions, type SessionStoreOptions } from "./options.ts";
 import type { RolloutOptions } from "./parts.ts";
+import { warnWithoutReplicaSet } from "./replica-set.ts";
 import { RolloutStore } from "./store.ts";
 import { createToolbox, type Toolbox } from "./tools/toolbox.ts";
-import type { DialSettings, SessionDial } from "./types.ts";
 
 export type { StepDownLimits } from "./dial/step-down.ts";
 export { createDial, type OwnDial } from "./dial.ts";
+export type { SessionStoreOptions } from "./options.ts";
 export { type Backfilled, type BackfillOptions, backfillSessions } from "./tools/backfill.ts";
 export { type Imported, type ImportOptions, importSessions } from "./tools/import.ts";
 export type { Toolbox } from "./tools/toolbox.ts";
 export { type Verified, type VerifyOptions, verifySessions } from "./tools/verify.ts";
 export type { DialSettings, SessionDial, SessionEvents, SessionStats } from "./types.ts";
 export type { CodecOptions, Log, RedisDoor, RedisPlace };
-
-/** connect-mongo's options, by their own names and with its defaults, and where Redis is. */
-export interface SessionStoreOptions extends CodecOptions {
-  /** One of the three says where the sessions are; of a client, `dbName` or the database of its URL. */
-  mongoUrl?: string;
-  client?: MongoClient;
-  db?: Db;
-  mongoOptions?: MongoClientOptions;
-  dbName?: string;
-  /** Default `sessions`. */
-  collectionName?: string;
-  /** Seconds that a session lives whose cookie has no end; default 14 days, as connect-mongo's. */
-  ttl?: number;
-  /** In seconds. */
-  touchAfter?: number;
-  timestamps?: boolean;
-  transformId?: (sid: string) => string;
-  /** native: an index removes what has expired, which is made when it is missing. Default native. */
-  autoRemove?: "native" | "disabled";
-
-  /** A URL, an environment with `REDIS_…` in it, or a door that is yours. Without any, MongoDB answers everything. */
-  redis?: RedisPlace | RedisDoor | undefined;
-  /** Of the keys in Redis; default `session:`. */
-  prefix?: string;
-  /** Where the dial stands until it is turned for the first time; default `serve` at 0. */
-  dial?: Partial<DialSettings>;
-  /** Your own dial, instead of the settings in MongoDB that the operator's commands change. */
-  settings?: SessionDial;
-  /** When the dial steps down by itself; false: never. */
-  stepDown?: StepDownLimits | false;
-  /** This process in `sluice status`; default host and process id. */
-  serverId?: string;
-  version?: string;
-  /** Default: warnings and errors on the console. */
-  log?: Log;
-  timing?: NonNullable<RolloutOptions["timing"]>;
-  deadlines?: NonNullable<RolloutOptions["deadlines"]>;
-}
 
 /** A session store that can be turned from MongoDB to Redis and back, with all that it has opened for itself. */
 export interface SessionStore extends RolloutStore {
@@ -86,40 +52,12 @@ const consoleLog: Log = {
   error: (fields, message) => console.error(message, fields),
 };
 
-function databaseOf(options: SessionStoreOptions, life: Lifecycle): Db {
-  const { mongoUrl, client, db, dbName, mongoOptions } = options;
-  const given = [mongoUrl, client, db].filter((one) => one !== undefined).length;
-  if (given !== 1)
-    throw new SluiceError("SESSION_OPTIONS", `mongoUrl, client and db: ${given} of them are given; give one of them.`);
-  if (db) return db;
-  if (client) return client.db(dbName);
-  const own = new mongoose.mongo.MongoClient(mongoUrl ?? "", { serverSelectionTimeoutMS: 5_000, ...mongoOptions });
-  life.own("MongoDB", own, (it) => it.close());
-  return own.db(dbName);
-}
-
 async function makeIndexes(db: Db, collection: string, autoRemove: string, log: Log): Promise<void> {
   const context = { db, log, sessionCollection: collection, claim: { willMake: async () => {}, made: async () => [] } };
   if (autoRemove === "native")
     await ensureIndexes(context, collection, [{ keys: { expires: 1 }, expireAfterSeconds: 0 }]);
   await ensureIndexes(context, `${collection}_ended`, [{ keys: { at: 1 }, expireAfterSeconds: 86_400 }]);
   await ensureIndexes(context, "sluice_instances", [{ keys: { at: 1 }, expireAfterSeconds: 60 }]);
-}
-
-/** `sluice kill on` keeps this process away from Redis, too. */
-function followKillSwitch(settings: FollowedSettings, door: RedisDoor, log: Log): void {
-  let off = false;
-  const follow = () => {
-    const { redisDisabled } = settings.current;
-    if (redisDisabled === off) return;
-    off = redisDisabled;
-    log.warn({}, `The kill switch is ${off ? "on: no command goes to Redis" : "off"}`);
-    door
-      .disable(off, "the kill switch is on")
-      .catch((error: unknown) => log.error({ err: error }, "Redis was not left"));
-  };
-  settings.events.on("change", follow);
-  void settings.loaded.then(follow);
 }
 
 class AdoptedStore extends RolloutStore implements SessionStore {
@@ -131,10 +69,55 @@ class AdoptedStore extends RolloutStore implements SessionStore {
     this.tools = tools;
     this.#life = life;
     life.own("sessions", this, () => super.close());
+    const { settings, log } = options;
+    life.own("advice", warnWithoutReplicaSet(this.events, settings, log), (leave) => leave());
   }
   override close(): Promise<void> {
     return this.#life.close();
   }
+}
+
+function openStore(options: SessionStoreOptions, log: Log, life: Lifecycle): SessionStore {
+  const { redis, settings: dial, stepDown = limits, autoRemove = "native" } = options;
+  const {
+    collectionName: collection = "sessions",
+    ttl: ttlSeconds = fourteenDays,
+    serverId,
+    version = "app",
+  } = options;
+  const sessions = checkedDial({ mode: "serve" as const, percent: 0, oldServers: true, ...options.dial });
+  const clock = systemClock;
+  const { db, trouble } = life.own("MongoDB", openLink(options), (it) => it.close());
+  const { door, own } = doorFor(redis, log);
+  if (own) life.own("Redis", door, (it) => it.close());
+  const tools = createToolbox({ ...options, db, door, collection, ttlSeconds });
+  life.own(
+    "indexes",
+    untilDone(() => makeIndexes(db, collection, autoRemove, log), {
+      maxMs: 60_000,
+      onFailure: (error) =>
+        log.warn(
+          { err: error },
+          "The indexes of the sessions could not be made, so that nothing expires; trying again",
+        ),
+    }),
+    (making) => making.close(),
+  );
+  const about = { ...options, mongo: { db }, trouble, redis: door, log, collection, ttlSeconds, clock };
+  if (dial) return new AdoptedStore({ ...about, settings: dial }, tools, life);
+
+  const defaults = { redisDisabled: false, sessions, caches: {} };
+  const settings = createSettingsStore({ db, watch: watchCollection, defaults, clock, log });
+  life.own("settings", settings, (it) => it.close());
+  if (own) followKillSwitch(settings, door, log);
+  const store = new AdoptedStore({ ...about, settings: settingsDial(settings) }, tools, life);
+  const control = createDialControl({
+    ...{ settings, store, db, door, box: tools, version, ttlSeconds, everyMs: reportEveryMs, clock, log },
+    serverId: serverId ?? `${hostname()}:${process.pid}`,
+    ...(stepDown === false ? {} : { limits: stepDown }),
+  });
+  life.own("the dial", control, (it) => it.close());
+  return store;
 }
 
 /**
@@ -155,42 +138,13 @@ class AdoptedStore extends RolloutStore implements SessionStore {
  * `MONGODB_URL=… REDIS_URL=… sluice dial set 10 --reason "first tenth"`.
  */
 export function rolloutStore(options: SessionStoreOptions): SessionStore {
-  const { redis = "", log = consoleLog, settings: dial, stepDown = limits, autoRemove = "native" } = options;
-  const {
-    collectionName: collection = "sessions",
-    ttl: ttlSeconds = fourteenDays,
-    serverId,
-    version = "app",
-  } = options;
-  const sessions = checkedDial({ mode: "serve" as const, percent: 0, oldServers: true, ...options.dial });
-  const clock = systemClock;
+  checkOptions(options);
+  const { log = consoleLog } = options;
   const life = createLifecycle(log);
-  const db = databaseOf(options, life);
-  const given = typeof redis === "object" && "onRecovery" in redis;
-  const door = given
-    ? (redis as RedisDoor)
-    : life.own("Redis", openRedisDoor(redis as RedisPlace, log), (it) => it.close());
-  const tools = createToolbox({ ...options, db, door, collection, ttlSeconds });
-  const making = makeIndexes(db, collection, autoRemove, log).catch((error: unknown) =>
-    log.warn(
-      { err: error },
-      "The indexes of the sessions could not be made: restart, or what has expired stays in MongoDB",
-    ),
-  );
-  life.own("indexes", making, (made) => made);
-  const about = { ...options, mongo: { db }, redis: door, log, collection, ttlSeconds, clock };
-  if (dial) return new AdoptedStore({ ...about, settings: dial }, tools, life);
-
-  const defaults = { redisDisabled: false, sessions, caches: {} };
-  const settings = createSettingsStore({ db, watch: watchCollection, defaults, clock, log });
-  life.own("settings", settings, (it) => it.close());
-  if (!given) followKillSwitch(settings, door, log);
-  const store = new AdoptedStore({ ...about, settings: settingsDial(settings) }, tools, life);
-  const control = createDialControl({
-    ...{ settings, store, db, door, box: tools, version, ttlSeconds, everyMs: reportEveryMs, clock, log },
-    serverId: serverId ?? `${hostname()}:${process.pid}`,
-    ...(stepDown === false ? {} : { limits: stepDown }),
-  });
-  life.own("the dial", control, (it) => it.close());
-  return store;
+  try {
+    return openStore(options, log, life);
+  } catch (error) {
+    void life.close();
+    throw error;
+  }
 }

@@ -18,6 +18,8 @@ import { createVersions, type Versions } from "./version.ts";
 export interface RolloutOptions extends CodecOptions {
   /** Where the sessions are now. Of a client, `dbName` or the database of its URL. */
   mongo: { db: Db } | { client: MongoClient; dbName?: string };
+  /** Why MongoDB gives no answer, where that is known. */
+  trouble?: () => unknown;
   redis: RedisDoor;
   /** Where the dial stands. */
   settings: SessionDial;
@@ -69,6 +71,11 @@ export interface Parts {
   idOf(sid: string): string;
   close(): Promise<void>;
 }
+
+const usualOperationMs = 4_000;
+
+/** Nobody waits for MongoDB for longer. */
+export const operationMsOf = (limits: RolloutOptions["deadlines"]): number => limits?.operationMs ?? usualOperationMs;
 
 const NAME = /^[0-9a-z]{4,16}$/;
 const nameOfOurs = () =>
@@ -147,7 +154,7 @@ export function createParts(options: RolloutOptions): Parts {
     copies,
     trust,
     deadlines,
-    operationMs: limits.operationMs ?? 4_000,
+    operationMs: operationMsOf(limits),
     ttlSeconds,
     idOf: (sid) => checkedId(transformId ? transformId(sid) : sid),
     async close() {

@@ -1,6 +1,6 @@
 import { type Session, type SessionData, Store } from "express-session";
 import { turnTime } from "../kernel/clock.ts";
-import { passBase, setBorn } from "./bases.ts";
+import { baseOf, isBorn, passBase, setBorn } from "./bases.ts";
 import { type Callback, call, createAnswerer } from "./callbacks.ts";
 import { createFloors } from "./floors.ts";
 import { createLists } from "./lists.ts";
@@ -39,7 +39,7 @@ export class RolloutStore extends Store {
     this.#reads = createReads({ parts, floors, aside, compare });
     this.#writes = createWrites({ parts, floors, aside });
     this.#lists = createLists(parts, floors);
-    this.#answer = createAnswerer(parts.deadlines, parts.operationMs);
+    this.#answer = createAnswerer(parts.deadlines, parts.operationMs, options.trouble);
     this.parts = { ...parts, copy: async (id) => (await this.#reads.copied(id)).copying };
     this.events = parts.events;
     this.ready = parts.trust.epoch.refresh();
@@ -52,26 +52,37 @@ export class RolloutStore extends Store {
     if (id === undefined) return;
     const asks = this.#reads.ask(id, begun, (asked) => {
       const session = this.#reads.hit(id, asked, begun);
-      if (session) call(callback, null, session);
-      else this.#read(id, callback, () => this.#reads.get(id, asked));
+      if (!session) return this.#read(sid, id, callback, () => this.#reads.get(id, asked));
+      this.#tell("get", sid);
+      call(callback, null, session);
     });
-    if (!asks) this.#read(id, callback, () => this.#reads.get(id));
+    if (!asks) this.#read(sid, id, callback, () => this.#reads.get(id));
   }
 
   override set(sid: string, session: SessionData, callback?: Callback<void>): void {
-    this.#answer("save a session", callback, () => this.#writes.set(this.parts.idOf(sid), session));
+    this.#answer("save a session", callback, () => this.#save(sid, session));
   }
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>): void {
-    this.#answer("touch a session", callback, () => this.#writes.touch(this.parts.idOf(sid), session));
+    this.#answer("touch a session", callback, async () => {
+      await this.#writes.touch(this.parts.idOf(sid), session);
+      this.#tell("touch", sid, session);
+    });
   }
 
   override destroy(sid: string, callback?: Callback<void>): void {
-    this.#answer("destroy a session", callback, () => this.#writes.destroy(this.parts.idOf(sid)));
+    this.#answer("destroy a session", callback, async () => {
+      await this.#writes.destroy(this.parts.idOf(sid));
+      this.#tell("destroy", sid);
+    });
   }
 
   override all(callback: Callback<SessionData[]>): void {
-    this.#answer("list the sessions", callback, () => this.#lists.all());
+    this.#answer("list the sessions", callback, async () => {
+      const sessions = await this.#lists.all();
+      this.#tell("all", sessions);
+      return sessions;
+    });
   }
 
   override length(callback: Callback<number>): void {
@@ -126,12 +137,34 @@ export class RolloutStore extends Store {
     }
   }
 
-  #read(id: string, callback: Callback<SessionData | null>, work: () => Promise<SessionData | null>): void {
+  #read(
+    sid: string,
+    id: string,
+    callback: Callback<SessionData | null>,
+    work: () => Promise<SessionData | null>,
+  ): void {
     this.#answer("read a session", callback, async () => {
       const session = await work();
       if (!session) this.events.emit("missing", { id, at: this.parts.clock.now() });
+      this.#tell("get", sid);
       return session;
     });
+  }
+
+  async #save(sid: string, session: SessionData): Promise<void> {
+    const id = this.parts.idOf(sid);
+    const before = baseOf(session, id);
+    await this.#writes.set(id, session);
+    const after = baseOf(session, id);
+    // It had ended, or a newer write was there already.
+    if (after?.version === before?.version) return;
+    this.#tell(!before && isBorn(session) ? "create" : "update", sid);
+    this.#tell("set", sid);
+  }
+
+  /** connect-mongo's own events, which an app may listen to; what a listener throws is the process's business. */
+  #tell(event: string, ...about: unknown[]): void {
+    if (this.listenerCount(event) > 0) call(() => this.emit(event, ...about), null);
   }
 
   #runAside(work: Promise<unknown>): void {
