@@ -10,9 +10,12 @@ await mongoose.connect(MONGODB_URL);
 const caches = openCaches({ mongoUrl: MONGODB_URL, redis: process.env });
 const shelves = caches.create<object[]>({ name: "shelves", ttlSeconds: 300 });
 
-const setPrice = writeThrough({ cache: shelves, key: (book) => book?.shelf ?? [] }, (id: string, price: number) =>
-  Book.findByIdAndUpdate(id, { price }, { returnDocument: "after" }),
+const shelfOf = async (id: string) => String((await Book.findById(id))?.shelf);
+const writePrice = writeThrough(
+  { cache: shelves, key: (_book, shelf) => shelf },
+  (_shelf: string, id: string, price: number) => Book.findByIdAndUpdate(id, { price }, { returnDocument: "after" }),
 );
+const setPrice = async (id: string, price: number) => writePrice(await shelfOf(id), id, price);
 
 const app = express();
 app.use(express.json());

@@ -1,32 +1,24 @@
-import type { ChangeStreamDocument, Document } from "mongodb";
 import { SluiceError } from "../kernel/errors.ts";
+import { type AppCacheOptions, checkCache } from "./app-options.ts";
 import type { Topic } from "./bus-types.ts";
 import type { Declaration, Following } from "./declaration.ts";
 import type { DerivedCache } from "./derived.ts";
+import type { Doubts } from "./doubts.ts";
 import type { AppCache } from "./http/aside.ts";
 import type { CacheMemory } from "./memory.ts";
 import type { CacheRoom } from "./room.ts";
-import type { ByIds, Cache, Freshness } from "./types.ts";
+import type { ByIds, Freshness } from "./types.ts";
 import type { Answer } from "./wire.ts";
 
-export interface AppCacheOptions {
-  /** Also part of its keys in Redis, `cache:<name>:<key>`. */
-  name: string;
-  ttlSeconds: number;
-  /** A field of the value, a whole number that grows with each write: then what is written goes into Redis as it is. */
-  version?: string;
-  /** Writes past `writeThrough` that MongoDB's change stream tells of; needs a replica set. */
-  follow?: {
-    collection: string;
-    /** The key of the value that the change is of; undefined: of none. */
-    key(change: ChangeStreamDocument<Document>): string | undefined;
-  };
-}
-
 interface Place {
-  room: Pick<CacheRoom, "create" | "shapes">;
+  room: Pick<CacheRoom, "all" | "create" | "shapes">;
   memory: CacheMemory;
   topic: Topic;
+  /** Of the keys in Redis. */
+  prefix: string;
+  /** Ends when it is known whether Redis can be told anything. */
+  ready: Promise<void>;
+  doubts: Doubts;
 }
 
 /** One value, as JSON; none where there is no such value. */
@@ -35,12 +27,17 @@ interface Held {
   readonly rev: number;
 }
 
-const id = "value";
-const usual: Freshness = { class: "own-writes" };
+type Load<T> = (key: string) => Promise<T | null | undefined>;
 
-export function createAppCache<T>(options: AppCacheOptions, { room, memory, topic }: Place): AppCache<T> {
-  const { name, ttlSeconds, version, follow } = options;
-  let loading: { load: (key: string) => Promise<T | null | undefined>; cache: Cache<Held, ByIds> } | undefined;
+const id = "value";
+
+export function createAppCache<T>(options: AppCacheOptions<T>, place: Place): AppCache<T> {
+  const { room, memory, topic, prefix, ready, doubts } = place;
+  checkCache(options, room.all);
+  const { name, ttlSeconds, version, stringify = JSON.stringify, follow } = options;
+  let load: Load<T> | undefined;
+  /** As the route wants it that loads the values; who only writes has none. */
+  const freshness: Freshness = { class: "own-writes" };
 
   /** 0: it carries none that could be compared. */
   function versionOf(value: T): number {
@@ -48,7 +45,14 @@ export function createAppCache<T>(options: AppCacheOptions, { room, memory, topi
     return Number.isSafeInteger(found) && found > 0 ? found : 0;
   }
 
-  const held = (value: T): Held => ({ text: JSON.stringify(value), rev: versionOf(value) });
+  const held = (value: T): Held => ({ text: stringify(value), rev: versionOf(value) });
+
+  async function loaded(key: string): Promise<Held[]> {
+    if (!load)
+      throw new SluiceError("CACHE_UNUSED", `The cache "${name}" is loaded by no route; give it to cacheAside.`);
+    const value = await load(key);
+    return value === null || value === undefined ? [] : [held(value)];
+  }
 
   const following: Following<Held> | undefined = follow && {
     collection: follow.collection,
@@ -58,50 +62,53 @@ export function createAppCache<T>(options: AppCacheOptions, { room, memory, topi
     },
   };
 
-  function declare(load: (key: string) => Promise<T | null | undefined>, freshness: Freshness): Cache<Held, ByIds> {
-    const declaration: Declaration<Held, ByIds> = {
-      name,
-      shape: room.shapes.hash({ form: "1" }),
-      key: (key) => `cache:${name}:${key}`,
-      ttlSeconds,
-      freshness,
-      async load(key) {
-        const value = await load(key);
-        return value === null || value === undefined ? [] : [held(value)];
-      },
-      byIds: (ids) => ({ ids }),
-      id: () => id,
-      element: ({ text, rev }) => ({ id, text: JSON.stringify({ text, rev }) }),
-      entry: ({ text }) => JSON.parse(text) as Held,
-      version: ({ rev }) => rev,
-      compare: () => 0,
-      ...(following && { follow: following }),
-    };
-    const cache = room.create(declaration);
-    memory.share(cache, topic);
-    return cache;
-  }
-
-  const known = (): Cache<Held, ByIds> => {
-    if (loading) return loading.cache;
-    throw new SluiceError("CACHE_UNUSED", `The cache "${name}" is loaded by no route; give it to cacheAside first.`);
+  const declaration: Declaration<Held, ByIds> = {
+    name,
+    shape: room.shapes.hash({ form: "1" }),
+    key: (key) => `${prefix}${name}:${key}`,
+    ttlSeconds,
+    freshness,
+    load: loaded,
+    byIds: (ids) => ({ ids }),
+    id: () => id,
+    element: ({ text, rev }) => ({ id, text: JSON.stringify({ text, rev }) }),
+    entry: ({ text }) => JSON.parse(text) as Held,
+    version: ({ rev }) => rev,
+    compare: () => 0,
+    ...(following && { follow: following }),
   };
+  const cache = room.create(declaration);
+  memory.share(cache, topic);
+
+  async function drop(key: string, why: string): Promise<void> {
+    await ready;
+    await cache.drop(key, why);
+  }
 
   return {
     name,
-    loadedBy(load, freshness = usual): DerivedCache<Answer> {
-      if (loading)
+    ownJson: options.stringify !== undefined,
+    loadedBy(given, wanted): DerivedCache<Answer> {
+      if (load)
         throw new SluiceError(
           "CACHE_TWICE",
           `The cache "${name}" is loaded by a route already; make another for this.`,
         );
-      loading = { load, cache: declare(load, freshness) };
-      return memory.answers(loading.cache, ([value]) => value?.text ?? "");
+      load = given;
+      Object.assign(freshness, wanted);
+      return memory.answers(cache, ([value]) => value?.text ?? "");
     },
     async wrote(key, value) {
-      if (value === undefined || versionOf(value) === 0) await known().drop(key, "it was written");
-      else await known().wrote(key, [held(value)]);
+      // Who answers nobody need not know what JSON the others send.
+      if (!load || value === undefined || versionOf(value) === 0) return drop(key, "it was written");
+      await ready;
+      await cache.wrote(key, [held(value)]);
     },
-    drop: (key, why) => known().drop(key, why),
+    drop,
+    async doubted(key) {
+      const why = "a write failed, and may have been taken";
+      doubts.afterwards(() => drop(key, why));
+      await drop(key, why);
+    },
   };
 }

@@ -1,60 +1,23 @@
-import express from "express";
-import mongoose from "mongoose";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { cacheAside, openCaches, writeThrough } from "../../src/cache/index.ts";
+import { writeThrough } from "../../src/cache/index.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
+import { createEnds } from "../support/ends.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { openShop, type Price } from "../support/shop.ts";
 import { until } from "../support/until.ts";
 
-interface Price {
-  _id: string;
-  price: number;
-  rev?: unknown;
-}
-
 const url = mongoUrl("cache-app");
-const ends: (() => unknown)[] = [];
+const ends = createEnds();
 let redis: RedisServer;
-let client: mongoose.mongo.MongoClient;
 
 beforeAll(async () => {
   redis = await startRedisServer();
-  client = await mongoose.mongo.MongoClient.connect(url);
 });
 afterAll(async () => {
-  for (const end of ends.reverse()) await end();
-  await client?.close();
+  await ends.close();
   await redis?.close();
   await dropDatabase(url);
 });
-
-/** A shop whose prices carry the versions that `next` makes. */
-async function shop(name: string, next: (before: unknown) => unknown) {
-  const caches = openCaches({ mongoUrl: url, redis: redis.url });
-  ends.push(() => caches.close());
-  const prices = client.db().collection<Price>(name);
-  const cache = caches.create<Price>({ name, ttlSeconds: 300, version: "rev" });
-  const load = (id: string) => prices.findOne({ _id: id });
-  const app = express();
-  app.get("/:id", cacheAside<Price>({ cache, key: (req) => String(req.params.id), load }));
-  const server = app.listen(0, "127.0.0.1");
-  ends.push(() => server.close());
-  const set = writeThrough(
-    { cache, key: (made) => made._id, value: (made) => made },
-    async (id: string, price: number): Promise<Price> => {
-      const rev = next((await load(id))?.rev);
-      const made: Price = { _id: id, price, ...(rev === undefined ? {} : { rev }) };
-      await prices.replaceOne({ _id: id }, made, { upsert: true });
-      return made;
-    },
-  );
-  async function get(id: string): Promise<{ price: number; from: string | null }> {
-    const { port } = server.address() as { port: number };
-    const answer = await fetch(`http://127.0.0.1:${port}/${id}`);
-    return { price: ((await answer.json()) as Price).price, from: answer.headers.get("x-cache") };
-  }
-  return { set, get };
-}
 
 it.each([
   ["whole numbers", "counted", (before: unknown) => Number(before ?? 0) + 1],
@@ -64,13 +27,39 @@ it.each([
 ])(
   "who wrote is shown what was written, where versions are %s",
   async (_what, name, next) => {
-    const { set, get } = await shop(name, next);
+    const cached = { name, version: "rev" };
+    const { cache, prices, put, get, from } = await openShop(ends, { mongoUrl: url, redis: redis.url, cache: cached });
+    const set = writeThrough(
+      { cache, key: (made) => made._id, value: (made) => made },
+      async (id: string, price: number): Promise<Price> => {
+        const rev = next((await prices.findOne({ _id: id }))?.rev);
+        const made: Price = { _id: id, price, ...(rev === undefined ? {} : { rev }) };
+        await put(made);
+        return made;
+      },
+    );
     await set("tea", 1);
-    await until(async () => (await get("tea")).from === "l1", { timeoutMs: 20_000 });
+    await until(async () => (await from("tea")) === "l1", { timeoutMs: 20_000 });
     for (let price = 2; price < 6; price += 1) {
       await set("tea", price);
-      expect((await get("tea")).price).toBe(price);
+      expect((await get("tea")).body.price).toBe(price);
     }
   },
   60_000,
 );
+
+it("apps with a prefix each share a Redis, and neither is shown what is the other's", async () => {
+  const shops = [];
+  for (const [price, prefix] of ["one:", "two:"].entries()) {
+    const shop = await openShop(ends, {
+      ...{ mongoUrl: url, redis: redis.url, prefix },
+      route: { load: async (id) => ({ _id: id, price }) },
+    });
+    await until(async () => (await shop.from("tea")) === "l1", { timeoutMs: 20_000 });
+    shops.push(shop);
+  }
+  for (const [price, shop] of shops.entries()) expect((await shop.get("tea")).body.price).toBe(price);
+  expect(await redis.ask("KEYS", "*prices:tea")).toEqual(expect.arrayContaining(["one:prices:tea", "two:prices:tea"]));
+  const channels = await redis.ask("PUBSUB", "CHANNELS", "updates:*");
+  expect(channels).toEqual(expect.arrayContaining(["updates:one:app", "updates:two:app"]));
+}, 60_000);

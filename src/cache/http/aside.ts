@@ -2,16 +2,21 @@ import type { Request, RequestHandler } from "express";
 import type { Derived, DerivedCache } from "../derived.ts";
 import type { Freshness } from "../types.ts";
 import type { Answer } from "../wire.ts";
+import { otherJson } from "./json.ts";
 import { sendAnswer } from "./send.ts";
 
 /** A cache of an app, whose values are loaded by one route and changed by others. */
 export interface AppCache<T> {
   readonly name: string;
-  /** How the values are loaded; once, by `cacheAside`. */
+  /** Its JSON is made by the option `stringify`. */
+  readonly ownJson: boolean;
+  /** How the values are loaded; once, by `cacheAside`. A process that only writes has none. */
   loadedBy(load: (key: string) => Promise<T | null | undefined>, freshness?: Freshness): DerivedCache<Answer>;
   /** The value was written: it goes into Redis where it carries a version, else what is there goes. */
   wrote(key: string, value: T | undefined): Promise<void>;
   drop(key: string, why: string): Promise<void>;
+  /** A write of it failed: what is there goes at once, and once more when the write cannot be under way any more. */
+  doubted(key: string): Promise<void>;
 }
 
 export interface CacheAsideOptions<T> {
@@ -24,6 +29,7 @@ export interface CacheAsideOptions<T> {
   freshness?: Freshness;
   /** Default `private, no-cache`: everybody asks each time, and is told that nothing has changed. */
   cacheControl?: string;
+  /** Beside `Accept-Encoding` and what the response has already. */
   vary?: string;
 }
 
@@ -48,9 +54,12 @@ export interface CacheAsideOptions<T> {
  * Answers carry an ETag and `X-Cache: l1|redis|mongo|bypass`, and are packed for whoever takes that.
  */
 export function cacheAside<T>(options: CacheAsideOptions<T>): RequestHandler {
-  const { cache, key, load, freshness, cacheControl = "private, no-cache", vary = "Accept-Encoding" } = options;
+  const { cache, key, load, freshness, cacheControl = "private, no-cache", vary } = options;
+  const varies = ["Accept-Encoding", ...(vary ? [vary] : [])].join(", ");
   const answers = cache.loadedBy(load, freshness);
   return async function cached(req, res, next) {
+    const refusal = otherJson(req.app, cache);
+    if (refusal) return next(refusal);
     let found: Derived<Answer>;
     try {
       found = await answers.read(key(req));
@@ -58,22 +67,27 @@ export function cacheAside<T>(options: CacheAsideOptions<T>): RequestHandler {
       next(error);
       return;
     }
-    if (found.value.length === 0) next();
-    else sendAnswer(req, res, found.value, { source: found.from, cacheControl, vary });
+    if (found.value.length === 0) return next();
+    const all = res.vary(varies).get("Vary") ?? varies;
+    sendAnswer(req, res, found.value, { source: found.from, cacheControl, vary: all });
   };
 }
+
+type Keys = string | readonly string[];
 
 export interface WriteThroughOptions<T, Args extends unknown[], Result> {
   cache: AppCache<T>;
   /** The keys whose values the write has changed. */
-  key: (result: Result, ...args: Args) => string | readonly string[];
+  key: (result: Result, ...args: Args) => Keys;
+  /** Those that a write which failed may have changed all the same; without it `key` is asked, with undefined as result. */
+  keyOfFailed?: (...args: Args) => Keys;
   /** What the value is now, as `load` would answer it; without, or undefined, it is loaded at the next request. */
   value?: (result: Result, ...args: Args) => T | undefined;
 }
 
 /**
  * A write to MongoDB after which nobody is told the old value: it ends when Redis and this process know, and the other
- * processes hear of it.
+ * processes hear of it. One that fails may have been taken, or may still be: its keys are thrown away, and again 1.5 s later.
  *
  * ```ts
  * const setPrice = writeThrough(
@@ -84,14 +98,30 @@ export interface WriteThroughOptions<T, Args extends unknown[], Result> {
  * ```
  */
 export function writeThrough<T, Args extends unknown[], Result>(
-  { cache, key, value }: WriteThroughOptions<T, Args, Result>,
+  { cache, key, keyOfFailed, value }: WriteThroughOptions<T, Args, Result>,
   write: (...args: Args) => Result | PromiseLike<Result>,
 ): (...args: Args) => Promise<Result> {
+  function keysInDoubt(result: Result | undefined, args: Args): string[] {
+    try {
+      return [keyOfFailed ? keyOfFailed(...args) : key(result as Result, ...args)].flat();
+    } catch {
+      // It needs the result, and there is none.
+      return [];
+    }
+  }
+
   return async function written(...args) {
-    const result = await write(...args);
-    const keys = [key(result, ...args)].flat();
-    await Promise.all(keys.map((one) => cache.wrote(one, value?.(result, ...args))));
-    return result;
+    let result: Result | undefined;
+    try {
+      result = await write(...args);
+      const made = result;
+      const keys = [key(made, ...args)].flat();
+      await Promise.all(keys.map((one) => cache.wrote(one, value?.(made, ...args))));
+      return made;
+    } catch (error) {
+      await Promise.all(keysInDoubt(result, args).map((one) => cache.doubted(one)));
+      throw error;
+    }
   };
 }
 
