@@ -20,9 +20,9 @@ export interface Following<Entry> {
   readonly collection: string;
   /** What of a change is sent at all. */
   readonly pipeline?: Document[];
-  /** Raises the versions of these in MongoDB, and answers what they are then; those that are gone are left out. */
+  /** Raises the versions of these in MongoDB, and answers what they are then; those that are no entries any more are left out. */
   adopt?(key: string, ids: readonly string[]): Promise<Entry[]>;
-  /** A promise when MongoDB has to be asked for what the change does not say. */
+  /** A promise when MongoDB has to be asked for what the change does not say. What it throws for is old, whatever it is. */
   read(change: ChangeStreamDocument<Document>): Followed<Entry> | undefined | Promise<Followed<Entry> | undefined>;
 }
 
@@ -59,7 +59,7 @@ export interface Declaration<Entry, Slice> {
   readonly follow?: Following<Entry>;
 }
 
-/** The elements of a snapshot; undefined when a structure cannot say what it says: an id twice, or another order. */
+/** The elements of a snapshot; undefined when a structure cannot say what it says: an id twice, another order, or no text. */
 export function elementsOf<Entry, Slice>(
   { element, compare }: Declaration<Entry, Slice>,
   entries: readonly Entry[],
@@ -67,16 +67,16 @@ export function elementsOf<Entry, Slice>(
   let last: Entry | undefined;
   const ids = new Set<string>();
   const elements: Element[] = [];
-  for (const entry of entries) {
-    if (last !== undefined && compare(last, entry) > 0) return undefined;
-    last = entry;
-    try {
+  try {
+    for (const entry of entries) {
+      if (last !== undefined && compare(last, entry) > 0) return undefined;
+      last = entry;
       const made = element(entry);
       ids.add(made.id);
       elements.push(made);
-    } catch {
-      return undefined;
     }
+  } catch {
+    return undefined;
   }
   return ids.size === entries.length ? elements : undefined;
 }

@@ -1,5 +1,6 @@
 import type { ChangeStreamDocument, Db, Document } from "mongodb";
 import type { Log } from "../kernel/log.ts";
+import { isServerError, isUnavailable } from "../mongo/errors.ts";
 import { type WatchCollection, type Watcher, watchCollection } from "../mongo/watch.ts";
 import type { Declaration, Followed } from "./declaration.ts";
 import { fleetTokens } from "./stream-tokens.ts";
@@ -57,6 +58,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   const dropping = new Map<string, string>();
   let working: Promise<void> | undefined;
   let known = false;
+  let odd = false;
 
   function group<T>(of: Map<string, Map<string, T>>, key: string): Map<string, T> {
     const found = of.get(key) ?? new Map<string, T>();
@@ -109,16 +111,36 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   async function adoptAll(key: string, ids: readonly string[]): Promise<void> {
     const adopt = ids.length <= mostAdopted ? follow?.adopt : undefined;
     const entries = await adopt?.(key, ids).catch(() => undefined);
-    if (entries) await writes.push(key, entries, false);
+    // What is no entry any more may be there as one.
+    if (entries?.length === ids.length) await writes.push(key, entries, false);
     else await writes.drop(key, "it was changed past every server", false);
   }
 
-  /** Whoever wrote has put it into Redis by now, or has died before. */
-  async function verify(key: string, all: Map<string, Expected>, now: number): Promise<void> {
-    const due = [...all].filter(([, { due }]) => due <= now).slice(0, mostAtOnce);
-    for (const [id, { next }] of due)
+  /** Those whose time has come; the first to come stand first. */
+  function takeDue(all: Map<string, Expected>, now: number): [id: string, one: Expected][] {
+    const due: [string, Expected][] = [];
+    for (const [id, one] of all) {
+      if (one.due > now || due.length === mostAtOnce) break;
+      due.push([id, one]);
+    }
+    for (const [id, { next }] of due) {
+      all.delete(id);
       if (next) all.set(id, next);
-      else all.delete(id);
+    }
+    return due;
+  }
+
+  async function verifyAll(key: string, all: Map<string, Expected>, now: number): Promise<void> {
+    for (let due = takeDue(all, now); due.length > 0; due = takeDue(all, now)) await verify(key, all, due);
+  }
+
+  /** Whoever wrote has put it into Redis by now, or has died before. */
+  async function verify(
+    key: string,
+    all: Map<string, Expected>,
+    due: readonly [id: string, one: Expected][],
+  ): Promise<void> {
+    const now = performance.now();
     const open = due.filter(([id, { version, exact }]) => exact || !writes.settled(key, id, version));
     if (open.length === 0) return;
     const ids = open.map(([id]) => id);
@@ -157,8 +179,27 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     const adopted = [...adopting];
     adopting.clear();
     await Promise.all(adopted.map(([key, ids]) => adoptAll(key, [...ids.keys()])));
-    await Promise.all([...expected].map(([key, all]) => verify(key, all, now)));
+    await Promise.all([...expected].map(([key, all]) => verifyAll(key, all, now)));
     for (const [key, all] of expected) if (all.size === 0) expected.delete(key);
+  }
+
+  function gathered(): number {
+    let sum = 0;
+    for (const groups of [pushes, adopting, expected]) for (const { size } of groups.values()) sum += size;
+    return sum;
+  }
+
+  /** One odd document must not hold up all that comes after it. */
+  async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Entry> | undefined> {
+    try {
+      return await follow?.read(change);
+    } catch (error) {
+      if (isUnavailable(error) || isServerError(error)) throw error;
+      const what = "A change in MongoDB cannot be read, so all that is cached is filled anew";
+      if (!odd) log.warn({ err: error, cache: declaration.name, collection: follow?.collection }, what);
+      odd = true;
+      return { everything: `${declaration.name}: a change in MongoDB cannot be read` };
+    }
   }
 
   const timer = setInterval(() => {
@@ -177,10 +218,10 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
     ...(follow.pipeline ? { pipeline: follow.pipeline } : {}),
     async onChange(change: ChangeStreamDocument<Document>) {
       if (!on()) return;
-      const followed = await follow.read(change);
+      const followed = await read(change);
       if (followed) await take(followed);
       // Without end what is gathered would fill the memory.
-      while (pushes.size + adopting.size + expected.size > mostAtOnce * 4 && working) await working;
+      while (working && gathered() > mostAtOnce * 4) await working;
     },
     onLive(live, reason) {
       const first = !known;

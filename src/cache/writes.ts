@@ -2,6 +2,7 @@ import { withoutBudget } from "../kernel/budget.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { Declaration } from "./declaration.ts";
 import type { Marks } from "./marks.ts";
+import type { Element } from "./shapes/shape.ts";
 import type { Trust } from "./trust.ts";
 import type { CacheEventSource } from "./types.ts";
 
@@ -46,6 +47,16 @@ export function createWrites<Entry, Slice>(options: WritesOptions<Entry, Slice>)
     }
   }
 
+  /** Where one of them is nothing that Redis can, or must, hold, the others are found in MongoDB by whoever reads next. */
+  async function elementsOf(key: string, entries: readonly Entry[], here: boolean): Promise<Element[]> {
+    try {
+      return entries.map(declaration.element);
+    } catch (error) {
+      await drop(key, "something written cannot be held by Redis", here);
+      throw error;
+    }
+  }
+
   function changed(key: string, version: string | undefined, here: boolean): void {
     generations.raise(key);
     events.emit("changed", { cache, key, version, here });
@@ -79,7 +90,7 @@ export function createWrites<Entry, Slice>(options: WritesOptions<Entry, Slice>)
         trust.unable(`${cache}: something written could not be told to Redis`);
         return changed(key, undefined, here);
       }
-      const elements = entries.map(declaration.element);
+      const elements = await elementsOf(key, entries, here);
       onHeld(key, entries);
       const answer = await withoutBudget(() => shape.push(declaration.key(key), elements));
       const bytes = elements.reduce((sum, { text }) => sum + text.length, 0);

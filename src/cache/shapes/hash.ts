@@ -80,7 +80,10 @@ redis.call("PEXPIRE", KEYS[1], ARGV[2])
 return "begun"`,
 };
 
-/** KEYS: the hash. ARGV: token ("" for a push), milliseconds of the lease, name of an unseen field, then ids and texts. */
+/**
+ * KEYS: the hash. ARGV: token ("" for a push), milliseconds of the lease, name of an unseen field, then ids and texts.
+ * Of two images of one version the snapshot's counts: a push that came late may show what was before another's change.
+ */
 const merge: Script = {
   name: "cache.hash.put",
   keys: 1,
@@ -90,10 +93,10 @@ ${textLua}
 local state = redis.call("HGET", KEYS[1], "${STATE}")
 if not state or (ARGV[1] ~= "" and state ~= "filling " .. ARGV[1]) then return { "missing" } end
 if ARGV[1] ~= "" then redis.call("PEXPIRE", KEYS[1], ARGV[2]) end
-local changed, seen = 0, 0
+local changed, seen, snapshot = 0, 0, ARGV[1] ~= ""
 for at = 4, #ARGV, 2 do
   local old, new = redis.call("HGET", KEYS[1], ARGV[at]), ARGV[at + 1]
-  if not old or rev(old) < rev(new) then
+  if not old or rev(old) < rev(new) or (snapshot and rev(old) == rev(new)) then
     redis.call("HSET", KEYS[1], ARGV[at], new)
     changed = changed + 1
     if differ(old, new, ARGV[3]) then seen = seen + 1 end

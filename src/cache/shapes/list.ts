@@ -22,10 +22,10 @@ import {
  */
 const insertLua = `
 ${bumpLua}
-local function insert(field, limit, from, state)
+local function insert(field, limit, new, from, state)
   local all, decoded, changed = redis.call("LRANGE", KEYS[1], 0, -2), {}, 0
-  for at = from, #ARGV, 3 do
-    local id, order, text, place = ARGV[at], ARGV[at + 1], ARGV[at + 2], #all + 1
+  for at = from, #new, 3 do
+    local id, order, text, place = new[at], new[at + 1], new[at + 2], #all + 1
     for index = 1, #all do
       local other = decoded[all[index]] or cjson.decode(all[index])
       decoded[all[index]] = other
@@ -65,7 +65,7 @@ const push: Script = {
 ${insertLua}
 local state = redis.call("LINDEX", KEYS[1], -1)
 if not state then return { "missing" } end
-local changed = insert(ARGV[1], tonumber(ARGV[2]), 3, state)
+local changed = insert(ARGV[1], tonumber(ARGV[2]), ARGV, 3, state)
 if changed > 0 then
   state = bump(state)
   redis.call("LSET", KEYS[1], -1, state)
@@ -73,7 +73,10 @@ end
 return { state, changed, changed }`,
 };
 
-/** KEYS: the list. ARGV: name of the ordering field, limit, token, the state from now on, milliseconds of life, then ids, orders and texts. */
+/**
+ * KEYS: the list. ARGV: name of the ordering field, limit, token, the state from now on, milliseconds of life, then ids, orders and texts.
+ * Of two images of one element the snapshot's counts: a push that came late may show what was before another's change.
+ */
 const fill: Script = {
   name: "cache.list.fill",
   keys: 1,
@@ -81,7 +84,16 @@ const fill: Script = {
 ${insertLua}
 local state = redis.call("LINDEX", KEYS[1], -1)
 if state ~= "filling " .. ARGV[3] then return false end
-local put = insert(ARGV[1], tonumber(ARGV[2]), 6, state)
+local field, limit, pushed = ARGV[1], tonumber(ARGV[2]), {}
+for _, text in ipairs(redis.call("LRANGE", KEYS[1], 0, -2)) do
+  local one = cjson.decode(text)
+  pushed[#pushed + 1] = one.id
+  pushed[#pushed + 1] = one[field]
+  pushed[#pushed + 1] = text
+end
+if #pushed > 0 then redis.call("LTRIM", KEYS[1], -1, -1) end
+local put = insert(field, limit, ARGV, 6, state)
+insert(field, limit, pushed, 1, state)
 redis.call("LSET", KEYS[1], -1, ARGV[4])
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
 return { put, redis.call("LLEN", KEYS[1]) - 1 }`,

@@ -5,6 +5,7 @@ import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, Cache } from "../../cache/types.ts";
 import type { ChannelRecord } from "../models/channel.ts";
 import { toChannelAccess } from "../services/records.ts";
+import { isChannel, numberOf, timeOf } from "../services/stored.ts";
 import type { ChannelAccess } from "../services/types.ts";
 import { byNumber, byText } from "./order.ts";
 
@@ -33,11 +34,19 @@ const fields = {
 export function toListed(record: ChannelRecord): ListedChannel {
   return {
     channel: toChannelAccess(record),
-    position: record.position ?? null,
-    createdAt: record.createdAt?.getTime() ?? null,
-    _id: record._id.toHexString(),
+    position: numberOf(record.position) ?? null,
+    createdAt: timeOf(record.createdAt)?.getTime() ?? null,
+    _id: String(record._id),
   };
 }
+
+function inOrder(a: ListedChannel, b: ListedChannel): number {
+  return byNumber(a.position, b.position) || byNumber(a.createdAt, b.createdAt) || byText(a._id, b._id);
+}
+
+/** Those of them that are channels, in the order of what can be read of them, which MongoDB may see otherwise. */
+export const listedIn = (found: readonly ChannelRecord[]): ListedChannel[] =>
+  found.filter(isChannel).map(toListed).sort(inOrder);
 
 function element({ channel, position, createdAt, _id }: ListedChannel): Element {
   // Nobody but a bypassing writer changes a channel, so there is but one version.
@@ -71,19 +80,19 @@ export function channelDeclaration({ channels, shape, ttlSeconds }: Options): De
         .sort({ position: 1, createdAt: 1, _id: 1 })
         .readConcern("majority")
         .lean<ChannelRecord[]>();
-      return all.map(toListed);
+      return listedIn(all);
     },
     id: ({ channel }) => channel.id,
     element,
     entry,
     version: () => 0,
-    compare: (a, b) => byNumber(a.position, b.position) || byNumber(a.createdAt, b.createdAt) || byText(a._id, b._id),
+    compare: inOrder,
     follow: {
       collection: "channels",
       read(change) {
         if (change.operationType !== "insert") return drop("a channel was changed past this server");
         const made = change.fullDocument as Document & ChannelRecord;
-        return { key: "", entries: [toListed(made)] };
+        return { key: "", entries: listedIn([made]) };
       },
     },
   };

@@ -3,6 +3,7 @@ import type { Declaration } from "../../cache/declaration.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, Cache } from "../../cache/types.ts";
 import type { EmojiRecord } from "../models/emoji.ts";
+import { countOf, isUse, toldCount } from "../services/stored.ts";
 import { byText } from "./order.ts";
 
 /** An emoji, and how often it has been used in messages. */
@@ -13,7 +14,11 @@ export interface EmojiUse {
 
 export type EmojiCache = Cache<EmojiUse, ByIds>;
 
-export const toUse = ({ _id, count }: EmojiRecord): EmojiUse => ({ emoji: _id, count });
+/** Those of them that are counts of an emoji. */
+export const usesIn = (found: readonly EmojiRecord[]): EmojiUse[] =>
+  found.filter(isUse).map(({ _id, count }) => ({ emoji: _id, count }));
+/** For queries: all that were ever used. */
+export const everUsed = { count: toldCount };
 const byUse = (a: EmojiUse, b: EmojiUse) => b.count - a.count || byText(a.emoji, b.emoji);
 
 function element({ emoji, count }: EmojiUse): Element {
@@ -35,8 +40,8 @@ export function emojiDeclaration({ counts, shape, ttlSeconds }: Options): Declar
     ttlSeconds,
     freshness: { class: "bounded", ms: 1_000 },
     async load() {
-      const all = await counts.find().sort({ count: -1, _id: 1 }).readConcern("majority").lean<EmojiRecord[]>();
-      return all.map(toUse);
+      const all = await counts.find(everUsed).sort({ count: -1, _id: 1 }).readConcern("majority").lean<EmojiRecord[]>();
+      return usesIn(all);
     },
     byIds: (ids) => ({ ids }),
     id: ({ emoji }) => emoji,
@@ -54,7 +59,7 @@ export function emojiDeclaration({ counts, shape, ttlSeconds }: Options): Declar
             : operationType === "update"
               ? change.updateDescription.updatedFields?.count
               : undefined;
-        if (typeof counted !== "number") return { key: "", drop: "emoji were counted past this server" };
+        if (!countOf(counted)) return { key: "", drop: "emoji were counted past this server" };
         const id = "documentKey" in change ? String(change.documentKey._id) : "";
         return { key: "", id, version: counted, exact: true };
       },

@@ -6,7 +6,8 @@ import type { Cache } from "../../cache/types.ts";
 import { SluiceError } from "../../kernel/errors.ts";
 import { messageChanges, ofMessage, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
-import { toMessage } from "../services/records.ts";
+import { messagesIn } from "../services/records.ts";
+import { isMessage, singleMessage, textOf, toldTime } from "../services/stored.ts";
 import type { Message } from "../services/types.ts";
 import { byText } from "./order.ts";
 
@@ -15,7 +16,9 @@ export type MessageCache = Cache<Message>;
 export const newestFirst = { timestamp: -1, _id: -1 } as const;
 /** Everybody's. */
 const kinds = [{ type: "public" as const }, { type: "system" as const }, { type: null }];
-export const commonOf = (room: string) => ({ $or: kinds.map((kind) => ({ channel: room, ...kind })) });
+export const commonOf = (room: string) => ({
+  $or: kinds.map((kind) => ({ channel: room, timestamp: toldTime, ...singleMessage, ...kind })),
+});
 
 export const byTime = (a: Message, b: Message) => a.timestamp.getTime() - b.timestamp.getTime() || byText(a.id, b.id);
 
@@ -47,7 +50,7 @@ export function messageDeclaration({
 }: Options): Declaration<Message, never> {
   async function channelOf(id: Types.ObjectId): Promise<string | undefined> {
     const found = await messages.collection.findOne({ _id: id }, { projection: { channel: 1 } });
-    return found?.channel;
+    return textOf(found?.channel);
   }
 
   async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Message> | undefined> {
@@ -55,8 +58,9 @@ export function messageDeclaration({
     const { operationType, documentKey, fullDocument } = seen;
     if (operationType === "delete") return { gone: String(documentKey?._id) };
     if (operationType === "insert" && fullDocument) {
+      if (!isMessage(fullDocument)) return undefined;
       const common = kinds.some(({ type }) => type === (fullDocument.type ?? null));
-      return common ? { key: fullDocument.channel, entries: [toMessage(fullDocument)] } : undefined;
+      return common ? { key: fullDocument.channel, entries: messagesIn([fullDocument]) } : undefined;
     }
     if (operationType !== "update" || !documentKey) return { everything: "messages were changed past this server" };
     const touched = touchedBy(seen);
@@ -79,7 +83,7 @@ export function messageDeclaration({
         .limit(historyLimit)
         .readConcern("majority")
         .lean<MessageRecord[]>();
-      return newest.map(toMessage);
+      return messagesIn(newest);
     },
     id: ({ id }) => id,
     element,

@@ -6,6 +6,7 @@ import type { ByIds, ByScore, Cache } from "../../cache/types.ts";
 import { type SeenUser, shownFields, touchedBy, userChanges } from "../changes.ts";
 import type { UserRecord } from "../models/user.ts";
 import { toCard } from "../services/records.ts";
+import { countOf, isId, isUser, singleUser, timeOf, toldName, toldTime } from "../services/stored.ts";
 import type { UserCard } from "../services/types.ts";
 import { byText } from "./order.ts";
 
@@ -23,9 +24,14 @@ export const cardFields = { nickname: 1, role: 1, status: 1, createdAt: 1, lastA
 const mostIds = 400;
 const mostParsed = 5_000;
 
-export function toListed(record: UserRecord): ListedUser {
-  return { card: toCard(record), active: record.lastActive?.getTime() ?? 0, rev: record.rev ?? 0 };
+function toListed(record: UserRecord): ListedUser {
+  return { card: toCard(record), active: timeOf(record.lastActive)?.getTime() ?? 0, rev: countOf(record.rev) ?? 0 };
 }
+
+/** Those of them that are users. */
+export const listedIn = (found: readonly UserRecord[]): ListedUser[] => found.filter(isUser).map(toListed);
+/** For queries: everybody that can be called by a name. */
+export const everybody = { nickname: toldName, ...singleUser };
 
 export function userElement({ card, active, rev }: ListedUser): Element {
   const lastActive = active === 0 ? null : card.lastActive;
@@ -61,22 +67,32 @@ function pick(all: readonly ListedUser[], slice: UserSlice): readonly ListedUser
     .slice(0, slice.count);
 }
 
-function olderThan({ score, id }: { score: number; id: string }): QueryFilter<UserRecord> {
-  const before = { _id: { $lt: new Types.ObjectId(id) } };
-  if (score === 0) return { lastActive: null, ...before };
+function seenBefore({ score, id }: { score: number; id: string }): QueryFilter<UserRecord> {
   const at = new Date(score);
-  return { $or: [{ lastActive: { $lt: at } }, { lastActive: at, ...before }, { lastActive: null }] };
+  const same = { lastActive: at, _id: { $lt: new Types.ObjectId(id) } };
+  return { $or: [{ lastActive: { ...toldTime, $lt: at } }, same] };
+}
+
+/** Those last seen first, then those of whom that is not known. */
+async function loadPage(users: Model<UserRecord>, { count, after }: ByScore): Promise<UserRecord[]> {
+  const find = (filter: QueryFilter<UserRecord>) => users.find({ ...everybody, ...filter }, cardFields);
+  const known = after ? seenBefore(after) : { lastActive: toldTime };
+  const seen =
+    after?.score === 0 ? [] : await find(known).sort({ lastActive: -1, _id: -1 }).limit(count).lean<UserRecord[]>();
+  if (seen.length === count) return seen;
+  const further = after?.score === 0 ? { _id: { $lt: new Types.ObjectId(after.id) } } : {};
+  const unknown = { lastActive: { $not: toldTime }, ...further };
+  const others = await find(unknown)
+    .sort({ _id: -1 })
+    .limit(count - seen.length)
+    .lean<UserRecord[]>();
+  return [...seen, ...others];
 }
 
 export async function loadUsers(users: Model<UserRecord>, slice: UserSlice): Promise<ListedUser[]> {
-  const found =
-    "ids" in slice
-      ? users.find({ _id: { $in: slice.ids.map((id) => new Types.ObjectId(id)) } }, cardFields)
-      : users
-          .find(slice.after ? olderThan(slice.after) : {}, cardFields)
-          .sort({ lastActive: -1, _id: -1 })
-          .limit(slice.count);
-  return (await found.lean<UserRecord[]>()).map(toListed);
+  if (!("ids" in slice)) return listedIn(await loadPage(users, slice));
+  const these = { _id: { $in: slice.ids.map((id) => new Types.ObjectId(id)) } };
+  return listedIn(await users.find(these, cardFields).lean<UserRecord[]>());
 }
 
 interface Options {
@@ -95,8 +111,12 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
     ttlSeconds,
     freshness: { class: "bounded", ms: 1_000 },
     async load() {
-      const all = await users.find({}, cardFields).sort({ nickname: 1 }).readConcern("majority").lean<UserRecord[]>();
-      return all.map(toListed);
+      const all = await users
+        .find(everybody, cardFields)
+        .sort({ nickname: 1 })
+        .readConcern("majority")
+        .lean<UserRecord[]>();
+      return listedIn(all);
     },
     loadSlice: (_key, slice) => loadUsers(users, slice),
     pick,
@@ -113,11 +133,12 @@ export function userDeclaration({ users, shape, ttlSeconds }: Options): Declarat
       read(change) {
         const seen = change as unknown as SeenUser;
         const { operationType, documentKey, fullDocument } = seen;
-        if (operationType === "insert" && fullDocument) return { key: "", entries: [toListed(fullDocument)] };
+        if (operationType === "insert" && fullDocument) return { key: "", entries: listedIn([fullDocument]) };
         if (operationType !== "update" || !documentKey) return drop;
+        if (!isId(documentKey._id)) return undefined;
         const id = documentKey._id.toHexString();
-        const rev = seen.updateDescription?.updatedFields?.rev;
-        if (typeof rev === "number") return { key: "", id, version: rev };
+        const rev = countOf(seen.updateDescription?.updatedFields?.rev);
+        if (rev !== undefined) return { key: "", id, version: rev };
         const touched = touchedBy(seen);
         if (touched.includes("rev")) return drop;
         return touched.some((name) => shownFields.includes(name)) ? { key: "", adopt: id } : undefined;

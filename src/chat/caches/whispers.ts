@@ -5,6 +5,7 @@ import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, Cache, RequestResult } from "../../cache/types.ts";
 import { messageChanges, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
+import { isMessage, madeAt, singleMessage, textOf, timeOf, toldTime } from "../services/stored.ts";
 import { commonOf, newestFirst } from "./messages.ts";
 
 /**
@@ -33,8 +34,8 @@ const olderId = "older";
 const mostWhispers = 1_000;
 
 const idOf = (nickname: string) => `=${nickname}`;
-const timeOf = ({ _id, timestamp }: Pick<MessageRecord, "_id" | "timestamp">) =>
-  (timestamp ?? _id.getTimestamp()).getTime();
+const saidAt = ({ _id, timestamp }: Pick<MessageRecord, "_id" | "timestamp">) =>
+  (timeOf(timestamp) ?? madeAt(_id)).getTime();
 
 /**
  * From when on what is believed of them must have been looked at: a page from a cache is as new as its question, and one that
@@ -50,7 +51,7 @@ export function whispersOf(
   record: Pick<MessageRecord, "_id" | "author" | "timestamp"> & { target?: string | null },
 ): Whisper[] {
   const people = new Set([record.author, record.target].filter((name) => typeof name === "string"));
-  return [...people].map((name) => ({ id: idOf(name), at: timeOf(record), message: record._id.toHexString() }));
+  return [...people].map((name) => ({ id: idOf(name), at: saidAt(record), message: String(record._id) }));
 }
 
 export function pastIn(entries: readonly Whisper[], reader: string): Past {
@@ -80,7 +81,7 @@ function audited(entries: readonly Whisper[], others: readonly Whisper[]): Whisp
 }
 
 const telling = ["author", "target", "timestamp", "type", "channel"];
-const fields = { author: 1, target: 1, timestamp: 1 } as const;
+const fields = { author: 1, target: 1, timestamp: 1, channel: 1, type: 1 } as const;
 
 interface Options {
   messages: Model<MessageRecord>;
@@ -97,7 +98,10 @@ export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds
   async function load(room: string): Promise<Whisper[]> {
     const [privates, [older]] = await Promise.all([
       messages.collection
-        .find<MessageRecord>({ channel: room, type: "private" }, { projection: fields, ...reading })
+        .find<MessageRecord>(
+          { channel: room, type: "private", timestamp: toldTime, ...singleMessage },
+          { projection: fields, ...reading },
+        )
         .sort(newestFirst)
         .limit(mostWhispers)
         .toArray(),
@@ -109,17 +113,17 @@ export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds
         .toArray(),
     ]);
     const people = new Map<string, Whisper>();
-    for (const one of privates.flatMap(whispersOf))
+    for (const one of privates.filter(isMessage).flatMap(whispersOf))
       if ((people.get(one.id)?.at ?? Number.NEGATIVE_INFINITY) < one.at) people.set(one.id, one);
     const oldest = privates[mostWhispers - 1];
-    const since = { id: sinceId, at: oldest ? Math.max(1, timeOf(oldest)) : 0 };
-    const before = older ? [{ id: olderId, at: timeOf(older), message: older._id.toHexString() }] : [];
+    const since = { id: sinceId, at: oldest ? Math.max(1, saidAt(oldest)) : 0 };
+    const before = older ? [{ id: olderId, at: saidAt(older), message: String(older._id) }] : [];
     return [...people.values(), since, ...before];
   }
 
   async function channelOf(id: Types.ObjectId): Promise<string | undefined> {
     const found = await messages.collection.findOne({ _id: id }, { projection: { channel: 1 } });
-    return found?.channel;
+    return textOf(found?.channel);
   }
 
   async function read(change: ChangeStreamDocument<Document>): Promise<Followed<Whisper> | undefined> {
@@ -127,7 +131,7 @@ export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds
     const { operationType, documentKey, fullDocument } = seen;
     if (operationType === "delete") return { gone: String(documentKey?._id) };
     if (operationType === "insert" && fullDocument)
-      return fullDocument.type === "private"
+      return fullDocument.type === "private" && isMessage(fullDocument)
         ? { key: fullDocument.channel, entries: whispersOf(fullDocument) }
         : undefined;
     if (operationType !== "update" || !documentKey) return { everything: "messages were changed past this server" };

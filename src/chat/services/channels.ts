@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { Model } from "mongoose";
 import { duplicateKey } from "../../mongo/errors.ts";
-import { type ChannelCache, toListed } from "../caches/channels.ts";
+import { type ChannelCache, listedIn, toListed } from "../caches/channels.ts";
 import type { ChannelRecord } from "../models/channel.ts";
 import { refuse } from "./errors.ts";
 import { toChannel, toChannelAccess } from "./records.ts";
 import type { Channel, ChannelAccess, Channels } from "./types.ts";
 
 const fields = { id: 1, name: 1, type: 1, description: 1, createdBy: 1, position: 1 } as const;
+const listed = { ...fields, createdAt: 1 } as const;
 const withAccess = { ...fields, permissions: 1, locked: 1 } as const;
 
 function slugOf(name: string): string {
@@ -32,7 +33,8 @@ export function createChannels(channels: Model<ChannelRecord>, cache?: ChannelCa
   }
 
   async function nextPosition(): Promise<number> {
-    const last = await channels.findOne({}, { position: 1 }).sort({ position: -1 }).lean();
+    const counted = { position: { $gte: 0, $lte: Number.MAX_SAFE_INTEGER } };
+    const last = await channels.findOne(counted, { position: 1 }).sort({ position: -1 }).lean();
     return (last?.position ?? -1) + 1;
   }
 
@@ -44,13 +46,17 @@ export function createChannels(channels: Model<ChannelRecord>, cache?: ChannelCa
         return entries.map(({ channel }) => withoutAccess(channel));
       }
       told?.("bypass");
-      const all = await channels.find({}, fields).sort({ position: 1, createdAt: 1, _id: 1 }).lean<ChannelRecord[]>();
-      return all.map(toChannel);
+      const all = await channels.find({}, listed).sort({ position: 1, createdAt: 1, _id: 1 }).lean<ChannelRecord[]>();
+      return listedIn(all).map(({ channel }) => withoutAccess(channel));
     },
     async byId(id) {
       // Who may enter is asked where it is decided: the list in Redis knows nothing of revocations.
       const channel = await channels.findOne({ id: { $eq: id } }, withAccess).lean<ChannelRecord>();
       return channel && toChannelAccess(channel);
+    },
+    async accessOf(ids) {
+      const found = await channels.find({ id: { $in: [...ids] } }, withAccess).lean<ChannelRecord[]>();
+      return found.map(toChannelAccess);
     },
     async create({ name, type, description, createdBy }) {
       const slug = slugOf(name);

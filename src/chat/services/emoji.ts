@@ -2,7 +2,7 @@ import type { Model } from "mongoose";
 import type { ReadFrom } from "../../cache/types.ts";
 import { messageOf } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
-import { type EmojiCache, type EmojiUse, toUse } from "../caches/emoji.ts";
+import { type EmojiCache, type EmojiUse, everUsed, usesIn } from "../caches/emoji.ts";
 import type { EmojiRecord } from "../models/emoji.ts";
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
@@ -69,7 +69,7 @@ export function createEmoji({ counts, cache, log }: Options): Emoji {
     }
     if (!cache?.on) return;
     const now = await counts.find({ _id: { $in: ids } }).lean<EmojiRecord[]>();
-    await cache.wrote("", now.map(toUse));
+    await cache.wrote("", usesIn(now));
   }
 
   function flush(): Promise<void> {
@@ -94,8 +94,8 @@ export function createEmoji({ counts, cache, log }: Options): Emoji {
         return entries.slice(0, limit);
       }
       told?.("bypass");
-      const found = await counts.find().sort({ count: -1, _id: 1 }).limit(limit).lean<EmojiRecord[]>();
-      return found.map(toUse);
+      const found = await counts.find(everUsed).sort({ count: -1, _id: 1 }).limit(limit).lean<EmojiRecord[]>();
+      return usesIn(found);
     },
     close: flush,
   };

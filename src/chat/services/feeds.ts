@@ -7,6 +7,7 @@ import { messageChanges, ofMessage, type SeenMessage, type SeenUser, touchedBy, 
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
 import { standingFields, toMessage, toStanding } from "./records.ts";
+import { dateOf, isMessage, isUser, textOf, timeOf } from "./stored.ts";
 import type { Message, Standing } from "./types.ts";
 
 /** What may make somebody's sockets act otherwise, or go. */
@@ -25,6 +26,8 @@ export type FoundStanding = Pick<StandingChange, "ban"> & { standing: Standing }
 export interface Feeds {
   /** What other processes store. */
   messages(tell: (message: Message) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
+  /** That a channel was changed or deleted. */
+  channels(tell: () => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
   standings(tell: (change: StandingChange) => void, onLive: (live: boolean, whole: boolean) => void): Watcher;
   /** Of these users, those that there are. */
   standingsOf(userIds: readonly string[]): Promise<FoundStanding[]>;
@@ -41,6 +44,9 @@ interface Options {
 
 const ofStanding = Object.fromEntries([...standingFields, "banReason"].map((name) => [name, 1]));
 
+/** What may keep somebody out of a channel. */
+const revoking = new Set(["update", "replace", "delete"]);
+
 /** All ids that a process makes have these five random bytes in common. */
 const markOf = (id: unknown) => String(id).slice(8, 18);
 const ownMark = markOf(new Types.ObjectId());
@@ -51,38 +57,37 @@ function standingChange(seen: SeenUser): StandingChange | undefined {
   if (!documentKey || operationType === "insert") return undefined;
   if (operationType === "update" && !touchedBy(seen).some((name) => standingFields.includes(name))) return undefined;
   const updated = updateDescription?.updatedFields ?? {};
-  const { banned, sessionsEndedAt } = updated;
+  const ended = dateOf(updated.sessionsEndedAt);
   return {
     userId: String(documentKey._id),
-    ...(banned ? { ban: banOf(updated) } : {}),
-    ...(sessionsEndedAt ? { ended: sessionsEndedAt } : {}),
+    ...(updated.banned === true ? { ban: banOf(updated) } : {}),
+    ...(ended ? { ended } : {}),
   };
 }
 
 const banOf = ({ banReason, banExpires }: Partial<UserRecord>) => ({
-  reason: banReason ?? "",
-  expires: banExpires ?? null,
+  reason: textOf(banReason) ?? "",
+  expires: dateOf(banExpires) ?? null,
 });
 
 export function createFeeds({ db, watch, log, clock = systemClock }: Options): Feeds {
   const messages = db.collection<MessageRecord>("messages");
   const users = db.collection<UserRecord>("users");
+  const channels = db.collection("channels");
   let odd = false;
 
   /** What was written past every server may be no message at all; the others must not wait behind it. */
   function readable(record: MessageRecord): Message[] {
-    try {
-      const message = toMessage(record);
-      // One beyond what a date of JavaScript can tell is NaN.
-      if (!(message.timestamp instanceof Date) || Number.isNaN(message.timestamp.getTime()))
-        throw new TypeError("its timestamp is no date");
-      return [message];
-    } catch (error) {
-      if (!odd)
-        log.warn({ _id: String(record?._id), err: error }, "A stored message cannot be read, and is told to nobody");
-      odd = true;
-      return [];
+    if (isMessage(record)) return [toMessage(record)];
+    if (!odd) {
+      const { _id, timestamp } = record;
+      const what = timeOf(timestamp)
+        ? "its id, author, target, channel or type is of another kind"
+        : "its timestamp is no date";
+      log.warn({ _id: String(_id), what }, "A stored message cannot be read, and is told to nobody");
     }
+    odd = true;
+    return [];
   }
 
   return {
@@ -94,6 +99,15 @@ export function createFeeds({ db, watch, log, clock = systemClock }: Options): F
           const { operationType, fullDocument } = change as unknown as SeenMessage;
           if (operationType !== "insert" || !fullDocument || markOf(fullDocument._id) === ownMark) return;
           for (const message of readable(fullDocument)) tell(message);
+        },
+        onLive: (live, reason) => onLive(live, reason !== "afresh"),
+        log,
+      }),
+    channels: (tell, onLive) =>
+      watch({
+        collection: channels,
+        onChange({ operationType }) {
+          if (revoking.has(operationType)) tell();
         },
         onLive: (live, reason) => onLive(live, reason !== "afresh"),
         log,
@@ -112,7 +126,7 @@ export function createFeeds({ db, watch, log, clock = systemClock }: Options): F
     async standingsOf(userIds) {
       const ids = userIds.filter((id) => Types.ObjectId.isValid(id)).map((id) => new Types.ObjectId(id));
       const found = await users.find({ _id: { $in: ids } }, { projection: ofStanding }).toArray();
-      return found.map((user) => {
+      return found.filter(isUser).map((user) => {
         const standing = toStanding(user, clock.now());
         return { standing, ...(standing.banned ? { ban: banOf(user) } : {}) };
       });

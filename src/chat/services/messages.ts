@@ -8,7 +8,8 @@ import { ofMessage } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { Emoji } from "./emoji.ts";
 import { refuse } from "./errors.ts";
-import { toMessage } from "./records.ts";
+import { messagesIn, toMessage } from "./records.ts";
+import { singleMessage, toldTime } from "./stored.ts";
 import type { Message, Messages } from "./types.ts";
 
 /**
@@ -22,7 +23,15 @@ export function visibleTo(
 ): QueryFilter<MessageRecord> {
   const kinds: QueryFilter<MessageRecord>[] = [{ type: "public" }, { type: "system" }, { type: null }];
   const own = [{ author: reader }, { target: reader }].map((side) => ({ type: "private" as const, ...side }));
-  return { $or: [...kinds, ...own].map((kind) => ({ channel: room, ...older, ...kind })) };
+  return {
+    $or: [...kinds, ...own].map((kind) => ({
+      channel: room,
+      timestamp: toldTime,
+      ...older,
+      ...kind,
+      $and: [singleMessage],
+    })),
+  };
 }
 
 export function cursorOf(message: { timestamp: Date; id: string }): string {
@@ -35,7 +44,7 @@ function olderThan(cursor: string) {
   const timestamp = new Date(Number(ms));
   // The bound on timestamp alone lets the index seek; the pair decides among equal times.
   return {
-    timestamp: { $lte: timestamp },
+    timestamp: { ...toldTime, $lte: timestamp },
     $nor: [{ timestamp, _id: { $gte: new Types.ObjectId(id) } }],
   };
 }
@@ -69,12 +78,14 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
   async function ownPrivate(room: string, reader: string, limit: number): Promise<Message[]> {
     const sides = [{ author: reader }, { target: reader }];
     const found = await messages.collection
-      .find<MessageRecord>({ $or: sides.map((side) => ({ channel: room, type: "private", ...side })) })
+      .find<MessageRecord>({
+        $or: sides.map((side) => ({ channel: room, type: "private", timestamp: toldTime, ...singleMessage, ...side })),
+      })
       .project<MessageRecord>(ofMessage)
       .sort(newestFirst)
       .limit(limit)
       .toArray();
-    return found.map(toMessage);
+    return messagesIn(found);
   }
 
   /** Undefined when it is not known, so that MongoDB must be asked. */
@@ -144,7 +155,11 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
         .sort(newestFirst)
         .limit(historyLimit)
         .lean<MessageRecord[]>();
-      return found.reverse().map(toMessage);
+      return messagesIn(found.reverse());
+    },
+    async wasSaid(room, text, since) {
+      const line = { channel: { $eq: room }, type: "system" as const, text, timestamp: { $gte: since } };
+      return (await messages.exists(line)) !== null;
     },
     async page(room, reader, { before, limit }, told) {
       const known = before === undefined && limit <= historyLimit ? await newest(room, reader, limit) : undefined;
@@ -161,7 +176,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
         .sort(newestFirst)
         .limit(limit + 1)
         .lean<MessageRecord[]>();
-      const page = found.slice(0, limit).reverse().map(toMessage);
+      const page = messagesIn(found.slice(0, limit).reverse());
       const oldest = page[0];
       return { messages: page, before: found.length > limit && oldest ? cursorOf(oldest) : null };
     },

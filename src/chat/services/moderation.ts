@@ -3,6 +3,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
 import { isBanned, toCard } from "./records.ts";
+import { dateOf, textOf } from "./stored.ts";
 import type { Moderation, Standing } from "./types.ts";
 import type { UserWrites } from "./user-writes.ts";
 
@@ -30,9 +31,9 @@ export function createModeration(users: Model<UserRecord>, writes: UserWrites, c
       ...rest,
       email: user.email,
       banned: isBanned(user, clock.now()),
-      banReason: user.banReason ?? null,
-      banExpires: user.banExpires ?? null,
-      muteExpires: user.muteExpires ?? null,
+      banReason: textOf(user.banReason) ?? null,
+      banExpires: dateOf(user.banExpires) ?? null,
+      muteExpires: dateOf(user.muteExpires) ?? null,
       warnings: user.warnings ?? [],
     };
   }

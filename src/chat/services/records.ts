@@ -1,23 +1,25 @@
 import type { ChannelRecord } from "../models/channel.ts";
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
+import { dateOf, isMessage, madeAt, numberOf, textOf, timeOf } from "./stored.ts";
 import type { Account, Channel, ChannelAccess, Message, Standing, UserCard } from "./types.ts";
 
-/** From what is stored to what the chat speaks of; what old documents lack is filled in here and nowhere else. */
+/** From what is stored to what the chat speaks of; what documents lack is filled in here and nowhere else. */
 
 export function isBanned(user: Pick<UserRecord, "banned" | "banExpires">, now: number): boolean {
-  return user.banned === true && (!user.banExpires || user.banExpires.getTime() > now);
+  const ends = dateOf(user.banExpires);
+  return user.banned === true && (!ends || ends.getTime() > now);
 }
 
 export function toCard(user: UserRecord): UserCard {
-  const createdAt = user.createdAt ?? user._id.getTimestamp();
+  const createdAt = timeOf(user.createdAt) ?? madeAt(user._id);
   return {
-    id: user._id.toHexString(),
-    nickname: user.nickname,
-    role: user.role ?? "member",
-    status: user.status ?? "offline",
+    id: String(user._id),
+    nickname: textOf(user.nickname) ?? "",
+    role: textOf(user.role) ?? "member",
+    status: textOf(user.status) ?? "offline",
     createdAt,
-    lastActive: user.lastActive ?? createdAt,
+    lastActive: timeOf(user.lastActive) ?? createdAt,
   };
 }
 
@@ -37,23 +39,24 @@ export const standingFields: readonly string[] = [
 
 export function toStanding(user: UserRecord, now: number): Standing {
   return {
-    id: user._id.toHexString(),
-    nickname: user.nickname,
-    role: user.role ?? "member",
+    id: String(user._id),
+    nickname: textOf(user.nickname) ?? "",
+    role: textOf(user.role) ?? "member",
     banned: isBanned(user, now),
-    muteExpires: user.muteExpires ?? null,
-    endedBefore: user.sessionsEndedAt ?? null,
+    muteExpires: dateOf(user.muteExpires) ?? null,
+    endedBefore: dateOf(user.sessionsEndedAt) ?? null,
   };
 }
 
 export function toChannel(channel: ChannelRecord): Channel {
+  const description = textOf(channel.description);
   return {
-    id: channel.id,
-    name: channel.name,
-    type: channel.type,
-    ...(channel.description ? { description: channel.description } : {}),
-    createdBy: channel.createdBy,
-    position: channel.position ?? 0,
+    id: textOf(channel.id) ?? "",
+    name: textOf(channel.name) ?? "",
+    type: textOf(channel.type) ?? "text",
+    ...(description ? { description } : {}),
+    createdBy: textOf(channel.createdBy) ?? "",
+    position: numberOf(channel.position) ?? 0,
   };
 }
 
@@ -66,13 +69,16 @@ export function toChannelAccess(channel: ChannelRecord): ChannelAccess {
 
 export function toMessage(message: MessageRecord): Message {
   return {
-    id: message._id.toHexString(),
+    id: String(message._id),
     // A client crashes on an empty author.
-    author: message.author || "System",
-    room: message.channel,
-    text: message.text,
-    type: message.type ?? "public",
-    target: message.target ?? null,
-    timestamp: message.timestamp ?? message._id.getTimestamp(),
+    author: textOf(message.author) ?? "System",
+    room: textOf(message.channel) ?? "",
+    text: textOf(message.text) ?? "",
+    type: textOf(message.type) ?? "public",
+    target: textOf(message.target) ?? null,
+    timestamp: timeOf(message.timestamp) ?? madeAt(message._id),
   };
 }
+
+/** Those of them that are messages. */
+export const messagesIn = (found: readonly MessageRecord[]): Message[] => found.filter(isMessage).map(toMessage);

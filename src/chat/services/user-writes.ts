@@ -1,6 +1,6 @@
 import type { Model, ProjectionType, QueryFilter, Types, UpdateQuery } from "mongoose";
 import type { ReadFrom } from "../../cache/types.ts";
-import { cardFields, type ListedUser, loadUsers, toListed, type UserCache, type UserSlice } from "../caches/users.ts";
+import { cardFields, type ListedUser, listedIn, loadUsers, type UserCache, type UserSlice } from "../caches/users.ts";
 import type { UserRecord } from "../models/user.ts";
 
 /** Every write to users: it raises their version, and what they are afterwards goes to the cache. */
@@ -29,18 +29,18 @@ export function createUserWrites(users: Model<UserRecord>, cache?: UserCache): U
         const user = await users
           .findOneAndUpdate(filter, raised, { returnDocument: "after", projection: fields })
           .lean<UserRecord>();
-        return { result: user, entries: user ? [toListed(user)] : [] };
+        return { result: user, entries: user ? listedIn([user]) : [] };
       }),
     many: (ids, write) =>
       through(async () => {
         await write();
         const now = cache?.on ? await users.find({ _id: { $in: [...ids] } }, cardFields).lean<UserRecord[]>() : [];
-        return { result: undefined, entries: now.map(toListed) };
+        return { result: undefined, entries: listedIn(now) };
       }),
     made: (make) =>
       through(async () => {
         const result = await make();
-        return { result, entries: [toListed(result)] };
+        return { result, entries: listedIn([result]) };
       }),
   };
 }

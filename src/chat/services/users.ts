@@ -1,10 +1,11 @@
 import { type Model, Types } from "mongoose";
 import type { Clock } from "../../kernel/clock.ts";
 import { byText } from "../caches/order.ts";
-import { cardFields, type ListedUser, type UserCache } from "../caches/users.ts";
+import { cardFields, everybody, type ListedUser, type UserCache } from "../caches/users.ts";
 import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
 import { standingFields, toCard, toStanding } from "./records.ts";
+import { isId, isUser } from "./stored.ts";
 import type { Users } from "./types.ts";
 import { readUsers, type UserWrites } from "./user-writes.ts";
 
@@ -28,8 +29,8 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
         return entries.map(({ card }) => card);
       }
       told?.("bypass");
-      const all = await users.find({}, cardFields).sort({ nickname: 1 }).lean<UserRecord[]>();
-      return all.map(toCard);
+      const all = await users.find(everybody, cardFields).sort({ nickname: 1 }).lean<UserRecord[]>();
+      return all.filter(isUser).map(toCard);
     },
     async page({ limit, cursor }, told) {
       const slice = { count: limit + 1, ...(cursor === undefined ? {} : { after: afterCursor(cursor) }) };
@@ -48,7 +49,8 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
     async standing(id) {
       if (!Types.ObjectId.isValid(id)) return null;
       const user = await users.findById(id, ofStanding).lean<UserRecord>();
-      return user && toStanding(user, clock.now());
+      // Who has no name is nobody: the client crashes on an empty one.
+      return user && isUser(user) ? toStanding(user, clock.now()) : null;
     },
     async byNickname(nickname) {
       const user = await users.findOne({ nickname: { $eq: nickname } }, cardFields).lean<UserRecord>();
@@ -71,7 +73,10 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
     },
     async markedOnline() {
       const found = await users.find({ status: "online" }, { _id: 1 }).lean<UserRecord[]>();
-      return found.map(({ _id }) => _id.toHexString());
+      return found
+        .map(({ _id }) => _id)
+        .filter(isId)
+        .map(String);
     },
     async touch(id, at) {
       await writes.one({ _id: new Types.ObjectId(id) }, { $max: { lastActive: at } });
