@@ -1,6 +1,8 @@
 import type { Script } from "../../redis/types.ts";
+import { leave, part, reapServer } from "./endings.ts";
+import { keysOf } from "./keys.ts";
 import type { Change } from "./pending.ts";
-import { applyChanges, beat, comeBack, keysOf, leave, part, readServer, reapServer } from "./scripts.ts";
+import { applyChanges, beat, comeBack, readServer } from "./scripts.ts";
 
 /** A script, or undefined when there is no answer. `heavy`: its answer may be long. */
 export type Run = <T>(script: Script, keys: string[], args: string[], heavy?: boolean) => Promise<T | undefined>;
@@ -9,9 +11,10 @@ export interface Sight {
   /** The time of Redis. */
   now: number;
   rev: string;
-  /** How many this server has, and how many all have. */
+  /** How many this server has. */
   mine: number;
-  all: number;
+  /** Nothing of it is missing among what all have. */
+  whole: boolean;
   others: { server: string; score: number; rev: string }[];
 }
 
@@ -32,8 +35,10 @@ interface Before {
   had: string[];
 }
 
+type Member = readonly [member: string, profile: string];
+
 interface Reaped {
-  state: "more" | "done" | "alive";
+  state: "more" | "done" | "later";
   /** Member and profile of each that nobody else has. */
   gone: string[];
 }
@@ -47,7 +52,8 @@ export interface Calls {
   /** Nothing that was sent with another epoch is done from now on. */
   comeBack(epoch: number): Promise<Before | undefined>;
   read(server: string): Promise<{ rev: string; members: string[] } | undefined>;
-  reap(server: string, score: number, attempt: number): Promise<Reaped | undefined>;
+  /** `known`: what the server is known to have had; `follows`: and more than that. */
+  reap(server: string, score: number, attempt: number, known: Member[], follows: boolean): Promise<Reaped | undefined>;
   part(): Promise<boolean>;
   leave(): Promise<void>;
 }
@@ -58,10 +64,11 @@ interface Options {
   channel: string;
   ttlSeconds: number;
   leaseMs: number;
+  profiled: boolean;
   run: Run;
 }
 
-export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Options): Calls {
+export function createCalls({ base, me, channel, ttlSeconds, leaseMs, profiled, run }: Options): Calls {
   const keys = keysOf(base);
   const of = (server: string) => [
     keys.shared,
@@ -74,7 +81,7 @@ export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Opt
   const mine = of(me);
   const ttl = String(ttlSeconds);
   const lease = String(leaseMs);
-  const tail = [ttl, lease, channel, base, keys.prefix];
+  const tail = [ttl, lease, channel, base, keys.owns, keys.lasts];
   const flat = ([member, { add, profile }]: Change) => [add ? "+" : "-", member, profile];
 
   return {
@@ -86,13 +93,13 @@ export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Opt
     restore: (server, wrongRev, changes) =>
       run(applyChanges, of(server), [server, `by:${me}`, "restore", "", wrongRev, ...tail, ...changes.flat()]),
     async beat() {
-      const seen = await run<(string | number)[]>(beat, mine, [me, ttl, lease]);
+      const seen = await run<(string | number)[]>(beat, mine, [me, ttl, lease, profiled ? "1" : "0"]);
       if (!seen) return undefined;
-      const [now, rev, own, all, ...rest] = seen;
+      const [now, rev, own, whole, ...rest] = seen;
       const others: Sight["others"] = [];
       for (let i = 0; i < rest.length; i += 3)
         others.push({ server: String(rest[i]), score: Number(rest[i + 1]), rev: String(rest[i + 2]) });
-      return { now: Number(now), rev: String(rev), mine: Number(own), all: Number(all), others };
+      return { now: Number(now), rev: String(rev), mine: Number(own), whole: Number(whole) === 1, others };
     },
     async comeBack(epoch) {
       const of = [keys.own(me), keys.servers, keys.revs, keys.last(me)];
@@ -107,9 +114,9 @@ export function createCalls({ base, me, channel, ttlSeconds, leaseMs, run }: Opt
       const [rev = "", ...members] = seen;
       return { rev, members };
     },
-    async reap(server, score, attempt) {
-      const args = [server, String(score), `${me}:${attempt}`, ttl, channel, base, keys.prefix];
-      const words = await run<string>(reapServer, of(server), args);
+    async reap(server, score, attempt, known, follows) {
+      const about = [server, String(score), `${me}:${attempt}`, ttl, channel, base, keys.owns, keys.lasts];
+      const words = await run<string>(reapServer, of(server), [...about, follows ? "1" : "0", ...known.flat()]);
       if (words === undefined) return undefined;
       const [state, ...gone] = JSON.parse(words) as [Reaped["state"], ...string[]];
       return { state, gone };

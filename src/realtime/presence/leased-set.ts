@@ -1,7 +1,7 @@
 import { type Call, createCalls } from "./calls.ts";
+import { score as marks } from "./keys.ts";
 import { createNeighbours } from "./neighbours.ts";
 import { type Change, createPending } from "./pending.ts";
-import { score as marks } from "./scripts.ts";
 import { createTurns } from "./turns.ts";
 import type { LeasedSet, Link, SetOptions } from "./types.ts";
 
@@ -9,7 +9,8 @@ const chunk = 1_000;
 
 export function createLeasedSet(base: string, link: Link, options: SetOptions): LeasedSet {
   const { me, channel, times, run } = link;
-  const calls = createCalls({ base, me, channel, ttlSeconds: options.ttlSeconds, leaseMs: times.leaseMs, run });
+  const { ttlSeconds, profiled } = options;
+  const calls = createCalls({ base, me, channel, ttlSeconds, leaseMs: times.leaseMs, profiled, run });
   const neighbours = createNeighbours(calls, link, options);
   const { view } = neighbours;
   const pending = createPending({ guess: options.guess, certain: link.certain, othersHave: view.has });
@@ -103,7 +104,7 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
     beatDue = false;
     seen = true;
     const expected = rev === 0 ? "" : String(rev);
-    stale ||= sight.rev !== expected || sight.mine !== pending.held || sight.all < sight.mine;
+    stale ||= sight.rev !== expected || sight.mine !== pending.held || !sight.whole;
     neighbours.see(sight, !stale, impatient);
     return true;
   }

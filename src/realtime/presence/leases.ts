@@ -1,4 +1,4 @@
-import { score as marks } from "./scripts.ts";
+import { score as marks } from "./keys.ts";
 
 interface Lease {
   score: number;

@@ -1,6 +1,6 @@
 import type { Calls, Sight } from "./calls.ts";
+import { score as marks } from "./keys.ts";
 import { createLeases } from "./leases.ts";
-import { score as marks } from "./scripts.ts";
 import type { Link, SetOptions } from "./types.ts";
 import { createView, pairs, type View } from "./view.ts";
 
@@ -27,7 +27,7 @@ const deadLookedAt = 20;
 
 export function createNeighbours(calls: Calls, link: Link, options: SetOptions): Neighbours {
   const { me, times } = link;
-  const view = createView();
+  const view = createView(options.profiled);
   const leases = createLeases(times);
   /** When they were reaped, by Redis; should old data bring one back, nobody is told again. */
   const buried = new Map<string, number>();
@@ -63,17 +63,21 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
 
   async function reap(server: string): Promise<boolean> {
     const again = buried.has(server);
+    const known = [...view.membersOf(server)];
     let score = unanswered.get(server) ?? leases.get(server)?.score;
-    while (score !== undefined) {
+    for (let from = 0; score !== undefined; from += chunk) {
       unanswered.set(server, score);
-      const reaped = await calls.reap(server, score, attempt);
+      const part = known.slice(from, from + chunk);
+      const reaped = await calls.reap(server, score, attempt, part, from + chunk < known.length);
       if (!reaped) return false;
       attempt += 1;
       unanswered.delete(server);
-      if (reaped.state === "alive") return true;
+      if (reaped.state === "later") return true;
       const gone = pairs(reaped.gone).map(([member, profile]) => ({ member, profile }));
+      // Nobody can be told of who has lost their name.
+      const named = gone.filter(({ profile }) => profile !== "" || !options.profiled);
       if (gone.length > 0 && again) options.onMended?.(gone.map(({ member }) => member));
-      if (gone.length > 0 && !again) options.onReaped?.(gone);
+      if (named.length > 0 && !again) options.onReaped?.(named);
       score = marks.reaping;
       if (reaped.state === "more") continue;
       link.tally.reaped += 1;

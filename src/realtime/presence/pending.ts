@@ -42,6 +42,9 @@ interface Options {
   othersHave: (member: string) => boolean;
 }
 
+/** Whether others have somebody could not be said; they say so themselves, with their next beat. */
+const unsureMs = 100;
+
 export function createPending({ guess, certain, othersHave }: Options): Pending {
   /** `told`: others know that it is there, from us or from another. */
   const here = new Map<string, { profile: string; told: boolean }>();
@@ -135,6 +138,9 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
         if (op.add) {
           held.add(member);
           came(member, op, flags[at] === "1");
+        } else if (flags[at] === "2") {
+          op.notBefore = performance.now() + unsureMs;
+          if (!ops.has(member) && !here.has(member)) ops.set(member, op);
         } else {
           held.delete(member);
           if (flags[at] === "1") went(member, op);

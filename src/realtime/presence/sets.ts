@@ -24,9 +24,9 @@ export interface SharedStats {
 
 /** The sets that this instance shares with the others, and what happens to all of them. */
 export interface Sets {
-  online(options: Omit<SetOptions, "ttlSeconds">): LeasedSet;
+  online(options: Omit<SetOptions, "ttlSeconds" | "profiled">): LeasedSet;
   /** Of a channel; it ends when it is closed and nobody is in it. */
-  open(key: string, options: Omit<SetOptions, "ttlSeconds">): LeasedSet;
+  open(key: string, options: Omit<SetOptions, "ttlSeconds" | "profiled">): LeasedSet;
   close(key: string): void;
   /** Which of them Redis says are online; undefined when it cannot be asked. */
   whoIsOnline(ids: readonly string[]): Promise<Set<string> | undefined>;
@@ -144,14 +144,14 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
 
   return {
     online(options) {
-      online = create(onlineKey, { ...options, ttlSeconds: ttl.onlineSeconds });
+      online = create(onlineKey, { ...options, profiled: false, ttlSeconds: ttl.onlineSeconds });
       if (up()) online.recover();
       return online;
     },
     open(key, options) {
       const known = sets.get(key);
       known?.keep();
-      return known ?? create(key, { ...options, ttlSeconds: ttl.membersSeconds });
+      return known ?? create(key, { ...options, profiled: true, ttlSeconds: ttl.membersSeconds });
     },
     close: (key) => sets.get(key)?.retire(() => void sets.delete(key)),
     async whoIsOnline(ids) {

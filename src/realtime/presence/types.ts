@@ -25,6 +25,8 @@ interface Gone {
 
 export interface SetOptions {
   ttlSeconds: number;
+  /** Each member has a profile: one without it has been lost. */
+  profiled: boolean;
   /** Without Redis `add` answers by what was known last, rather than wait. */
   guess: boolean;
   /** What others have is another now. */

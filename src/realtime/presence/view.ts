@@ -7,7 +7,10 @@ export interface View {
   revOf(server: string): string | undefined;
   /** A server's change after the one that is known; false: something was missed, and the server must be read. */
   follow(server: string, rev: string, came: readonly string[], went: readonly string[]): boolean;
-  /** All that the server has, as member, profile, member, profile… True when that is news. */
+  /**
+   * All that the server has, as member, profile, member, profile… True when that is news. Of a profile that has been lost, what
+   * was known counts; whose was not known is not there yet.
+   */
   learn(server: string, rev: string, flat: readonly string[]): boolean;
   /** True when it had anybody. */
   drop(server: string): boolean;
@@ -28,8 +31,14 @@ function same(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): b
   return true;
 }
 
-export function createView(): View {
+export function createView(profiled: boolean): View {
   const known = new Map<string, { rev: string; members: Map<string, string> }>();
+
+  function profileOf(member: string): string | undefined {
+    for (const { members } of known.values()) if (members.has(member)) return members.get(member);
+    return undefined;
+  }
+
   return {
     has(member) {
       for (const { members } of known.values()) if (members.has(member)) return true;
@@ -54,7 +63,11 @@ export function createView(): View {
       return true;
     },
     learn(server, rev, flat) {
-      const members = new Map(pairs(flat));
+      const members = new Map<string, string>();
+      for (const [member, profile] of pairs(flat)) {
+        const last = profile || !profiled ? profile : profileOf(member);
+        if (last !== undefined) members.set(member, last);
+      }
       const news = !same(known.get(server)?.members ?? nobody, members);
       known.set(server, { rev, members });
       return news;
