@@ -17,11 +17,13 @@ interface Options {
   log: Log;
   /** Said once, until it goes well again. */
   complaint: string;
+  /** Said when it does. */
+  relief: string;
 }
 
 const everyMs = 1_000;
 
-export function createCatchUp({ read, due, log, complaint }: Options): CatchUp {
+export function createCatchUp({ read, due, log, complaint, relief }: Options): CatchUp {
   let owing = false;
   let failing = false;
   let reading: Promise<void> | undefined;
@@ -32,6 +34,7 @@ export function createCatchUp({ read, due, log, complaint }: Options): CatchUp {
     owing = false;
     try {
       await read();
+      if (failing) log.info({}, relief);
       failing = false;
     } catch (error) {
       owing ||= owed;

@@ -1,5 +1,4 @@
 import { LRUCache } from "lru-cache";
-import { mayRead } from "../chat/services/access.ts";
 import type { FoundStanding, StandingChange } from "../chat/services/feeds.ts";
 import type { SocketLinks, Standing } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
@@ -7,6 +6,8 @@ import type { Standings } from "../chat/standings.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import { cut, type Notice } from "./cut.ts";
+import type { Doors } from "./doors.ts";
 import type { Guests } from "./guests.ts";
 import { keyOfHandle } from "./handshake.ts";
 import type { Order, Orders } from "./orders.ts";
@@ -16,10 +17,9 @@ import type { Statuses } from "./statuses.ts";
 import type { Guest } from "./types.ts";
 import type { Voice } from "./voice.ts";
 
-type Notice = { name: string; payload: unknown };
-
 interface Options {
   gate: Pick<SessionGate, "byHandle">;
+  doors: Pick<Doors, "doubt">;
   guests: Guests;
   orders: Orders;
   presence: Presence;
@@ -47,16 +47,8 @@ export interface Links extends SocketLinks {
   found(found: FoundStanding): Promise<void>;
 }
 
-/** A client that is cut comes back at once if its session lives, and does not join by itself: its room is remembered. */
-function cut(guest: Guest, memory: Memory, notice?: Notice): void {
-  if (notice) guest.socket.emit(notice.name, notice.payload);
-  if (guest.room) memory.note(guest, guest.room.id, true);
-  guest.work.clear();
-  guest.socket.disconnect(true);
-}
-
 export function createLinks(options: Options): Links {
-  const { gate, guests, orders, presence, standings, statuses, memory, voice, clock, log } = options;
+  const { gate, doors, guests, orders, presence, standings, statuses, memory, voice, clock, log } = options;
   const lastCuts = new LRUCache<string, number>({ max: cutsRemembered });
 
   function cutAll(name: string, found: Guest[], notice?: Notice): number {
@@ -97,12 +89,8 @@ export function createLinks(options: Options): Links {
     const strangers = sockets.filter(({ member }) => member.nickname !== nickname || member.role !== role);
     if (strangers.length === 0) return;
     const member = { userId: id, nickname, role };
-    for (const guest of strangers) {
-      guests.update(guest, member);
-      // Its client comes back at once, and is told at the door of the room that it is closed.
-      if (guest.room && !mayRead(guest.room, role)) cut(guest, memory);
-      else void voice.judge(guest);
-    }
+    for (const guest of strangers) guests.update(guest, member);
+    doors.doubt();
     presence.updated(member);
   }
 

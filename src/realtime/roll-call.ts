@@ -51,6 +51,7 @@ export function createRollCall({ feeds, gate, guests, links, clock, log }: Optio
     due: () => lostAt !== undefined && clock.now() - lostAt > patienceMs,
     log,
     complaint: "Whether those who are connected still may be cannot be read; trying again",
+    relief: "Whether those who are connected still may be is known again",
   });
 
   const stream = feeds.standings(links.changed, (live, whole) => {

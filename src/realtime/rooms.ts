@@ -1,12 +1,12 @@
 import { mayRead } from "../chat/services/access.ts";
-import type { ChannelAccess, Channels, Messages } from "../chat/services/types.ts";
+import type { Channels, Messages } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { textRoom } from "./channel-rooms.ts";
 import type { Delivery } from "./delivery.ts";
 import { createLines } from "./lines.ts";
-import { joinLine, leaveLine, systemAuthor } from "./payloads.ts";
+import { errorPayload, joinLine, leaveLine, systemAuthor } from "./payloads.ts";
 import type { Presence } from "./presence.ts";
 import { Refusal, refusal } from "./refusal.ts";
 import type { Memory } from "./remember.ts";
@@ -15,7 +15,7 @@ import type { Guest } from "./types.ts";
 
 /** A client that comes back without joining by itself is taken into its room after this. */
 const waitForJoinMs = 1_000;
-/** Somebody who was sent away and is back within this has never left. */
+/** Somebody who was sent away and is back within this has not left, unless the others were told so meanwhile. */
 const awayMs = 60_000;
 const firstWaitMs = 250;
 const longestWaitMs = 4_000;
@@ -32,7 +32,7 @@ export interface Rooms {
 
 interface Options {
   channels: Pick<Channels, "byId">;
-  messages: Pick<Messages, "add" | "recent">;
+  messages: Pick<Messages, "add" | "recent" | "wasSaid">;
   delivery: Delivery;
   presence: Presence;
   roomList: RoomList;
@@ -61,10 +61,10 @@ export function createRooms(options: Options): Rooms {
   }
 
   /** Between leaving and being a member nothing is awaited, so a socket that disconnects is in one room or in none. */
-  async function enter(guest: Guest, { id, adminsOnly }: ChannelAccess): Promise<boolean> {
+  async function enter(guest: Guest, id: string): Promise<boolean> {
     if (guest.room?.id === id) return false;
     leave(guest);
-    guest.room = { id, adminsOnly };
+    guest.room = { id };
     roomList.expect(guest);
     const joining = guest.socket.join(textRoom(id));
     const arriving = presence.joined(id, guest.member, guest.socket.id);
@@ -73,20 +73,36 @@ export function createRooms(options: Options): Rooms {
     return arrived;
   }
 
-  async function join(guest: Guest, room: string, silent = false): Promise<void> {
+  async function mustRead({ member }: Guest, room: string): Promise<void> {
     const channel = await channels.byId(room);
-    if (!channel || !mayRead(channel, guest.member.role)) throw refusal.noChannel(room);
+    if (!channel || !mayRead(channel, member.role)) throw refusal.noChannel(room);
+  }
+
+  /** `sentAway`: when its client was, which has not left for anybody who was not told so. */
+  async function join(guest: Guest, room: string, sentAway?: Date): Promise<void> {
+    await mustRead(guest, room);
     if (!guest.socket.connected) return;
-    const arrived = await enter(guest, channel);
-    if (arrived && lines.came(channel.id, guest.member) && !silent)
-      await say(channel.id, joinLine(guest.member.nickname));
-    await roomList.sendTo(guest, channel.id);
+    const { nickname } = guest.member;
+    const arrived = await enter(guest, room);
+    if (arrived && lines.came(room, guest.member) && (!sentAway || (await hasLeft(room, nickname, sentAway))))
+      await say(room, joinLine(nickname));
+    await roomList.sendTo(guest, room);
     await history(guest);
+  }
+
+  async function hasLeft(room: string, nickname: string, since: Date): Promise<boolean> {
+    try {
+      return await messages.wasSaid(room, leaveLine(nickname), since);
+    } catch (error) {
+      log.warn({ room, err: messageOf(error) }, "Whether a room was told that somebody left could not be read");
+      return false;
+    }
   }
 
   async function history(guest: Guest): Promise<void> {
     if (!guest.room) return void guest.socket.emit("history", []);
     const { id } = guest.room;
+    await mustRead(guest, id);
     await delivery.history(guest, id, () => messages.recent(id, guest.member.nickname));
   }
 
@@ -107,7 +123,7 @@ export function createRooms(options: Options): Rooms {
     const room = guest.cameFrom ?? remembered?.room;
     if (!room || !unplaced(guest)) return;
     const { sentAway } = remembered ?? {};
-    if (sentAway && clock.now() - sentAway.getTime() < awayMs) return join(guest, room, true);
+    if (sentAway && clock.now() - sentAway.getTime() < awayMs) return join(guest, room, sentAway);
     if (patient) return later(guest, waitForJoinMs, () => comeBack(guest, false), again(guest));
     return join(guest, room);
   }
@@ -117,6 +133,7 @@ export function createRooms(options: Options): Rooms {
     return (error) => {
       const forGood = error instanceof Refusal && error.code !== "RATE_LIMITED";
       guest.searching = !forGood && unplaced(guest);
+      if (forGood) guest.socket.emit("error", errorPayload(error.message, error.code));
       if (!guest.searching) return;
       log.debug({ err: messageOf(error) }, "The room of a session could not be looked up; trying again");
       const next = Math.min(2 * waitMs, longestWaitMs);

@@ -57,6 +57,7 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
     },
     log,
     complaint: "Messages of other instances cannot be read; trying again",
+    relief: "Messages of other instances are read again",
   });
 
   /** What is still to be read must not be taken for delivered. */

@@ -9,6 +9,7 @@ import { createBacklog } from "./backlog.ts";
 import { createAdapterBus, noBus } from "./bus.ts";
 import { channelsOf } from "./channel-rooms.ts";
 import { createDelivery } from "./delivery.ts";
+import { createDoors } from "./doors.ts";
 import { sendAway } from "./drain.ts";
 import { createGuests } from "./guests.ts";
 import { createHandshake } from "./handshake.ts";
@@ -79,7 +80,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     ttl: { onlineSeconds: config.TTL_ONLINE, membersSeconds: config.TTL_MEMBERS },
   });
   const presence = createPresence({ sets, graceMs, leaseMs, clock });
-  const statuses = createStatuses({ users: services.users, presence, clock, log });
+  const statuses = createStatuses({ users: services.users, presence, leaseMs, clock, log });
   const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
   const delivery = createDelivery({ io, guests, bus, events, clock, log, historyLimit: config.HISTORY_LIMIT });
   const roomList = createRoomList({
@@ -109,7 +110,8 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     members: createVoiceMembers(sets),
     amongOthers: () => sets.stats().instances > 1,
   });
-  const links = createLinks({ gate, guests, orders, presence, standings, statuses, memory, voice, clock, log });
+  const doors = createDoors({ channels, feeds: others?.feeds, guests, voice, memory, clock, log });
+  const links = createLinks({ gate, doors, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
   const talk = createTalk({
     ...{ messages, channels, standings, presence, memory, delivery, statuses, clock, recognise },
@@ -169,6 +171,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     streams: new Map([
       ...(secondPath ? [["messages", secondPath.stream] as const] : []),
       ...(rollCall ? [["users", rollCall.stream] as const] : []),
+      ...(doors.stream ? [["channels", doors.stream] as const] : []),
     ]),
     stats: () => ({ connections: guests.size, users: guests.users, presence: presence.stats() }),
     onlineUsers: async () => presence.online(),
@@ -188,7 +191,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       rooms.close();
       backlog.close();
       await Promise.all([...works].map((work) => work.idle()));
-      await Promise.all([secondPath?.close(), rollCall?.close()]);
+      await Promise.all([secondPath?.close(), rollCall?.close(), doors.close()]);
       await presence.close();
       await Promise.all([statuses.close(), memory.close()]);
       // Not `io.close()`: it would close the HTTP server too, which is not its own.

@@ -22,13 +22,16 @@ export interface Statuses {
 interface Options {
   users: Pick<Users, "setStatus" | "markedOnline">;
   presence: Presence;
+  leaseMs: number;
   clock: Clock;
   log: Log;
 }
 
 const retryMs = 1_000;
+/** What nobody tells of is looked for this often, in leases: once a minute. */
+const settledEvery = 5;
 
-export function createStatuses({ users, presence, clock, log }: Options): Statuses {
+export function createStatuses({ users, presence, leaseMs, clock, log }: Options): Statuses {
   const stop = new AbortController();
 
   const batch = createBatch<Change>({
@@ -46,30 +49,51 @@ export function createStatuses({ users, presence, clock, log }: Options): Status
     log,
   });
 
-  /** Ends what a process left behind that nobody saw die. */
+  let owed = false;
+  let settling: Promise<void> | undefined;
+
+  /** Ends what was stored and not taken back: by a process that died before it could, or by a write that came late. */
   async function settle(): Promise<void> {
+    // Who has the claim may die with it, so this stays owed until it is our own.
     if (!(await presence.claim("settle"))) return;
+    owed = false;
     for (let failed = false; !stop.signal.aborted; ) {
       try {
         const marked = await users.markedOnline();
         const online = await presence.amongOnline(marked);
-        const left = marked.filter((id) => !online.has(id));
+        // What Redis has lost is said again at the next beat.
+        const known = new Set(presence.online());
+        const left = marked.filter((id) => !online.has(id) && !known.has(id));
         for (const id of left) batch.put(id, {});
         if (left.length > 0) log.info({ count: left.length }, "Users that nobody is connected for are offline now");
         return;
       } catch (error) {
-        if (!failed) log.warn({ err: messageOf(error) }, "Users marked online by an earlier process: trying again");
+        if (!failed)
+          log.warn({ err: messageOf(error) }, "Users who are marked online cannot be looked through: trying again");
         failed = true;
         await pause(retryMs, undefined, { signal: stop.signal }).catch(() => undefined);
       }
     }
   }
 
-  let settling = Promise.resolve();
+  function owe(): void {
+    owed = true;
+    settling ??= settle().finally(() => {
+      settling = undefined;
+    });
+  }
+
+  let leases = 0;
+  let reaped = 0;
+  const timer = setInterval(() => {
+    leases += 1;
+    const before = reaped;
+    ({ reaped } = presence.stats());
+    if (presence.complete && (owed || reaped !== before || leases % settledEvery === 0)) owe();
+  }, leaseMs).unref();
+
   const off = [
-    presence.events.on("complete", () => {
-      settling = settling.then(settle);
-    }),
+    presence.events.on("complete", owe),
     presence.events.on("online", ({ userId }) => batch.put(userId, {})),
     presence.events.on("doubtful", ({ userIds }) => {
       for (const id of userIds) batch.put(id, {});
@@ -86,6 +110,7 @@ export function createStatuses({ users, presence, clock, log }: Options): Status
     forget: batch.drop,
     async close() {
       stop.abort();
+      clearInterval(timer);
       await settling;
       for (const end of off) end();
       await batch.close();

@@ -2,7 +2,7 @@ import type { Server as HttpServer } from "node:http";
 import type { Db } from "mongodb";
 import type { ServerOptions, Socket } from "socket.io";
 import type { Feeds } from "../chat/services/feeds.ts";
-import type { ChannelAccess, ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
+import type { ChatServices, Message, Role, SocketLinks } from "../chat/services/types.ts";
 import type { SessionGate } from "../chat/sessions/types.ts";
 import type { Standings } from "../chat/standings.ts";
 import type { Clock } from "../kernel/clock.ts";
@@ -37,7 +37,7 @@ export interface Guest {
   readonly cameFrom: string | undefined;
   /** Its room could not be looked up yet; what it says until then is not taken in silence. */
   searching: boolean;
-  room: { readonly id: string; readonly adminsOnly: ChannelAccess["adminsOnly"] } | null;
+  room: { readonly id: string } | null;
   voice: string | null;
 }
 

@@ -16,8 +16,6 @@ export const signalKeys = { voice_offer: "offer", voice_answer: "answer", ice_ca
 export interface Voice {
   join(guest: Guest, channelId: string): Promise<void>;
   leave(guest: Guest): void;
-  /** The guest's role is another now. */
-  judge(guest: Guest): Promise<void>;
   /** To one socket of the same voice channel, wherever it is connected. */
   relay(guest: Guest, event: SignalEvent, signal: Signal): void;
   /** A signal from another instance; false when its target is not here. */
@@ -86,12 +84,6 @@ export function createVoice({ io, channels, guests, orders, members, amongOthers
       if (!orders.live && amongOthers()) throw refusal.voiceAlone();
     },
     leave,
-    async judge(guest) {
-      const { voice } = guest;
-      if (voice === null) return;
-      const channel = await channels.byId(voice).catch(() => null);
-      if (guest.voice === voice && !(channel && mayRead(channel, guest.member.role))) leave(guest);
-    },
     relay(guest, event, { targetSocketId, body }) {
       if (guest.voice === null) return;
       const payload = { [signalKeys[event]]: body, from: guest.socket.id, fromNickname: guest.member.nickname };

@@ -199,10 +199,11 @@ export function socketContract(setting: string, mongoUrl: string, env: () => Pro
         const channels = db.collection("channels");
         await channels.updateOne({ id: room }, { $set: { locked: true } });
         await a.join(room);
-        await channels.updateOne({ id: room }, { $set: { "permissions.read": "admin" } });
         b.forget();
-        // A server hears from MongoDB of what nobody's server has changed.
+        await channels.updateOne({ id: room }, { $set: { "permissions.read": "admin" } });
+        // A server hears from MongoDB of what nobody's server has changed, and cuts who is inside.
         await until(async () => {
+          if (!b.socket.connected) await open(b);
           b.emit("join_room", { room });
           return b.all("error").length > 0;
         });

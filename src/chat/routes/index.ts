@@ -86,7 +86,7 @@ export function createChatHttp(options: ChatHttpOptions): Express {
     }),
   );
   api.use(keepTrail(log, byUser(tokens)));
-  api.use(loginRoutes({ accounts: services.accounts, limits, openSession }));
+  api.use(loginRoutes({ accounts: services.accounts, links, limits, openSession }));
   api.use(
     logoutRoutes({
       guard,

@@ -1,6 +1,6 @@
 import { Router } from "express";
 import { hasInvisible, readsAsSystem } from "../services/nicknames.ts";
-import type { Accounts } from "../services/types.ts";
+import type { Accounts, SocketLinks } from "../services/types.ts";
 import { sendError } from "./answers.ts";
 import { byAddress, type DoorLimits, limited, tooMany } from "./limits.ts";
 import type { createOpenSession } from "./open-session.ts";
@@ -8,6 +8,7 @@ import { and, emailField, readBody, textField } from "./validate.ts";
 
 interface Options {
   accounts: Accounts;
+  links: Pick<SocketLinks, "loggedIn">;
   limits: DoorLimits;
   openSession: ReturnType<typeof createOpenSession>;
 }
@@ -26,12 +27,12 @@ const newNickname = and(nickname, (n) => "msg" in emailField(n), "Nickname must 
 const registration = { nickname: newNickname, email: emailField, password: textField("Password", 6, 1_024) };
 const credentials = { identifier: textField("Nickname or e-mail", 1, 254), password: textField("Password", 1, 1_024) };
 
-export function loginRoutes({ accounts, limits, openSession }: Options): Router {
+export function loginRoutes({ accounts, links, limits, openSession }: Options): Router {
   const router = Router();
 
   router.post("/register", limited(limits.register, byAddress), async (req, res) => {
     const wanted = () => !res.headersSent;
-    const account = await accounts.register(readBody(req.body, registration), wanted);
+    const account = await accounts.register(readBody(req.body, registration), wanted, links.loggedIn);
     res.status(201).json(await openSession(req, account, "registrationTime"));
   });
 
@@ -43,7 +44,7 @@ export function loginRoutes({ accounts, limits, openSession }: Options): Router 
     // Counted before it is known, so that many at once are no way round; given back when it was right.
     const attempt = key && (await limits.loginFailures?.consume(key));
     if (attempt && !attempt.allowed) return tooMany(res, attempt);
-    const result = await accounts.login(identifier, password, wanted);
+    const result = await accounts.login(identifier, password, wanted, links.loggedIn);
     if (!wanted()) return;
     if (!result) return sendError(res, 400, "INVALID_CREDENTIALS", "Invalid credentials");
     if (key) await limits.loginFailures?.forget(key);

@@ -44,7 +44,6 @@ export function createOpenSession({ gate, tokens, links, ttlSeconds }: Options) 
     if (former.authenticated) await gate.end(former.sid, same ? undefined : former.handle);
     if (former.handle && !same) await links.disconnectSession(former.handle);
     else if (former.userId && !same) await links.disconnectUser(former.userId);
-    links.loggedIn(account.id);
 
     return {
       token: tokens.sign({ userId: account.id, nickname, role, csrfToken, sessionId: handle }),

@@ -1,4 +1,4 @@
-import type { Model } from "mongoose";
+import { type Model, Types } from "mongoose";
 import type { Clock } from "../../kernel/clock.ts";
 import { UnavailableError } from "../../kernel/errors.ts";
 import { duplicateKey } from "../../mongo/errors.ts";
@@ -39,20 +39,25 @@ export function createAccounts(
   }
 
   return {
-    async register({ nickname, email, password }, wanted = always) {
+    async register({ nickname, email, password }, wanted = always, seen = nobody) {
       const lower = email.toLowerCase();
       await assertFree(nickname, lower);
       const hashed = await passwords.hash(password, wanted);
       if (!wanted()) throw new UnavailableError("Nobody waits for this registration any more");
       const now = new Date(clock.now());
+      const _id = new Types.ObjectId();
+      const told = () => seen(_id.toHexString());
       try {
-        const fields = { nickname, email: lower, password: hashed, role: "member" as const };
-        const seen = { status: "online" as const, createdAt: now, lastActive: now };
-        return toAccount(await writes.made(async () => (await users.create({ ...fields, ...seen })).toObject()));
+        const fields = { _id, nickname, email: lower, password: hashed, role: "member" as const };
+        const times = { status: "online" as const, createdAt: now, lastActive: now };
+        const made = await writes.made(async () => (await users.create({ ...fields, ...times })).toObject());
+        told();
+        return toAccount(made);
       } catch (error) {
         const field = duplicateKey(error);
         if (field === "nickname") throw nicknameTaken();
         if (field === "email") throw emailTaken();
+        told();
         throw error;
       }
     },
@@ -60,18 +65,23 @@ export function createAccounts(
       const [user] = await find(identifier);
       return user ? user._id.toHexString() : identifier.trim().toLowerCase();
     },
-    async login(identifier, password, wanted = always) {
+    async login(identifier, password, wanted = always, seen = nobody) {
       const user = await whose(await find(identifier), password, wanted);
       if (!user || !wanted()) return null;
       if (isBanned(user, clock.now()))
         return { kind: "banned", reason: user.banReason ?? "", expires: user.banExpires ?? null };
       const now = new Date(clock.now());
-      await writes.one({ _id: user._id }, { $set: { status: "online", lastActive: now } });
+      try {
+        await writes.one({ _id: user._id }, { $set: { status: "online", lastActive: now } });
+      } finally {
+        seen(user._id.toHexString());
+      }
       return { kind: "welcome", account: toAccount({ ...user, status: "online", lastActive: now }) };
     },
   };
 }
 
 const always: StillWanted = () => true;
+const nobody = () => {};
 const nicknameTaken = () => refuse.duplicate("Nickname already taken", "NICKNAME_TAKEN");
 const emailTaken = () => refuse.duplicate("Email already registered", "EMAIL_TAKEN");

@@ -93,12 +93,24 @@ export interface Users {
 }
 
 export interface Accounts {
-  /** `wanted`: false once nobody waits any more; what is not done by then is not begun. */
-  register(input: { nickname: string; email: string; password: string }, wanted?: () => boolean): Promise<Account>;
+  /**
+   * `wanted`: false once nobody waits any more; what is not done by then is not begun. `seen` is told who may be stored as
+   * online from now on, also when it cannot be said whether they are, or nobody waits for it.
+   */
+  register(
+    input: { nickname: string; email: string; password: string },
+    wanted?: () => boolean,
+    seen?: (userId: string) => void,
+  ): Promise<Account>;
   /** What failures of this identifier are counted under: one account, by whichever of its names. */
   keyOf(identifier: string): Promise<string>;
   /** null: unknown user or wrong password, not told apart, in equal time. */
-  login(identifier: string, password: string, wanted?: () => boolean): Promise<LoginResult | null>;
+  login(
+    identifier: string,
+    password: string,
+    wanted?: () => boolean,
+    seen?: (userId: string) => void,
+  ): Promise<LoginResult | null>;
 }
 
 export type LoginResult =
@@ -108,6 +120,8 @@ export type LoginResult =
 export interface Channels {
   list(told?: Told): Promise<Channel[]>;
   byId(id: string): Promise<ChannelAccess | null>;
+  /** Of these, those that there are, as they are in MongoDB now. */
+  accessOf(ids: readonly string[]): Promise<ChannelAccess[]>;
   create(input: { name: string; type: "text" | "voice"; description?: string; createdBy: string }): Promise<Channel>;
 }
 
@@ -123,6 +137,8 @@ export interface Messages {
   add(message: NewMessage): Promise<Message>;
   /** The newest of the channel, ascending by (timestamp, id): public, system, and private ones from or to `reader`. */
   recent(room: string, reader: string): Promise<Message[]>;
+  /** Whether a system line of this text was stored at `since` or later. */
+  wasSaid(room: string, text: string, since: Date): Promise<boolean>;
   page(room: string, reader: string, options: { before?: string; limit: number }, told?: Told): Promise<MessagePage>;
 }
 

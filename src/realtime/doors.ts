@@ -1,0 +1,82 @@
+import { mayRead } from "../chat/services/access.ts";
+import type { Feeds } from "../chat/services/feeds.ts";
+import type { Channels } from "../chat/services/types.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Log } from "../kernel/log.ts";
+import { createCatchUp } from "./catch-up.ts";
+import { cut } from "./cut.ts";
+import type { Guests } from "./guests.ts";
+import type { Memory } from "./remember.ts";
+import type { Guest } from "./types.ts";
+import type { Voice } from "./voice.ts";
+
+/**
+ * Whoever is in a channel must be allowed to be there now, not only when they came. Who closes a channel, or deletes it, is
+ * heard of over the change stream of channels; where that has lost its place, or there is none, all are judged again.
+ */
+export interface Doors {
+  /** Absent where nobody else is there to change a channel. */
+  readonly stream?: ReturnType<Feeds["channels"]>;
+  /** Somebody's role is another now: those who are inside are judged again. */
+  doubt(): void;
+  close(): Promise<void>;
+}
+
+interface Options {
+  channels: Pick<Channels, "accessOf">;
+  feeds?: Pick<Feeds, "channels"> | undefined;
+  guests: Pick<Guests, "all">;
+  voice: Pick<Voice, "leave">;
+  memory: Memory;
+  clock: Clock;
+  log: Log;
+}
+
+/** A stream that is broken for less goes on where it was, and nothing is missed. */
+const patienceMs = 1_000;
+
+const placesOf = ({ room, voice }: Guest) => [room?.id, voice].filter((id) => typeof id === "string");
+
+export function createDoors({ channels, feeds, guests, voice, memory, clock, log }: Options): Doors {
+  let lostAt = feeds && clock.now();
+
+  async function judge(): Promise<void> {
+    const asked = new Set(guests.all().flatMap(placesOf));
+    if (asked.size === 0) return;
+    const found = new Map((await channels.accessOf([...asked])).map((channel) => [channel.id, channel]));
+    const isClosed = (id: string, { member }: Guest) => {
+      const channel = found.get(id);
+      return asked.has(id) && !(channel && mayRead(channel, member.role));
+    };
+    for (const guest of guests.all()) {
+      if (guest.voice !== null && isClosed(guest.voice, guest)) voice.leave(guest);
+      // Its client comes back at once, and is told at the door of the room that it is closed.
+      if (guest.room && isClosed(guest.room.id, guest)) cut(guest, memory);
+    }
+  }
+
+  const catchUp = createCatchUp({
+    read: judge,
+    due: () => lostAt !== undefined && clock.now() - lostAt > patienceMs,
+    log,
+    complaint: "Whether those who are in a channel may be there cannot be read; trying again",
+    relief: "Whether those who are in a channel may be there is known again",
+  });
+
+  const stream = feeds?.channels(catchUp.owe, (live, whole) => {
+    if (!live) {
+      lostAt ??= clock.now();
+      return;
+    }
+    lostAt = undefined;
+    if (!whole) catchUp.owe();
+  });
+
+  return {
+    ...(stream && { stream }),
+    doubt: catchUp.owe,
+    async close() {
+      await Promise.all([stream?.close(), catchUp.close()]);
+    },
+  };
+}
