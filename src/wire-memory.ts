@@ -4,24 +4,28 @@ import { updates } from "./chat/hot/answers.ts";
 import { createHotSide, type HotSide, type HotSideOptions } from "./chat/hot/index.ts";
 import type { Config } from "./config/load.ts";
 import type { Figure } from "./ops/checks.ts";
+import { unheard } from "./ops/health.ts";
 import type { RedisDoor } from "./redis/types.ts";
 import type { RolloutStore } from "./sessions/store.ts";
 
-/** What this instance keeps in its own memory of what the caches hold. */
-export function wireMemory(config: Config, caches: CacheRoom, door: RedisDoor): CacheMemory {
-  const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
-  return createCacheMemory({
-    door,
-    caches,
-    topics: updates,
-    limitBytes: megabytes * 1_048_576,
-    heartbeatMs,
-    silenceMs,
-  });
+/** The memory, and the door that its messages come through. */
+interface WiredMemory extends CacheMemory {
+  readonly door: Pick<RedisDoor, "health">;
 }
 
-export function lagOf({ bus }: CacheMemory): Figure {
-  return { value: Math.round(bus.lagMs), unit: "ms", status: bus.well ? "pass" : "warn" };
+/** What this instance keeps in its own memory of what the caches hold. */
+export function wireMemory(config: Config, caches: CacheRoom, door: RedisDoor): WiredMemory {
+  const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
+  const limitBytes = megabytes * 1_048_576;
+  const memory = createCacheMemory({ door, caches, topics: updates, limitBytes, heartbeatMs, silenceMs });
+  return Object.assign(memory, { door });
+}
+
+export async function lagOf({ bus, door }: Pick<WiredMemory, "bus" | "door">): Promise<Figure> {
+  const lag = { value: Math.round(bus.lagMs), unit: "ms" };
+  if (bus.well) return lag;
+  const { deaf = "none comes back" } = await door.health();
+  return { ...lag, status: "warn", output: unheard(deaf) };
 }
 
 interface HotParts extends Pick<HotSideOptions, "config" | "db" | "watch" | "feeds" | "standings" | "log"> {

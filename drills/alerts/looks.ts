@@ -13,6 +13,7 @@ const telling: readonly (readonly [alert: RegExp, line: RegExp, says: RegExp])[]
   [/./, /^sluice status$/, /NOT converged|No server is running/],
   [/./, /^sluice sessions verify --json$/, /"clean": ?false/],
   [/^RedisUnreachable$/, /^redis-cli .* ping$/, /Could not connect|Connection refused/],
+  [/^RedisMessagesLost$/, /^redis-cli /, /^NOAUTH /],
   [/^RedisConnectFailures$/, /^redis-cli /, /max number of clients|Connection reset|Server closed/],
 ];
 

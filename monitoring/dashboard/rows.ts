@@ -67,16 +67,25 @@ const fallback: Row = {
       title: "Redis",
       says: "The state of Redis, as most servers see it.",
       queries: [[`max by (state) (chat_redis_state{${here}})`, "{{state}}"]],
+      wide: 6,
     }),
     states({
       title: "Breaker",
       says: "open: no command goes to Redis. half_open: it answers, and is put in order first.",
       queries: [[`max by (state) (chat_redis_breaker_state{${here}})`, "{{state}}"]],
+      wide: 6,
     }),
     states({
       title: "Sessions of the bucket come from Redis",
       says: "1 while they do. 0 with the dial above 0 is the alert FallbackActive.",
       queries: [[`chat_session_read_from_redis{${here}}`, "{{instance}}"]],
+      wide: 6,
+    }),
+    states({
+      title: "Messages between servers arrive",
+      says: "1 while what the others tell over Redis arrives. 0 although Redis is up is the alert RedisMessagesLost.",
+      queries: [[`chat_bus_well{${here}}`, "{{instance}}"]],
+      wide: 6,
     }),
     graph({
       title: "Fallbacks of sessions by reason",

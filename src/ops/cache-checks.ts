@@ -82,7 +82,12 @@ export function checkCaches(
       const { hits, asked, filledAt } = one;
       const figures: Figure[] = [
         cache.on && cache.doubt !== undefined
-          ? { id: "switch", value: "on", status: "warn", output: `MongoDB answers (${cache.doubt})` }
+          ? {
+              id: "switch",
+              value: "on",
+              status: "warn",
+              output: `MongoDB answers for the cache ${name} (${cache.doubt})`,
+            }
           : { id: "switch", value: cache.on ? "on" : "off" },
         { id: "hit_ratio", value: asked === 0 ? 0 : rounded(hits / asked) },
         ...latelyOf(name, one, pace.ms),

@@ -49,9 +49,10 @@ const statusOf: Record<RedisState, Status> = {
   disabled: "warn",
 };
 
-// Words alone: where a dot or a colon joins two of them, it may be an address, and the page is for everybody.
-const plain = /^(?:[\w ,;()%'"-]|[.:](?=\s|$))+$/;
-const because = (reason: string) => (plain.test(reason) ? ` (${reason})` : "");
+/** Messages are lost although Redis is in use. */
+export const unheard = (why: string) => `Redis messages do not arrive: ${why}`;
+
+const statusFor = ({ state, deaf }: RedisHealth): Status => (deaf === undefined ? statusOf[state] : "warn");
 
 const ms = (seconds: number) => Math.round(seconds * 1e5) / 100;
 
@@ -64,6 +65,12 @@ const manySeconds = 10;
 
 // While Redis is away, what these say is only that.
 const followsFromRedis = /^(redis(?!:outages)|cache|bus):|^sessions:(fallback|epoch|agreement)/;
+
+// The same for MongoDB.
+const followsFromMongo = /^(mongo|changeStream|sessions|cache):/;
+
+// These need no name of a check before them.
+const sentence = /^(Redis|MongoDB|\d+ of \d+) | for Redis$/;
 
 const warned = (amiss: boolean, output: string): Partial<Figure> => (amiss ? { status: "warn", output } : {});
 
@@ -170,11 +177,11 @@ export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: 
     };
   }
 
-  function outputOf({ state, reason, topology }: RedisHealth, covered: boolean): string | undefined {
-    if (state === "up") return undefined;
+  function outputOf({ state, reason, topology, deaf }: RedisHealth, covered: boolean): string | undefined {
+    if (state === "up") return deaf === undefined ? undefined : unheard(deaf);
     const then = covered ? "MongoDB serves" : "and MongoDB does not answer";
     if (topology === "none") return `No Redis is configured; ${then}`;
-    if (state !== "disabled") return `Redis is ${state}${because(reason)}; ${then}`;
+    if (state !== "disabled") return `Redis is ${state} (${reason}); ${then}`;
     const by = disabledBy() === "environment" ? "by DISABLE_REDIS, until a restart without it" : "by the kill switch";
     return `Redis is switched off ${by}; ${then}`;
   }
@@ -198,12 +205,12 @@ export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: 
       const health = await redis.health();
       const why = unready();
       if (why) return answer("fail", false, why, withRedis(health));
-      return answer(statusOf[health.state], false, outputOf(health, true), withRedis(health));
+      return answer(statusFor(health), false, outputOf(health, true), withRedis(health));
     },
     async redis(strict) {
       const health = await redis.health();
       const covered = mongoAnswers();
-      const status = statusOf[health.state] === "warn" && !covered ? "fail" : statusOf[health.state];
+      const status = statusFor(health) === "warn" && !covered ? "fail" : statusFor(health);
       return answer(status, strict, outputOf(health, covered), withRedis(health));
     },
     amiss() {
@@ -211,16 +218,17 @@ export function createHealth({ about, phase, redis, disabledBy, mongo, clock }: 
       const away = health !== undefined && health.state !== "up";
       // Whoever turned the kill switch, or gave it no Redis, knows.
       const meant = away && (health.topology === "none" || disabledBy() === "settings");
-      const whole = away && !meant ? outputOf(health, mongoAnswers()) : undefined;
+      const redisWords = health !== undefined && !meant ? outputOf(health, mongoAnswers()) : undefined;
+      const silent = mongo.latest?.ok === false;
+      const mongoWords = silent && (!away || meant) ? "MongoDB does not answer" : undefined;
       const each = Object.entries(health ? withRedis(health) : checks.read())
-        .filter(([name]) => !away || !followsFromRedis.test(name))
+        .filter(([name]) => !(away && followsFromRedis.test(name)) && !(silent && followsFromMongo.test(name)))
         .flatMap(([name, entries]) =>
-          entries.flatMap(({ componentId: id, output }) => {
-            if (output === undefined) return [];
-            return /^Redis | for Redis$/.test(output) ? [output] : [`${id ? `${name} ${id}` : name}: ${output}`];
-          }),
+          entries.map(({ componentId: id, output }) =>
+            output === undefined || sentence.test(output) ? output : `${id ? `${name} ${id}` : name}: ${output}`,
+          ),
         );
-      return [...(whole === undefined ? [] : [whole]), ...each];
+      return [...new Set([redisWords, mongoWords, ...each].filter((one) => one !== undefined))];
     },
     close() {
       seen.close();

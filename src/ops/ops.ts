@@ -107,7 +107,7 @@ export function createOps(options: OpsOptions): Ops {
         return [
           { id: "online", value: online },
           { id: "instances", value: instances },
-          { id: "shared", value: shared },
+          { id: "shared", value: shared, status: shared ? "pass" : "warn" },
         ];
       });
     },

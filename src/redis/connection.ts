@@ -25,6 +25,7 @@ export interface OpenOptions {
 
 const QUEUE = 5_000;
 const silent = "the server does not answer";
+const silentToTls = `${silent} to our TLS: if it speaks none, use redis:// and no REDIS_TLS`;
 
 /** `createClient` builds the class of all commands anew for each address, which holds up the event loop for some 20 ms. */
 // Of its type only the modules are missing, which nobody here uses and the package has no name for.
@@ -52,13 +53,14 @@ function clientFor(address: HostPort, access: Access, { timeoutMs, name = "sluic
   });
 }
 
-/** Opens a connection, greeted and authenticated, or rejects within `timeoutMs`. */
+/** Opens a connection, reached and authenticated, or rejects within `timeoutMs`. */
 export function openConnection(address: HostPort, access: Access, options: OpenOptions): Promise<Connection> {
   const { timeoutMs, signal } = options;
   if (signal.aborted) return Promise.reject(new LinkError("the attempt was given up"));
   const client = clientFor(address, access, options);
   const listeners: ((error: unknown) => void)[] = [];
   let ended = false;
+  let reached = false;
   let lost: { error: unknown } | undefined;
 
   function destroy(): void {
@@ -71,8 +73,11 @@ export function openConnection(address: HostPort, access: Access, options: OpenO
     lost = { error };
     for (const listener of listeners.splice(0)) listener(error);
   });
-  // A client that is destroyed while TCP still connects would otherwise come to life afterwards.
-  client.on("connect", () => ended && client.destroy());
+  client.on("connect", () => {
+    reached = true;
+    // A client that is destroyed while TCP still connects would otherwise come to life afterwards.
+    if (ended) client.destroy();
+  });
 
   return new Promise((resolve, reject) => {
     const giveUp = (message: string) => {
@@ -80,8 +85,9 @@ export function openConnection(address: HostPort, access: Access, options: OpenO
       destroy();
       reject(new LinkError(message));
     };
-    const onAbort = () => giveUp(signal.reason === late ? silent : "the attempt was given up");
-    const timer = setTimeout(() => giveUp(silent), timeoutMs);
+    const silence = () => (access.tls && !reached ? silentToTls : silent);
+    const onAbort = () => giveUp(signal.reason === late ? silence() : "the attempt was given up");
+    const timer = setTimeout(() => giveUp(silence()), timeoutMs);
     const settle = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);

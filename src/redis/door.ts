@@ -16,8 +16,8 @@ import { watchSentinels } from "./sentinel-watch.ts";
 import { createStatus } from "./status.ts";
 import { createSubscriber } from "./subscriber.ts";
 import { createSupervisor } from "./supervisor.ts";
-import { type RedisConfig, topologyOf } from "./topology.ts";
-import type { Answer, CallOptions, DoorEvents, RedisDoor } from "./types.ts";
+import { type RedisConfig, topologyOf, whereIs } from "./topology.ts";
+import type { Answer, Attempt, CallOptions, DoorEvents, RedisDoor } from "./types.ts";
 
 export interface DoorOptions {
   config: RedisConfig;
@@ -37,7 +37,8 @@ function firstStatus(kind: string, disabled: boolean): { state: "disabled" | "re
 export function createRedisDoor({ config, log, clock = systemClock }: DoorOptions): RedisDoor {
   const topology = topologyOf(config);
   const events = createEvents<DoorEvents>();
-  const status = createStatus(firstStatus(topology.kind, config.DISABLE_REDIS), { events, log, clock });
+  const first = firstStatus(topology.kind, config.DISABLE_REDIS);
+  const status = createStatus(first, { where: whereIs(topology), events, log, clock });
   const { REDIS_DEADLINE: deadlineMs, REDIS_WATCHDOG: patienceMs } = config;
   const { REDIS_CONNECT_TIMEOUT: connectMs, REDIS_BACKOFF_MAX: backoffMaxMs, REDIS_POOL: pool } = config;
   const deadlines = createDeadlines();
@@ -46,7 +47,14 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
   const onListenerError = (error: unknown) => log.error({ err: error }, "a listener of the Redis door threw");
   const caller = createCaller({ events, breaker, budgetMs: config.REDIS_REQUEST_BUDGET, onListenerError });
   const complain = createComplaints(log);
-  const subscriber = createSubscriber({ deadlines, patienceMs, backoffMaxMs, log });
+  const onAttempt = (attempt: Attempt) => {
+    try {
+      events.emit("attempt", attempt);
+    } catch (error) {
+      onListenerError(error);
+    }
+  };
+  const subscriber = createSubscriber({ deadlines, patienceMs, backoffMaxMs, onAttempt, log });
   const discovery = topology.kind === "none" ? undefined : discoveryFor(topology, connectMs);
   const supervisor =
     topology.kind === "none" || !discovery
@@ -67,13 +75,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
           status,
           breaker,
           backoffMaxMs,
-          onAttempt(attempt) {
-            try {
-              events.emit("attempt", attempt);
-            } catch (error) {
-              onListenerError(error);
-            }
-          },
+          onAttempt,
           log,
         });
   const watch = topology.kind === "sentinel" ? watchSentinels(topology, connectMs) : undefined;
@@ -175,7 +177,14 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
         if (started) run();
       }
     },
-    health: async () => healthOf(status, topology.kind, supervisor?.attached, pool, watch?.seen),
+    health: async () =>
+      healthOf(status, {
+        topology: topology.kind,
+        attachment: supervisor?.attached,
+        pool,
+        sentinels: watch?.seen,
+        deaf: subscriber.deaf,
+      }),
     async close() {
       closed = true;
       watch?.close();

@@ -22,7 +22,7 @@ export type Verdict =
 export interface Failure {
   readonly verdict: Verdict;
   readonly answer: Unavailable;
-  /** In words without an address or a secret. */
+  /** In our own words, for everybody: what others wrote may hold an address or a secret. */
   readonly words: string;
 }
 
@@ -56,7 +56,18 @@ const secrecy: [RegExp, string][] = [
   [/ALERT_CERTIFICATE_REQUIRED/, "it wants a certificate of its clients (CODE): set tls-auth-clients no at Redis"],
   [/ALTNAME/, "its certificate is for another host (CODE): it must name each host by the name or address that we call"],
   [/CERT|SIGN|ISSUER/, "its certificate is not trusted (CODE): see REDIS_CA_FILE"],
-  [/^ERR_SSL|^EPROTO/, "it does not speak TLS as we do (CODE)"],
+  [/^ERR_SSL|^EPROTO/, "it does not speak TLS as we do (CODE): if it speaks none, use redis:// and no REDIS_TLS"],
+];
+
+/** Replies that have no code of their own. The server repeats the words of a command that it does not know. */
+const replies: [RegExp, Verdict, string][] = [
+  [/max number of clients/, "unusable", "Redis has no room for more connections"],
+  [/unknown command/i, "fine", "Redis does not know a command that is needed: 6.2 or newer, no command renamed"],
+  [
+    /DB index is out of range/,
+    "unusable",
+    "Redis has no database of that number: correct REDIS_DB, or what stands behind the port in REDIS_URL",
+  ],
 ];
 
 /** The word a Redis error begins with; before 7.0 a script's inner error hides in the middle of the text. */
@@ -68,14 +79,11 @@ function codeOf(message: string): string {
 function describeReply(error: Error): [Verdict, string] {
   const known = words[codeOf(error.message)];
   if (known) return known;
-  if (/max number of clients/.test(error.message)) return ["unusable", "Redis has no room for more connections"];
-  // The server repeats the words of a command it does not know, and a greeting holds the password.
-  if (/unknown command/i.test(error.message))
-    return ["fine", "Redis does not know a command that is needed: 6.2 or newer, no command renamed"];
-  return ["fine", error.message];
+  const [, verdict = "fine", text] = replies.find(([pattern]) => pattern.test(error.message)) ?? [];
+  return [verdict, text ?? `Redis answers with an error (${codeOf(error.message) || "without a code"})`];
 }
 
-/** A connection's end in words; error texts of the network name addresses, so only their codes are used. */
+/** A connection's end in our own words; error texts of the network name addresses, so only their codes are used. */
 export function describeLoss(error: unknown): string {
   if (error instanceof ErrorReply) return describeReply(error)[1];
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -92,7 +100,7 @@ export function traceOf(error: unknown): Error | undefined {
   return error instanceof ErrorReply && /unknown command/i.test(error.message) ? undefined : error;
 }
 
-/** A connection that we gave up ourselves; its message holds no address. */
+/** A connection that we gave up ourselves; its message is in our own words, and holds no address. */
 export class LinkError extends Error {}
 
 /** What came of a call that was sent and rejected. `script`: it may have written before it failed. */

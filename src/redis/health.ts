@@ -35,16 +35,18 @@ function replicas(infos: readonly Info[]): RedisHealth["replicas"] {
   return { following: following.length, lagSeconds: Math.max(0, ...lags) };
 }
 
+interface Seen {
+  topology: Topology["kind"];
+  attachment: Attachment | undefined;
+  pool: number;
+  sentinels: RedisHealth["sentinels"];
+  deaf: string | undefined;
+}
+
 /** What the last heartbeat told; nothing is asked of Redis for it. */
-export function healthOf(
-  status: Status,
-  topology: Topology["kind"],
-  attachment: Attachment | undefined,
-  pool: number,
-  sentinels: RedisHealth["sentinels"],
-): RedisHealth {
+export function healthOf(status: Status, { topology, attachment, pool, sentinels, deaf }: Seen): RedisHealth {
   const { state, since, reason } = status;
-  const known = { state, since, reason, topology, ...(sentinels && { sentinels }) };
+  const known = { state, since, reason, topology, ...(sentinels && { sentinels }), ...(deaf && { deaf }) };
   if (!attachment) return { ...known, connections: { open: 0, limit: 2 + pool }, waiting: 0 };
   const { infos } = attachment;
   const serverClients = sum(infos, "connected_clients");

@@ -3,7 +3,7 @@ import type { HostPort } from "../config/kinds.ts";
 import { withLimit } from "../kernel/limit.ts";
 import { type Client, openConnection } from "./connection.ts";
 import { discoveryFor } from "./discovery.ts";
-import { describeLoss } from "./failure.ts";
+import { describeLoss, traceOf } from "./failure.ts";
 import { type Info, parseInfo } from "./signs.ts";
 import { type Access, addressOf, type RedisConfig, type Topology, topologyOf } from "./topology.ts";
 
@@ -139,6 +139,12 @@ async function sentinelsOf(topology: Topology, signal: AbortSignal): Promise<Pic
   return { sentinels: { named: asked.length, answering } };
 }
 
+/** What the server wrote is for an operator as well. */
+function explain(error: unknown): string {
+  const written = error instanceof ErrorReply ? traceOf(error)?.message : undefined;
+  return written === undefined ? describeLoss(error) : `${describeLoss(error)}: ${written}`;
+}
+
 /** Looks at every server that takes writes, over connections of its own; undefined when no Redis is configured. */
 export async function inspectRedis(config: RedisConfig, parent: AbortSignal): Promise<RedisSeen | undefined> {
   const topology = topologyOf(config);
@@ -153,7 +159,7 @@ export async function inspectRedis(config: RedisConfig, parent: AbortSignal): Pr
         const servers = await Promise.all(shards.map(({ address }) => lookAt(address, access, signal)));
         return { kind, servers, ...sentinels };
       } catch (error) {
-        return { kind, servers: [], ...sentinels, failure: describeLoss(error) };
+        return { kind, servers: [], ...sentinels, failure: explain(error) };
       }
     });
   } finally {

@@ -1,11 +1,10 @@
 import { createBackoff } from "../kernel/backoff.ts";
 import type { Deadlines } from "../kernel/deadline.ts";
-import { messageOf } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { pause } from "../kernel/pause.ts";
 import type { Client, Connection } from "./connection.ts";
-import { describeLoss, LinkError } from "./failure.ts";
-import type { MessageListener, Subscription } from "./types.ts";
+import { describeLoss, LinkError, traceOf } from "./failure.ts";
+import type { Attempt, MessageListener, Subscription } from "./types.ts";
 
 export type Target = { channel: string } | { pattern: string };
 
@@ -17,6 +16,8 @@ export interface Subscriber {
   /** Asks for a sign of life; no answer in time means a new connection. */
   beat(): void;
   readonly connected: boolean;
+  /** Why not all messages arrive although Redis is there; undefined while they do. */
+  readonly deaf: string | undefined;
 }
 
 interface Listening {
@@ -29,12 +30,16 @@ interface Topic {
   readonly listening: Set<Listening>;
   readonly onMessage: (message: Buffer, channel: Buffer) => void;
   live: boolean;
+  /** Why the server does not let us listen, if it does not. */
+  refused: string | undefined;
 }
 
 interface SubscriberOptions {
   deadlines: Deadlines;
   patienceMs: number;
   backoffMaxMs: number;
+  /** One for each attempt to connect again. */
+  onAttempt(attempt: Attempt): void;
   log: Log;
 }
 
@@ -52,10 +57,12 @@ function unsubscribe(client: Client, { target, onMessage }: Topic): Promise<void
     : client.pUnsubscribe(target.pattern, onMessage, true);
 }
 
-export function createSubscriber({ deadlines, patienceMs, backoffMaxMs, log }: SubscriberOptions): Subscriber {
+export function createSubscriber(options: SubscriberOptions): Subscriber {
+  const { deadlines, patienceMs, backoffMaxMs, onAttempt, log } = options;
   const topics = new Map<string, Topic>();
   let current: { connection: Connection; end: (error: unknown) => void } | undefined;
   let asking = false;
+  let lost: string | undefined;
 
   /** A listener that throws inside the client's decoder would take the connection with it. */
   function guarded(run: () => void): void {
@@ -78,6 +85,7 @@ export function createSubscriber({ deadlines, patienceMs, backoffMaxMs, log }: S
       target,
       listening,
       live: false,
+      refused: undefined,
       onMessage(message, channel) {
         const name = channel.toString();
         for (const one of [...listening]) guarded(() => one.onMessage(message, name));
@@ -89,10 +97,14 @@ export function createSubscriber({ deadlines, patienceMs, backoffMaxMs, log }: S
   async function take(connection: Connection, topic: Topic): Promise<void> {
     try {
       await subscribe(connection.client, topic);
-      if (connection === current?.connection) setLive(topic, true);
+      if (connection !== current?.connection) return;
+      topic.refused = undefined;
+      setLive(topic, true);
     } catch (error) {
       if (connection !== current?.connection) throw error;
-      log.warn({ topic: keyOf(topic.target), why: messageOf(error) }, "Redis refuses a subscription");
+      topic.refused = describeLoss(error);
+      const fields = { topic: keyOf(topic.target), err: traceOf(error) };
+      log.warn(fields, `Redis refuses a subscription (${topic.refused})`);
     }
   }
 
@@ -105,7 +117,10 @@ export function createSubscriber({ deadlines, patienceMs, backoffMaxMs, log }: S
         current = undefined;
         signal.removeEventListener("abort", onAbort);
         connection.destroy();
-        for (const topic of topics.values()) setLive(topic, false);
+        for (const topic of topics.values()) {
+          topic.refused = undefined;
+          setLive(topic, false);
+        }
         resolve(error);
       };
       const onAbort = () => end(new LinkError("the connection was closed"));
@@ -125,22 +140,55 @@ export function createSubscriber({ deadlines, patienceMs, backoffMaxMs, log }: S
     return { ended };
   }
 
+  /** One line in the log for each reason, and one when it is over. */
+  function createLoss() {
+    const said = new Set<string>();
+    return {
+      tell(error: unknown) {
+        const why = describeLoss(error);
+        const trace = traceOf(error);
+        lost = why;
+        if (!said.has(why))
+          log.warn({ ...(trace && { err: trace }) }, `The connection for Redis messages is lost (${why})`);
+        said.add(why);
+      },
+      end() {
+        lost = undefined;
+        said.clear();
+        log.info({}, "The connection for Redis messages is back");
+      },
+    };
+  }
+
   async function keep(first: Promise<unknown>, open: () => Promise<Connection>, signal: AbortSignal): Promise<void> {
     const backoff = createBackoff({ maxMs: backoffMaxMs });
-    for (let ended: Promise<unknown> | undefined = first; !signal.aborted; ) {
+    const loss = createLoss();
+    let ended: Promise<unknown> = first;
+    while (true) {
       const error = await ended;
       await pause(backoff.next(), signal);
       // When everything is lost, the door says so itself.
-      if (ended && !signal.aborted)
-        log.warn({ why: describeLoss(error) }, "the connection for Redis messages was lost");
-      ended = signal.aborted ? undefined : (await connect(open, signal).catch(() => undefined))?.ended;
-      if (ended) backoff.reset();
+      if (signal.aborted) break;
+      loss.tell(error);
+      try {
+        ended = (await connect(open, signal)).ended;
+        backoff.reset();
+        loss.end();
+        onAttempt({ ok: true, reason: "" });
+      } catch (error) {
+        ended = Promise.resolve(error);
+        if (!signal.aborted) onAttempt({ ok: false, reason: describeLoss(error) });
+      }
     }
+    lost = undefined;
   }
 
   return {
     get connected() {
       return current !== undefined;
+    },
+    get deaf() {
+      return lost ?? [...topics.values()].find(({ refused }) => refused !== undefined)?.refused;
     },
     listen(target, onMessage) {
       const key = keyOf(target);

@@ -8,6 +8,7 @@ import { describeLoss, type Failure } from "./failure.ts";
 import type { Recovery } from "./recovery.ts";
 import { compare, type ServerSigns } from "./signs.ts";
 import type { Status } from "./status.ts";
+import type { Attempt } from "./types.ts";
 
 /** Attaches to Redis, sees to the recovery, watches, and begins again when it is lost. */
 export interface Supervisor {
@@ -29,7 +30,7 @@ interface SupervisorOptions {
   breaker: Breaker;
   backoffMaxMs: number;
   /** One for each attempt to connect. */
-  onAttempt(attempt: { ok: boolean; reason: string }): void;
+  onAttempt(attempt: Attempt): void;
   log: Log;
 }
 

@@ -122,3 +122,12 @@ export function topologyOf(config: RedisConfig): Topology {
 
 /** As Redis itself writes it in a redirection. */
 export const addressOf = ({ host, port }: HostPort): string => `${host}:${port}`;
+
+/** Every address that the configuration names, for an operator: without a user or a password. */
+export function whereIs(topology: Topology): string {
+  const list = (hosts: readonly HostPort[]) => hosts.map(addressOf).join(", ");
+  if (topology.kind === "none") return "no address";
+  if (topology.kind === "single") return addressOf(topology.address);
+  if (topology.kind === "cluster") return list(topology.seeds);
+  return `${topology.master} of the sentinels ${list(topology.sentinels)}`;
+}

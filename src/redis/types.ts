@@ -106,6 +106,12 @@ export interface RecoverySigns {
   readonly promoted: boolean;
 }
 
+/** `reason`: why it failed, for everybody. */
+export interface Attempt {
+  readonly ok: boolean;
+  readonly reason: string;
+}
+
 export type DoorEvents = {
   state: { from: RedisState; to: RedisState; reason: string; at: number };
   /** One per call that gave no answer. */
@@ -113,7 +119,7 @@ export type DoorEvents = {
   /** One per call that gave an answer and was timed, which one in several is. */
   timed: { name: string; seconds: number };
   /** One per attempt to connect, when it has ended; none for one that was given up because nobody wants Redis any more. */
-  attempt: { ok: boolean; reason: string };
+  attempt: Attempt;
 };
 
 /** A snapshot for the health page; no address, no secret. */
@@ -126,6 +132,8 @@ export interface RedisHealth {
   readonly version?: string;
   readonly connections: { open: number; limit?: number; serverClients?: number; serverLimit?: number };
   readonly memory?: { used: number; max: number; policy: string };
+  /** Why messages do not arrive although Redis is in use; undefined while they do. */
+  readonly deaf?: string;
   /** Of the last PING, seconds; undefined when it was not answered. */
   readonly responseTime?: number;
   readonly waiting: number;

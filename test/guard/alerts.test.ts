@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { alertCases, alertRules, alertsFolder, ruleFiles } from "./alert-rules.ts";
 import { runbook } from "./runbook.ts";
 
@@ -23,6 +25,7 @@ describe("the alerts", () => {
       expect.arrayContaining([
         ...["RedisUnreachable", "RedisBreakerOpen", "RedisMemoryHigh", "RedisPoolExhausted", "RedisConnectionsHigh"],
         ...["RedisConnectFailures", "RedisSlow", "RedisErrors", "KillSwitchOn", "FallbackActive", "SessionsMissing"],
+        ...["RedisMessagesLost"],
         ...["DialDiffers", "CacheMissRateHigh", "CacheHitRateLow", "CacheStale", "RedisSlowerThanMongo"],
         ...["SentinelQuorumLost", "ReplicationBroken"],
       ]),
@@ -33,8 +36,14 @@ describe("the alerts", () => {
   it.each(rules)("$alert says how grave it is, what happens, and where the way out is written", (rule) => {
     expect(["critical", "warning"]).toContain(rule.labels.severity);
     expect(rule.annotations.summary).toMatch(/\.$/);
-    const page = pageOf.get(rule.alert);
+    const page = pageOf.get(rule.alert)?.replace("docs/runbook", "{{ $externalLabels.runbook }}");
     expect(rule.annotations.runbook_url).toBe(`${page}#${rule.alert.toLowerCase()}`);
+  });
+
+  it("are linked with the runbook by one setting, which goes no further", () => {
+    const shipped = parse(readFileSync(join(alertsFolder, "../prometheus.yml"), "utf8"));
+    expect(shipped.global.external_labels).toEqual({ runbook: "docs/runbook" });
+    expect(shipped.alerting.alert_relabel_configs).toEqual([{ action: "labeldrop", regex: "runbook" }]);
   });
 
   it.each(rules)("$alert has a case in which it fires, and one in which it keeps quiet", ({ alert }) => {

@@ -180,6 +180,9 @@ describe("the health of an instance", () => {
       const { body } = await instance.health("/health/ready");
       expect(body.output).toBe("MongoDB does not answer");
       expect(body.checks["mongo:responseTime"][0].status).toBe("fail");
+      await until(() => instance.ops.amiss().join() === "MongoDB does not answer", {
+        describe: () => `one thing amiss: ${instance.ops.amiss()}`,
+      });
       expect((await instance.health("/health/live")).code).toBe(200);
       await redisIs("pass");
       expect(await usual(instance, "/health/ready")).toBeLessThan(50);
@@ -243,7 +246,11 @@ describe("an instance without any Redis", () => {
     const instance = await startInstance({ MONGODB_URL: mongod.url });
     try {
       await until(async () => (await instance.health("/health/ready")).code === 200);
+      instance.ops.watchPresence(() => ({ online: 3, instances: 1, sets: 1, shared: false, asserted: 0, reaped: 0 }));
       await once(instance, "/health/redis", 200, "warn", /^No Redis is configured; MongoDB serves$/);
+      const presence = () => until(async () => (await instance.health("/health/redis")).body.checks.presence?.[2]);
+      expect(await presence()).toMatchObject({ componentId: "shared", observedValue: false, status: "warn" });
+      expect(instance.ops.amiss().filter((words) => words.includes("presence"))).toEqual([]);
       expect(await instance.metric("chat_redis_disabled")).toBe(0);
       expect(await instance.metric("chat_redis_up")).toBe(0);
     } finally {

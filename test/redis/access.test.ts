@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { createServer } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { adapterClient } from "../../src/redis/facades/adapter.ts";
@@ -110,13 +110,41 @@ describe("a door that is not let in", () => {
     ["an unknown user", () => ({ REDIS_URL: url(`nobody:${SECRET}@`) }), /WRONGPASS/],
     ["a host that does not exist", () => ({ REDIS_HOST: "redis.invalid", REDIS_PASSWORD: SECRET }), /host name/],
     ["a port where nobody listens", () => ({ REDIS_URL: `redis://:${SECRET}@127.0.0.1:1` }), /refused/],
-    ["another protocol", () => ({ REDIS_URL: `rediss://:${SECRET}@127.0.0.1:${server.port}`, ...hasty }), /./],
+    ["another protocol", () => ({ REDIS_URL: `rediss://:${SECRET}@127.0.0.1:${server.port}`, ...hasty }), /redis:\/\//],
+    [
+      "no such database",
+      () => ({ REDIS_URL: `${url(`:${SECRET}@`)}/99` }),
+      /database of that number.*REDIS_DB.*REDIS_URL/,
+    ],
   ])("says why, without the secret: %s", async (_, env, reason) => {
     const one = await down(env());
     expect((await one.door.health()).reason).toMatch(reason);
     expect(one.log.lines).toHaveLength(1);
     expect(one.log.lines[0]?.message).toMatch(reason);
+    expect(one.log.lines[0]?.message).toMatch(/^Redis at (127\.0\.0\.1|redis\.invalid):\d+ is out; /);
     await expectNoSecret(one);
+  });
+
+  it("says in the log why, also when that is known after it was given up, and each reason once", async () => {
+    const front = createTcpServer((socket) => void socket.on("error", () => undefined));
+    await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+    const { port } = front.address() as AddressInfo;
+    try {
+      const one = open({
+        REDIS_URL: `rediss://127.0.0.1:${port}`,
+        REDIS_CONNECT_TIMEOUT: "1s",
+        REDIS_BACKOFF_MAX: "50ms",
+      });
+      let failures = 0;
+      one.door.events.on("attempt", ({ ok }) => void (ok || failures++));
+      await until(() => failures >= 2, { timeoutMs: 15_000 });
+      expect(one.log.lines.map(({ message }) => message)).toEqual([
+        `Redis at 127.0.0.1:${port} is out; going on without it (no server has answered yet)`,
+        expect.stringMatching(/^Redis at 127\.0\.0\.1:\d+ is still out \(.*if it speaks none, use redis:\/\//),
+      ]);
+    } finally {
+      front.close();
+    }
   });
 
   it("leaves the error itself to the log, but for one that repeats the password", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { openDoor, patient } from "../support/door.ts";
 import { doorSuite } from "../support/door-suite.ts";
 import { startProxy } from "../support/proxy.ts";
+import { startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
 const suite = doorSuite();
@@ -76,6 +77,53 @@ describe("a subscription", () => {
       const others = one.log.lines.filter(({ fields }) => !("to" in fields));
       expect(others.filter(({ level }) => level === "warn")).toHaveLength(1);
     } finally {
+      await own.close();
+    }
+  });
+
+  it("that cannot come back is told with its reason, once, and so is its end; each attempt is counted", async () => {
+    const own = await startRedisServer();
+    const one = openDoor({ REDIS_URL: own.url, ...patient, REDIS_BACKOFF_MAX: "50ms" });
+    try {
+      await one.is("up");
+      const subscription = one.door.subscribe("updates:locked", () => {});
+      await until(() => subscription.live);
+      const failures: string[] = [];
+      one.door.events.on("attempt", ({ ok, reason }) => void (ok || failures.push(reason)));
+      await own.setPassword("another");
+      await own.ask("CLIENT", "KILL", "TYPE", "pubsub");
+      await until(() => failures.length >= 5, { describe: () => `five attempts that fail: ${failures}` });
+      expect(new Set(failures)).toEqual(new Set([expect.stringMatching(/NOAUTH.*REDIS_PASSWORD/)]));
+      expect(await one.door.health()).toMatchObject({ state: "up", deaf: expect.stringMatching(/NOAUTH/) });
+
+      await own.ask("ACL", "SETUSER", "default", "nopass");
+      await until(() => subscription.live);
+      expect((await one.door.health()).deaf).toBeUndefined();
+      expect(one.path()).toEqual(["up"]);
+      const told = one.log.lines.filter(({ message }) => /messages/.test(message));
+      expect(told.map(({ level, message }) => [level, message])).toEqual([
+        ["warn", expect.stringMatching(/^The connection for Redis messages is lost \(/)],
+        ["warn", expect.stringMatching(/^The connection for Redis messages is lost \(.*NOAUTH/)],
+        ["info", "The connection for Redis messages is back"],
+      ]);
+    } finally {
+      await one.close();
+      await own.close();
+    }
+  });
+
+  it("that is refused for want of a right is told to health in our own words, until nobody wants it", async () => {
+    const own = await startRedisServer();
+    await own.ask("ACL", "SETUSER", "hearer", "on", "nopass", "~*", "&updates:*", "+@all");
+    const one = openDoor({ REDIS_URL: own.url.replace("//", "//hearer:any@"), ...patient });
+    try {
+      await one.is("up");
+      const refused = one.door.subscribe("elsewhere", () => {});
+      await until(async () => /^the Redis user lacks a right \(NOPERM\)$/.test((await one.door.health()).deaf ?? ""));
+      await refused.close();
+      expect((await one.door.health()).deaf).toBeUndefined();
+    } finally {
+      await one.close();
       await own.close();
     }
   });

@@ -8,7 +8,7 @@ const suite = doorSuite();
 
 describe("the kill switch", () => {
   it("closes every connection, lets no command out, and goes back through recovery", async () => {
-    const { door, path, signs } = await suite.openUp();
+    const { door, path, signs, log } = await suite.openUp();
     const subscription = door.subscribe("updates:switch", () => {});
     await until(() => subscription.live);
     await door.call("heavy", (redis) => redis.ping(), { lane: "heavy" });
@@ -26,6 +26,7 @@ describe("the kill switch", () => {
     await door.disable(false, "and on again");
     await until(() => door.state === "up" && subscription.live);
     expect(path()).toEqual(["up", "disabled", "recovering", "up"]);
+    expect(log.lines.map(({ message }) => message)).toContain("Redis is wanted again; connecting (and on again)");
     expect(signs.at(-1)).toMatchObject({ sameData: true, firstConnect: false });
   });
 

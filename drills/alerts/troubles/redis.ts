@@ -21,6 +21,16 @@ async function causeNoRoom({ redis }: SingleStage): Promise<Afterwards> {
   return async () => only.destroy();
 }
 
+/** Who is in stays; who listens is sent away, and asked for a password at the door. */
+async function causeDeafness(stage: SingleStage): Promise<Afterwards> {
+  const { redis } = stage;
+  await redisIs(stage, "up");
+  const inside = connect(redis.port, "127.0.0.1").on("error", () => undefined);
+  const commands = ["CONFIG SET requirepass another", "CLIENT KILL TYPE pubsub"];
+  inside.write(commands.map((line) => `${line}\r\n`).join(""));
+  return async () => inside.destroy();
+}
+
 const differing = /"the servers differ in percent"/;
 
 /** Whoever has heard that they differ hears as well that they do no longer. */
@@ -118,6 +128,13 @@ export const redisTroubles: readonly Trouble<SingleStage>[] = [
     named: /Redis is switched off by the kill switch/,
     shown: /"disabledBy":"settings"/,
     short: true,
+  },
+  {
+    alert: "RedisMessagesLost",
+    name: "Redis has another password, and who listens is sent away",
+    cause: causeDeafness,
+    named: /Redis messages do not arrive: .*NOAUTH/,
+    shown: /Redis messages do not arrive: .*NOAUTH/,
   },
   {
     alert: "RedisConnectFailures",

@@ -10,13 +10,21 @@ export interface Stream {
   readonly reason: string;
 }
 
+/** The same words for all that are in the same trouble. */
+function troubleOf({ reason }: Stream, streams: readonly Stream[]): string {
+  if (reason === "no replica set")
+    return "MongoDB is no replica set and tells of no changes: start it with --replSet rs0 and run rs.initiate()";
+  const alike = streams.filter((one) => !one.live && one.reason === reason).length;
+  return `${alike} of ${streams.length} change streams do not tell all changes yet (${reason})`;
+}
+
 /** The same for the health page; one that is not live says why. */
 export function streamFigures(streams: ReadonlyMap<string, Stream>): Figure[] {
-  return [...streams].map(([id, { live, lagMs, reason }]) => ({
+  const all = [...streams.values()];
+  return [...streams].map(([id, stream]) => ({
     id,
-    ...(Number.isFinite(lagMs) && { value: Math.round(lagMs), unit: "ms" }),
-    status: live ? "pass" : "warn",
-    ...(!live && { output: reason }),
+    ...(Number.isFinite(stream.lagMs) && { value: Math.round(stream.lagMs), unit: "ms" }),
+    ...(stream.live ? {} : { status: "warn", output: troubleOf(stream, all) }),
   }));
 }
 
