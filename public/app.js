@@ -34,6 +34,7 @@ function showChat(newToken) {
   close = () => {
     chat.close();
     page.dispose();
+    document.getElementById("announcer").textContent = "";
   };
   root.replaceChildren(page.element);
   page.focus();

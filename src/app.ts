@@ -19,7 +19,6 @@ import { messageOf, StartError } from "./kernel/errors.ts";
 import { createLifecycle } from "./kernel/lifecycle.ts";
 import type { Limiter } from "./kernel/limiter.ts";
 import type { Log } from "./kernel/log.ts";
-import { connectMongo } from "./mongo/connect.ts";
 import { createEpochLooks } from "./mongo/epoch-looks.ts";
 import { liveInstances } from "./mongo/instances.ts";
 import { migrateAtStart } from "./mongo/migrate.ts";
@@ -42,6 +41,7 @@ import { rolloutStore } from "./sessions/store.ts";
 import { createToolbox } from "./sessions/tools/toolbox.ts";
 import { wireConsole } from "./wire-console.ts";
 import { lagOf, wireHot, wireMemory } from "./wire-memory.ts";
+import { wireMongo } from "./wire-mongo.ts";
 
 export interface App {
   readonly port: number;
@@ -116,14 +116,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
   let phase: Phase = "starting";
 
   try {
-    const mongo = await connectMongo({
-      url: config.MONGODB_URL,
-      timeoutMs: config.MONGODB_TIMEOUT,
-      poolSize: config.MONGODB_POOL,
-      log,
-      monitorCommands: true,
-    });
-    life.own("MongoDB", mongo, (link) => link.close());
+    const mongo = life.own("MongoDB", await wireMongo(config, log), (link) => link.close());
     if (config.MIGRATE_ON_START)
       await migrateAtStart({ url: config.MONGODB_URL, sessionCollection: config.SESSION_COLLECTION, log });
 
@@ -155,7 +148,8 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
 
     const { db } = mongo;
     const looks = createEpochLooks(db);
-    const where = { db, door, collection: config.SESSION_COLLECTION, ttlSeconds: config.TTL_SESSIONS, clock };
+    const { SESSION_COLLECTION: collection, SESSION_PREFIX: prefix, TTL_SESSIONS: ttlSeconds } = config;
+    const where = { db, door, collection, prefix, ttlSeconds, clock };
     const store = rolloutStore({
       ...where,
       mongo,

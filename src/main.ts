@@ -1,27 +1,16 @@
 import { existsSync } from "node:fs";
-import { pino } from "pino";
+import { createAnnouncer } from "./announcer.ts";
 import { createApp } from "./app.ts";
-import { type Config, loadConfig } from "./config/load.ts";
-import { secretPaths } from "./config/redact.ts";
+import { loadConfig } from "./config/load.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import { withDatabases } from "./embedded/index.ts";
 import { ConfigError, StartError } from "./kernel/errors.ts";
 import { createLifecycle } from "./kernel/lifecycle.ts";
-import type { Log } from "./kernel/log.ts";
-import { plainLine } from "./ops/index.ts";
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
-
-/** JSON for machines in production, plain lines for the person in front of it elsewhere. */
-function createLog(config: Config): Log {
-  const options = { level: config.LOG_LEVEL, redact: { paths: secretPaths, censor: "***" } };
-  if (config.NODE_ENV !== "development") return pino(options);
-  return pino(options, { write: (line: string) => void process.stdout.write(plainLine(line)) });
-}
+import { databasesLine, wrongSettings } from "./start-lines.ts";
 
 async function start(): Promise<void> {
   const config = loadConfig(process.env);
-  const log = createLog(config);
+  const { log, say } = createAnnouncer(config);
   const life = createLifecycle(log, { stepMs: config.SHUTDOWN_TIMEOUT, totalMs: 9_800 });
   let asked = 0;
   const stop = () => {
@@ -34,20 +23,24 @@ async function start(): Promise<void> {
   process.on("disconnect", () => (asked > 0 ? undefined : stop()));
   try {
     say(`sluice is starting (${config.NODE_ENV}).`);
+    for (const wrong of wrongSettings(config, process.env)) log.warn({}, wrong);
     const { PATH: searchPath, XDG_CACHE_HOME: xdgCacheHome } = process.env;
     const whole = await withDatabases(config, { searchPath, xdgCacheHome, life, log, say });
+    say(`  ${databasesLine(whole)}`);
     const app = life.own("the chat", await createApp({ config: whole, secrets: loadSecrets(whole), log }), (chat) =>
       chat.close(),
     );
     if (life.closing) return await app.close();
     const host = ["127.0.0.1", "0.0.0.0", "::1", "::"].includes(config.HOST) ? "localhost" : config.HOST;
     const url = `http://${host}:${app.port}`;
-    say(`sluice is ready at ${url}`);
-    say(`  health of Redis: ${url}/health/redis   metrics: ${url}/metrics`);
-    if (app.consolePath) say(`  console: ${url}${app.consolePath}`);
-    if (existsSync(config.DATA_DIR))
-      say(`  data, secrets and logs of this machine's own databases: ${config.DATA_DIR}/`);
-    say("  Ctrl-C stops it, and what it started.");
+    say(`sluice is ready at ${url}`, [
+      `health of Redis: ${url}/health/redis   metrics: ${url}/metrics`,
+      ...(app.consolePath ? [`console: ${url}${app.consolePath}`] : []),
+      ...(existsSync(config.DATA_DIR)
+        ? [`data, secrets and logs of this machine's own databases: ${config.DATA_DIR}/`]
+        : []),
+      "Ctrl-C stops it, and what it started.",
+    ]);
   } catch (error) {
     await life.close();
     throw error;

@@ -4,6 +4,7 @@ import { chartsView } from "./charts.js";
 import { dialView } from "./dial.js";
 import { explainView } from "./explain.js";
 import { follow } from "./live.js";
+import { keepPlace } from "./place.js";
 import { cachesView, killView } from "./switches.js";
 import { historyView, jobView, serversView } from "./tables.js";
 import { shareOf, time } from "./words.js";
@@ -81,7 +82,9 @@ function showConsole({ role }) {
 
   let drawn = "";
   function show() {
+    const held = document.activeElement;
     if (state) for (const view of views) view(state);
+    keepPlace(held);
     const text = JSON.stringify([staleSince, state?.problem, state?.settings.disabledBy, amiss()]);
     if (text !== drawn) notices();
     drawn = text;
@@ -130,4 +133,8 @@ const [, handed] = /^#token=(.+)$/.exec(location.hash) ?? [];
 // What is in the address would be kept in the browser's history.
 if (location.hash) history.replaceState(null, "", location.pathname);
 if (handed) logIn(decodeURIComponent(handed));
-else get("session").then(showConsole, () => showEntry());
+else
+  get("session").then(
+    (pass) => (pass.role ? showConsole(pass) : showEntry()),
+    () => showEntry(),
+  );

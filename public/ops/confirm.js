@@ -1,4 +1,5 @@
 import { fill, h } from "../dom.js";
+import { keepPlace } from "./place.js";
 import { changeWords, dateTime } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -74,5 +75,7 @@ export function confirm({ title, lines, button, danger = false, optional = false
     }
   };
   $("cancel").onclick = () => dialog.close();
+  const opener = document.activeElement;
+  dialog.onclose = () => keepPlace(opener);
   dialog.showModal();
 }

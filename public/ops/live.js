@@ -28,13 +28,11 @@ export function follow({ onState, onLive, onStale, onOut }) {
   }
 
   async function again() {
-    try {
-      await get("session");
-      if (!closed) open();
-    } catch ({ status }) {
-      if (status === 401) onOut();
-      else lose();
-    }
+    const answer = await get("session").catch(() => undefined);
+    if (closed) return;
+    if (!answer) lose();
+    else if (answer.role) open();
+    else onOut();
   }
 
   function open() {

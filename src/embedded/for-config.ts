@@ -30,6 +30,14 @@ interface Surroundings {
 const namesRedis = (config: DatabaseConfig) =>
   Boolean(config.REDIS_URL || config.REDIS_HOST || config.REDIS_SENTINEL || config.REDIS_CLUSTER.length > 0);
 
+/** What the commands need to find, in another terminal, what was started here. */
+function sayToCommands(started: Record<string, string | undefined>, say: (line: string) => void): void {
+  const names = Object.entries(started).flatMap(([name, url]) => (url ? [`${name}='${url}'`] : []));
+  if (names.length === 0) return;
+  say("  For the commands, such as npx sluice status, in another terminal:");
+  say(`  export ${names.join(" ")}`);
+}
+
 /** Fills in what is not configured with databases of this machine's own; what is configured is never replaced. */
 export async function withDatabases<C extends DatabaseConfig>(config: C, around: Surroundings): Promise<C> {
   const { life, log, say, searchPath = "", xdgCacheHome } = around;
@@ -51,5 +59,6 @@ export async function withDatabases<C extends DatabaseConfig>(config: C, around:
   ]);
   if (mongo) found.MONGODB_URL = life.own("embedded MongoDB", mongo, (server) => server.close()).url;
   if (redis) found.REDIS_URL = life.own("embedded Redis", redis, (server) => server.close()).url;
+  sayToCommands({ MONGODB_URL: mongo?.url, REDIS_URL: redis?.url }, say);
   return Object.freeze({ ...config, ...found });
 }

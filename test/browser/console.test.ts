@@ -26,6 +26,14 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     await page.getByText("live", { exact: true }).waitFor();
   });
 
+  it("opens for somebody who is not in without a complaint of the browser", async () => {
+    const { page } = await house.open();
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByText("You are logged out.").waitFor();
+    await page.reload();
+    await page.locator("#token:focus").waitFor();
+  });
+
   it("the dial, by its steps, by hand, and with the keyboard alone", async () => {
     await house.sessions(8);
     const { page } = await house.open();
@@ -58,7 +66,8 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor({ state: "hidden", timeout: 30_000 });
     expect((await house.stored()).settings).toMatchObject({ sessions: { percent: 48 } });
-    expect(await page.evaluate("document.activeElement.id")).toBe("turn");
+    await page.locator("#turn:disabled").waitFor();
+    await page.locator("#dial-title:focus").waitFor();
   });
 
   it("the mode, and whether old servers run beside", async () => {
@@ -94,6 +103,34 @@ describe.skipIf(!haveChromium)("the console changes what stands in MongoDB:", ()
     const { settings, line } = await house.stored();
     expect(settings.sessions).toEqual({ mode: "serve", percent: 12.5, oldServers: false });
     expect(line).toMatchObject({ who: "console at 127.0.0.1", why: "not now" });
+  });
+
+  it("a ramp with the keyboard alone, which does not lose its place in the page", async () => {
+    const { page } = await house.open();
+    await page.locator("#ramp-to").fill("90");
+    for (const [opener, instead] of [
+      ["#ramp", "#abort"],
+      ["#abort", "#ramp"],
+    ] as const) {
+      await page.locator(opener).press("Enter");
+      await page.locator("#reason:focus").waitFor();
+      await page.keyboard.type("by keyboard");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor({ state: "hidden", timeout: 30_000 });
+      await page.locator(instead).waitFor();
+      await page.locator("#dial-title:focus").waitFor();
+    }
+  });
+
+  it("keeps the place also when the change was seen before it was confirmed", async () => {
+    const { page } = await house.open();
+    await page.getByRole("button", { name: "10", exact: true }).click();
+    await page.locator("#turn").press("Enter");
+    await page.locator("#reason:focus").waitFor();
+    expect((await sluice("dial", "set", "10", "--reason", "the same thought")).code).toBe(0);
+    await page.locator("#turn:disabled").waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("#dial-title:focus").waitFor();
   });
 
   it("not over the head of somebody who was faster, and says who that was", async () => {

@@ -5,6 +5,11 @@ import { haveChromium } from "./chromium.ts";
 import { makeAdmin } from "./database.ts";
 import { openHouse } from "./house.ts";
 
+const logOutElsewhere = `fetch("/api/logout", {
+  method: "POST",
+  headers: { Authorization: "Bearer " + sessionStorage.getItem("sluice.token") },
+})`;
+
 describe.skipIf(!haveChromium)("the door of the web client", () => {
   const house = openHouse("entry");
   const refused = /the server responded with a status of 4\d\d/;
@@ -65,6 +70,23 @@ describe.skipIf(!haveChromium)("the door of the web client", () => {
     await page.getByText("Your session has ended. Please log in again.").waitFor();
     await logIn("Lou");
     await arrived();
+  });
+
+  it("leaves nothing that was heard in the page at logout, nor when the session ends", async () => {
+    const sam = await house.visit({ expected: refused });
+    const tess = await house.visit({ expected: refused });
+    await Promise.all([sam.register("Sam"), tess.register("Tess")]);
+    await tess.page.getByRole("complementary").getByText("Sam").waitFor();
+    for (const end of ["Log out", "elsewhere"]) {
+      await sam.say(`/w Tess the key is under the mat, says ${end}`);
+      await tess.page.locator("#announcer", { hasText: end }).waitFor({ state: "attached" });
+      if (end === "elsewhere") await tess.page.evaluate(logOutElsewhere);
+      else await tess.page.getByRole("button", { name: end }).click();
+      await tess.page.getByLabel("Nickname or e-mail").waitFor();
+      expect(await tess.page.content()).not.toContain("under the mat");
+      await tess.logIn("Tess");
+      await tess.arrived();
+    }
   });
 
   it("tells the muted and the banned, and keeps what could not be said", async () => {
