@@ -2,16 +2,22 @@
 import { setPriority } from "node:os";
 import { plainLog } from "./cli/desk.ts";
 import { runProgram } from "./cli/program.ts";
-import { loadConfig } from "./config/load.ts";
 
 const stopping = new AbortController();
 // Once: a second Ctrl-C ends the process at once.
 process.once("SIGINT", () => stopping.abort()).once("SIGTERM", () => stopping.abort());
 
+/** Nobody reads on, as behind a `| head`: what is begun ends in order, without a word. */
+function onStreamError(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  stopping.abort();
+}
+process.stdout.on("error", onStreamError);
+process.stderr.on("error", onStreamError);
+
 const aside = (text: string) => void process.stderr.write(text);
 
 const desk = {
-  config: () => loadConfig(process.env),
   environment: () => process.env,
   print: (line: string) => void process.stdout.write(`${line}\n`),
   aside,

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { plainLog } from "../../src/cli/desk.ts";
 import { runProgram } from "../../src/cli/program.ts";
-import { loadConfig } from "../../src/config/load.ts";
 import { type Chat, startChat } from "../../test/support/chat.ts";
 import { createEnds } from "../../test/support/ends.ts";
 import { root } from "../../test/support/files.ts";
@@ -64,8 +63,7 @@ export async function setStage(mongo: string, env: Record<string, string>): Prom
   async function sluice(...args: string[]) {
     let [text, aside] = ["", ""];
     const code = await runProgram([...args, "--json"], {
-      config: () => loadConfig({ NODE_ENV: "test", ...databases }),
-      environment: () => databases,
+      environment: () => ({ NODE_ENV: "test", ...databases }),
       print(line) {
         text += line;
       },

@@ -2,17 +2,25 @@ import { Argument, Command } from "commander";
 import { explainKey } from "../cache/journal.ts";
 import { countKeys, flushCaches, prefixesOf, switchCache } from "../cache/tools.ts";
 import { type CacheName, cacheNames, cachePrefixes, keyedByChannel } from "../chat/caches/index.ts";
+import { channelModel } from "../chat/models/channel.ts";
+import type { Config } from "../config/load.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { silenceOf } from "../redis/silence.ts";
-import { type ActOptions, acting, byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
+import {
+  type ActOptions,
+  acting,
+  byOf,
+  type ChangeOptions,
+  changing,
+  followers,
+  followWords,
+  toChange,
+} from "./changes.ts";
 import { answer, type Desk, table } from "./desk.ts";
 import { inHouse } from "./house.ts";
 
 const nameArgument = () => new Argument("<cache>", "which one").choices(cacheNames);
-function ttlOf(config: Record<string, unknown>, name: CacheName): number {
-  // They live and end with the messages they are about.
-  return Number(config[`TTL_${name === "whispers" ? "MESSAGES" : name.toUpperCase()}`]);
-}
+const ttlOf = (config: Config, name: CacheName): number => config[`TTL_${name.toUpperCase() as Uppercase<CacheName>}`];
 
 function listCommand(desk: Desk): Command {
   return new Command("list")
@@ -48,7 +56,7 @@ function switchCommand(desk: Desk, on: boolean): Command {
   const what = on ? "read it from Redis again; it is filled anew" : "MongoDB answers in its place, on every server";
   const command: Command = changing(on ? "enable" : "disable", what);
   return command.addArgument(nameArgument()).action((name: CacheName, options: ChangeOptions) =>
-    inHouse(desk, async (house) => {
+    toChange(desk, options, async (house) => {
       const { settings, config } = house;
       const before = settings.current.caches[name] ?? config.CACHES;
       const words = on ? "on" : "off";
@@ -62,7 +70,7 @@ function switchCommand(desk: Desk, on: boolean): Command {
       const following = await followers(house, desk, revision);
       answer(desk, options.json, { cache: name, on, changed: before !== on, revision, ...following }, [
         `The cache ${name} is ${words}${before === on ? ", as it was" : ""}.`,
-        followWords(following),
+        followWords(house, following),
       ]);
     }),
   );
@@ -95,40 +103,52 @@ function flushCommand(desk: Desk): Command {
     );
 }
 
+/** Each channel has a key of its own in some caches, and nothing has in the others. */
+function objectionTo(name: CacheName, key: string): string | undefined {
+  if (!keyedByChannel.includes(name)) return key && `the cache ${name} has one key only; leave out "${key}"`;
+  return key ? undefined : `the cache ${name} has a key for each channel; say of which: explain ${name} <channel's id>`;
+}
+
 function explainCommand(desk: Desk): Command {
-  return new Command("explain")
+  const command: Command = new Command("explain")
     .description("show what Redis holds under a key, and what has befallen it lately")
     .addArgument(nameArgument())
     .argument("[key]", "of messages and whispers: the channel's id", "")
-    .option("--json", "answer in JSON")
-    .action((name: CacheName, key: string, { json }: { json?: boolean }) =>
-      inHouse(desk, async ({ redis }) => {
-        const { door } = (await redis()).box;
-        const seen = await explainKey(door, cachePrefixes[name] + key);
-        if (!seen) {
-          desk.fail();
-          return answer(desk, json, { error: "NO_ANSWER", redis: door.state }, [await silenceOf(door)]);
-        }
-        const told = seen.events.map(({ at, by, what, ...rest }) => [
-          String(at),
-          String(by),
-          String(what),
-          Object.entries(rest)
-            .map(([field, value]) => `${field}: ${value}`)
-            .join(", "),
-        ]);
-        const there = seen.type === "none" ? "is not there" : `${seen.type} of ${seen.entries}, ${seen.state}`;
-        answer(desk, json, seen, [
-          `${seen.key}: ${there}${seen.ttlMs > 0 ? `, for another ${Math.round(seen.ttlMs / 1_000)} s` : ""}`,
-          ...(told.length > 0 ? table(told) : ["Nothing has befallen it within the hour."]),
-        ]);
-      }),
-    );
+    .option("--json", "answer in JSON");
+  return command.action((name: CacheName, key: string, { json }: { json?: boolean }) => {
+    const objection = objectionTo(name, key);
+    if (objection) command.error(`error: ${objection}`, { exitCode: 2 });
+    return inHouse(desk, async ({ redis, link, place }) => {
+      const strange = key !== "" && !(await channelModel(link.connection).exists({ id: key }));
+      const { door } = (await redis()).box;
+      const seen = await explainKey(door, cachePrefixes[name] + key);
+      if (!seen) {
+        desk.fail();
+        return answer(desk, json, { error: "NO_ANSWER", redis: door.state }, [await silenceOf(door)]);
+      }
+      const told = seen.events.map(({ at, by, what, ...rest }) => [
+        String(at),
+        String(by),
+        String(what),
+        Object.entries(rest)
+          .map(([field, value]) => `${field}: ${value}`)
+          .join(", "),
+      ]);
+      const there = seen.type === "none" ? "is not there" : `${seen.type} of ${seen.entries}, ${seen.state}`;
+      if (strange) desk.fail();
+      answer(desk, json, { ...seen, ...(key && { channelKnown: !strange }) }, [
+        ...(strange ? [`There is no channel "${key}" in ${place}.`] : []),
+        `${seen.key}: ${there}${seen.ttlMs > 0 ? `, for another ${Math.round(seen.ttlMs / 1_000)} s` : ""}`,
+        ...(told.length > 0 ? table(told) : ["Nothing has befallen it within the hour."]),
+      ]);
+    });
+  });
 }
 
 export function cacheCommand(desk: Desk): Command {
   return new Command("cache")
-    .description("what of the chat is read from Redis")
+    .description("the chat server's caches: what of the chat is read from Redis")
+    .addHelpText("after", "\nThe caches of an app of your own (openCaches) are not among them.")
     .addCommand(listCommand(desk))
     .addCommand(switchCommand(desk, true))
     .addCommand(switchCommand(desk, false))

@@ -1,9 +1,10 @@
 import { hostname, userInfo } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { StartError } from "../kernel/errors.ts";
 import { pause } from "../kernel/pause.ts";
 import { liveInstances } from "../mongo/instances.ts";
 import type { Desk } from "./desk.ts";
-import type { House } from "./house.ts";
+import { type House, inHouse } from "./house.ts";
 
 /** What every command that changes something takes. */
 export interface ChangeOptions {
@@ -11,6 +12,7 @@ export interface ChangeOptions {
   who: string;
   json?: boolean;
   dryRun?: boolean;
+  inAnUnusedDatabase?: boolean;
 }
 
 function nameOfUser(): string {
@@ -36,8 +38,29 @@ export function changing(name: string, description: string): Command {
     .description(description)
     .requiredOption("--reason <text>", "why; kept in the history", said)
     .addOption(whoOption())
+    .option("--in-an-unused-database", "although no server has ever used the database")
     .option("--dry-run", "only show what would be done")
     .option("--json", "answer in JSON");
+}
+
+/** Every server leaves collections of that name behind. */
+const unused = async ({ db }: House): Promise<boolean> =>
+  !(await db.listCollections({ name: /^sluice_/ }, { nameOnly: true, authorizedCollections: true }).hasNext());
+
+/** Opens the databases for a change, which must not be thought made when no server will ever hear of it. */
+export function toChange(
+  desk: Desk,
+  { inAnUnusedDatabase }: ChangeOptions,
+  work: (house: House) => Promise<void>,
+): Promise<void> {
+  return inHouse(desk, async (house) => {
+    if (!inAnUnusedDatabase && (await unused(house)))
+      throw new StartError(
+        `Nothing was changed: no server has ever used ${house.place}. ` +
+          "Set MONGODB_URL to the servers' own, or say --in-an-unused-database.",
+      );
+    await work(house);
+  });
 }
 
 /** What a command takes that does something for the history, and only counts in a dry run. */
@@ -76,8 +99,8 @@ export async function followers({ db }: House, desk: Desk, revision: number): Pr
   }
 }
 
-export function followWords({ all, follow }: { all: number; follow: number }): string {
-  if (all === 0) return "No server is running; the next one starts there.";
+export function followWords({ place }: House, { all, follow }: { all: number; follow: number }): string {
+  if (all === 0) return `No server is running: none reports itself in ${place}. The next one starts there.`;
   if (all === 1 && follow === 1) return "The server follows.";
   return follow === all
     ? `All ${all} servers follow.`

@@ -1,19 +1,19 @@
 import { Command } from "commander";
-import { adviceOn } from "../config/advice.ts";
-import { readConfig } from "../config/load.ts";
+import { adviceForAll, adviceOn } from "../config/advice.ts";
+import { type Reader, readConfig } from "../config/load.ts";
 import { settingsOf } from "../config/shown.ts";
 import { aboutArea, type Finding } from "../kernel/finding.ts";
 import { type Desk, table } from "./desk.ts";
 import { tell } from "./findings.ts";
 
-/** Everything that can be said of the environment without asking a server. */
-export function configurationFindings(desk: Desk): Finding[] {
+/** Everything that can be said of the environment without asking a server: the chat's, or only of what an app shares with it. */
+export function configurationFindings(desk: Desk, reader: Reader = "server"): Finding[] {
   const env = desk.environment();
-  const { config, errors } = readConfig(env);
+  const { config, errors } = readConfig(env, reader);
   const { findings, ok, wrong } = aboutArea("configuration");
   for (const error of errors) wrong(error, "No server starts with this; .env.example has every variable.");
   if (!config) return findings;
-  const advice = adviceOn(config, env);
+  const advice = (reader === "server" ? adviceOn : adviceForAll)(config, env);
   if (advice.length === 0) ok("Nothing stands against it");
   return [...findings, ...advice];
 }

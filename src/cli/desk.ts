@@ -1,14 +1,12 @@
 import { InvalidArgumentError } from "commander";
 import type { Kind } from "../config/kinds.ts";
-import type { Config, Environment } from "../config/load.ts";
+import { type Config, type Environment, loadConfig } from "../config/load.ts";
 import { StartError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 
 /** What every command of the operator is given. */
 export interface Desk {
   /** Read when a command runs, so that help needs no configuration. */
-  config(): Config;
-  /** For those who tell what is wrong with it. */
   environment(): Environment;
   /** One line of the answer. */
   print(line: string): void;
@@ -30,16 +28,21 @@ export interface Desk {
   fail(code?: 1 | 2): void;
 }
 
+/** What a command goes by, which needs less than a server. */
+export const configOf = (desk: Desk): Config => loadConfig(desk.environment(), "command");
+
 /** Commands work on a database that is configured; the embedded one belongs to the server that started it. */
 export function mongoUrlOf(config: Config): string {
   if (config.MONGODB_URL) return config.MONGODB_URL;
   throw new StartError("MONGODB_URL is not set. Set it to the database to work on; `npm start` looks after its own.");
 }
 
-/** For people at a terminal: warnings and errors on the other stream, as plain lines. */
+/** For people at a terminal: warnings and errors on the other stream, as plain lines. The sentence says all but lists. */
 export function plainLog(write: (line: string) => void): Log {
-  const spoken = ({ err: _, ...fields }: { err?: unknown }) =>
-    Object.keys(fields).length > 0 ? ` ${JSON.stringify(fields)}` : "";
+  function spoken(fields: object): string {
+    const lists = Object.entries(fields).filter(([, value]) => Array.isArray(value));
+    return lists.map(([name, values]) => `; ${name}: ${values.join(", ")}`).join("");
+  }
   return {
     debug() {},
     info: (_, message) => write(message),

@@ -5,7 +5,7 @@ import { DialRefused, shareOf, type Turned, turnDial } from "../sessions/dial/ch
 import type { Check } from "../sessions/dial/guards.ts";
 import { abortRamp, startRamp } from "../sessions/dial/ramp.ts";
 import { readDial } from "../sessions/dial/status.ts";
-import { byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
+import { byOf, type ChangeOptions, changing, followers, followWords, toChange } from "./changes.ts";
 import { answer, as, type Desk } from "./desk.ts";
 import { type House, inHouse } from "./house.ts";
 
@@ -38,7 +38,7 @@ async function tell(desk: Desk, house: House, options: ChangeOptions, turned: Tu
     `The dial ${what}: ${stands}.`,
     ...checkLines(turned.checks),
     ...(turned.changed ? [`About ${sessions} live sessions ${dryRun ? "would change" : "change"} sides.`] : []),
-    ...(following ? [followWords(following)] : []),
+    ...(following ? [followWords(house, following)] : []),
   ]);
 }
 
@@ -93,7 +93,7 @@ function setCommand(desk: Desk): Command {
         ...(mode && { mode }),
         ...(oldServers === undefined ? {} : { oldServers }),
       };
-      return inHouse(desk, (house) =>
+      return toChange(desk, options, (house) =>
         orRefusal(desk, json, async () => {
           const { desk: dial } = await house.redis();
           const how = { ...byOf(options), force: force === true, dryRun: dryRun === true };
@@ -122,7 +122,7 @@ function rampCommand(desk: Desk): Command {
     )
     .option("--force", "begin although a check stands in the way; later steps are checked all the same")
     .action((to: number, options: RampOptions) =>
-      inHouse(desk, (house) =>
+      toChange(desk, options, (house) =>
         orRefusal(desk, options.json, async () => {
           const { from, step, every, force, dryRun } = options;
           const plan = { to, step, everyMs: every, ...(from === undefined ? {} : { from }) };
@@ -136,7 +136,7 @@ function rampCommand(desk: Desk): Command {
 
 function abortCommand(desk: Desk): Command {
   return changing("abort", "end the ramp; the dial stays where it is").action((options: ChangeOptions) =>
-    inHouse(desk, async (house) => {
+    toChange(desk, options, async (house) => {
       const { settings } = house;
       const dryRun = options.dryRun === true;
       const { ramp: _, ...without } = settings.current.sessions;
@@ -146,7 +146,7 @@ function abortCommand(desk: Desk): Command {
       const following = ended && !dryRun ? await followers(house, desk, settings.current.revision) : undefined;
       answer(desk, options.json, { ended, dryRun, dial: readDial(settings), ...following }, [
         `${words}; the dial stands: ${stands}.`,
-        ...(following ? [followWords(following)] : []),
+        ...(following ? [followWords(house, following)] : []),
       ]);
     }),
   );

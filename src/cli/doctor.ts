@@ -7,6 +7,8 @@ import { inspectMongo, type MongoSeen } from "../mongo/inspect.ts";
 import { liveInstances } from "../mongo/instances.ts";
 import { knownMigrations } from "../mongo/migrate.ts";
 import type { SettingsStore } from "../mongo/settings-types.ts";
+import { examineServers } from "../ops/doctor/servers.ts";
+import { type Whose, whoseDatabase } from "../ops/doctor/whose.ts";
 import { type Clock, examineClocks, examineLives, examineMongo, examineRedis, uniqueFields } from "../ops/index.ts";
 import { inspectRedis } from "../redis/inspect.ts";
 import { verifySessions } from "../sessions/tools/verify.ts";
@@ -43,8 +45,8 @@ function leftBehind({ current }: Pick<SettingsStore, "current">, caches: boolean
   return findings;
 }
 
-function atMongo(desk: Desk, sample: number, withRedis: boolean): Promise<Looked> {
-  return inHouse(desk, async ({ config, db, link, settings, redis }) => {
+function atMongo(desk: Desk, sample: number, withRedis: boolean): Promise<Looked & { whose: Whose }> {
+  return inHouse(desk, async ({ config, db, link, place, settings, redis }) => {
     const seen: MongoSeen = await inspectMongo({
       link,
       sessionCollection: config.SESSION_COLLECTION,
@@ -54,20 +56,26 @@ function atMongo(desk: Desk, sample: number, withRedis: boolean): Promise<Looked
     const box = withRedis ? (await redis()).box : undefined;
     const verified = box?.door.state === "up" ? await verifySessions(box, { sample, signal: desk.signal }) : undefined;
     const { SESSION_COLLECTION: collection, TTL_SESSIONS: ttlSeconds } = config;
-    const lives = { collection, ttlSeconds, mongo: seen, verified };
+    const whose = whoseDatabase(servers, seen.migrations);
+    const lives = { collection, ttlSeconds, mongo: seen, whose, verified };
     return {
       findings: [
         ...leftBehind(settings, config.CACHES),
-        ...examineMongo(seen, await knownMigrations()),
+        ...examineServers(
+          place,
+          servers.map(({ serverId }) => serverId),
+        ),
+        ...examineMongo(seen, await knownMigrations(), whose),
         ...examineLives({ ...lives, servers: servers.map(({ ttlSeconds }) => ttlSeconds) }),
       ],
       clocks: [{ of: "MongoDB", ...seen.clock }],
+      whose,
     };
   });
 }
 
 /** What keeps MongoDB from being looked at is told as everything else is. */
-async function orUnknown(look: Promise<Looked>): Promise<Looked> {
+async function orUnknown<T extends Looked>(look: Promise<T>): Promise<T | Looked> {
   try {
     return await look;
   } catch (error) {
@@ -87,14 +95,15 @@ export function doctorCommand(desk: Desk): Command {
     .option("--sample <count>", "how many sessions are compared with their copies", as(integer(1, 1_000_000)), 200)
     .option("--json", "answer in JSON")
     .action(async ({ json, sample }: { json?: boolean; sample: number }) => {
-      const { config } = readConfig(desk.environment());
-      const own = configurationFindings(desk);
+      const { config } = readConfig(desk.environment(), "command");
       if (!config) {
-        tell(desk, json, {}, own);
+        tell(desk, json, {}, configurationFindings(desk));
         return desk.fail(2);
       }
       const redis = await atRedis(config, desk);
       const mongo = await orUnknown(atMongo(desk, sample, redis.usable));
+      const beside = "whose" in mongo && mongo.whose === "an app's";
+      const own = configurationFindings(desk, beside ? "command" : "server");
       const clocks = examineClocks([...mongo.clocks, ...redis.clocks]);
       tell(desk, json, {}, [...own, ...mongo.findings, ...redis.findings, ...clocks]);
     });

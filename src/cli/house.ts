@@ -10,18 +10,21 @@ import { liveInstances } from "../mongo/instances.ts";
 import { createSettingsStore, type FollowedSettings } from "../mongo/settings.ts";
 import { bootSettings } from "../mongo/settings-boot.ts";
 import type { SettingValues } from "../mongo/settings-document.ts";
+import { hostsOf } from "../mongo/start-error.ts";
 import type { WatchCollection } from "../mongo/watch.ts";
 import { createRedisDoor } from "../redis/door.ts";
 import type { DialDesk } from "../sessions/dial/change.ts";
 import { createGuards } from "../sessions/dial/guards.ts";
 import { createToolbox, type Toolbox } from "../sessions/tools/toolbox.ts";
-import { type Desk, mongoUrlOf } from "./desk.ts";
+import { configOf, type Desk, mongoUrlOf } from "./desk.ts";
 
 /** The databases, and what a command does its work with. */
 export interface House {
   readonly config: Config;
   readonly db: Db;
   readonly link: MongoLink;
+  /** Which database it is, for whoever may mean another one. */
+  readonly place: string;
   readonly settings: FollowedSettings;
   /** Redis is connected to when it is asked for first. */
   redis(): Promise<{ box: Toolbox; desk: DialDesk & { clock: typeof systemClock } }>;
@@ -50,7 +53,7 @@ async function defaultsOf(db: Db, config: Config): Promise<SettingValues> {
 
 /** Opens what is asked for, does the work, and closes everything again. */
 export async function inHouse<T>(desk: Desk, work: (house: House) => Promise<T>): Promise<T> {
-  const config = desk.config();
+  const config = configOf(desk);
   // What goes well needs no words beside the answer.
   const log: Log = { ...desk.log, info() {} };
   const life = createLifecycle(log);
@@ -71,15 +74,16 @@ export async function inHouse<T>(desk: Desk, work: (house: House) => Promise<T>)
       door.start();
       for (let waited = 0; door.state === "recovering" && waited < connectingMs; waited += 20)
         await pause(20, desk.signal);
-      const { SESSION_COLLECTION: collection, TTL_SESSIONS: ttlSeconds, SESSION_SECRET: secret } = config;
-      const [aliasSalt] = secret.split(",").filter(Boolean);
-      const box = createToolbox({ db, door, collection, ttlSeconds, ...(aliasSalt && { aliasSalt }) });
+      const { SESSION_COLLECTION: collection, SESSION_PREFIX: prefix, TTL_SESSIONS: ttlSeconds } = config;
+      const [aliasSalt] = config.SESSION_SECRET.split(",").filter(Boolean);
+      const box = createToolbox({ db, door, collection, prefix, ttlSeconds, ...(aliasSalt && { aliasSalt }) });
       return { box, desk: { settings, check: createGuards({ db, box }), clock: systemClock } };
     }
     return await work({
       config,
       db,
       link: mongo,
+      place: `the database "${db.databaseName}" at ${hostsOf(mongo.client)}`,
       settings,
       redis() {
         opened ??= openRedis();

@@ -1,13 +1,12 @@
 import { Command } from "commander";
 import { changeKillSwitch } from "../ops/index.ts";
-import { byOf, type ChangeOptions, changing, followers, followWords } from "./changes.ts";
+import { byOf, type ChangeOptions, changing, followers, followWords, toChange } from "./changes.ts";
 import { answer, type Desk } from "./desk.ts";
-import { inHouse } from "./house.ts";
 
 function turn(desk: Desk, on: boolean): Command {
   const description = on ? "no command goes to Redis any more; MongoDB answers" : "let Redis in again";
   return changing(on ? "on" : "off", description).action((options: ChangeOptions) =>
-    inHouse(desk, async (house) => {
+    toChange(desk, options, async (house) => {
       const { settings } = house;
       const word = on ? "on" : "off";
       const changes = settings.current.redisDisabled !== on;
@@ -21,7 +20,7 @@ function turn(desk: Desk, on: boolean): Command {
       const following = await followers(house, desk, revision);
       answer(desk, options.json, { redisDisabled: on, changed: changes, revision, ...following }, [
         `The kill switch is ${word}${changes ? "" : ", as it was"}.`,
-        followWords(following),
+        followWords(house, following),
       ]);
     }),
   );

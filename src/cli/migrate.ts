@@ -1,4 +1,7 @@
 import { Command } from "commander";
+import { StartError } from "../kernel/errors.ts";
+import { connectMongo } from "../mongo/connect.ts";
+import { liveInstances } from "../mongo/instances.ts";
 import {
   type MigrateOptions,
   type MigrationStatus,
@@ -8,11 +11,14 @@ import {
   wouldMigrateDown,
   wouldMigrateUp,
 } from "../mongo/migrate.ts";
-import { answer, type Desk, mongoUrlOf, table } from "./desk.ts";
+import { isApp } from "../ops/doctor/whose.ts";
+import { uniqueFields } from "../ops/index.ts";
+import { answer, configOf, type Desk, mongoUrlOf, table } from "./desk.ts";
 
-function optionsOf({ config, log, signal }: Desk): MigrateOptions {
-  const found = config();
-  return { url: mongoUrlOf(found), sessionCollection: found.SESSION_COLLECTION, log, signal };
+function optionsOf(desk: Desk): MigrateOptions {
+  const config = configOf(desk);
+  const { log, signal } = desk;
+  return { url: mongoUrlOf(config), sessionCollection: config.SESSION_COLLECTION, log, signal };
 }
 
 function row({ name, state, finishedAt, owner }: MigrationStatus): string[] {
@@ -26,9 +32,35 @@ function row({ name, state, finishedAt, owner }: MigrationStatus): string[] {
   return [name, state, about[state]];
 }
 
+const connecting = { timeoutMs: 10_000, poolSize: 1 };
+const uniqueOnes = uniqueFields.map((path) => path.join(".")).join(", ");
+
+/** What makes the chat's database would break an app's: it may let two users have one address. */
+async function refuseBesideApps(options: MigrateOptions): Promise<void> {
+  const migrations = await migrationStatus(options);
+  if (migrations.some(({ state }) => state !== "pending")) return;
+  const link = await connectMongo({ ...options, ...connecting });
+  try {
+    const apps = (await liveInstances(link.db)).filter(isApp).map(({ serverId }) => serverId);
+    if (apps.length === 0) return;
+    throw new StartError(
+      `Nothing was changed: the database "${link.db.databaseName}" is in use by an app of your own (${apps.join(", ")}), ` +
+        "and no migration has ever been run on it. Migrations are for the chat server's own database: they make " +
+        `${uniqueOnes} unique and write channels, and an app needs none of them. ` +
+        "Set MONGODB_URL to the chat's, or say --in-the-database-of-an-app.",
+    );
+  } finally {
+    await link.close();
+  }
+}
+
 interface Options {
   json?: boolean;
   dryRun?: boolean;
+}
+
+interface UpOptions extends Options {
+  inTheDatabaseOfAnApp?: boolean;
 }
 
 /** A line for each migration, or one that says that there is none. */
@@ -45,11 +77,16 @@ const changing = (command: Command) =>
   command.option("--dry-run", "only show what would be done").option("--json", "answer in JSON");
 
 export function migrateCommand(desk: Desk): Command {
-  const command = new Command("migrate").description("bring the database's indexes up to date, or take them back");
+  const command = new Command("migrate").description(
+    "bring the database's indexes up to date, or take them back; the chat server's own, an app needs none",
+  );
   changing(command.command("up", { isDefault: true }))
     .description("run every migration that is not done yet")
-    .action(async (flags: Options) => {
-      const names = await (flags.dryRun ? wouldMigrateUp : migrateUp)(optionsOf(desk));
+    .option("--in-the-database-of-an-app", "although an app of your own runs on it and no chat server ever did")
+    .action(async (flags: UpOptions) => {
+      const options = optionsOf(desk);
+      if (!flags.inTheDatabaseOfAnApp) await refuseBesideApps(options);
+      const names = await (flags.dryRun ? wouldMigrateUp : migrateUp)(options);
       const word = flags.dryRun ? "to be done" : "done";
       tell(desk, flags, names, word, "Nothing to do: the database is up to date.");
     });

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { integer } from "../config/kinds.ts";
-import type { Config } from "../config/load.ts";
+import { type Config, loadConfig } from "../config/load.ts";
 import { consoleTokens, loadSecrets } from "../config/secrets.ts";
 import { withDatabases } from "../embedded/index.ts";
 import { messageOf, StartError } from "../kernel/errors.ts";
@@ -35,7 +35,7 @@ async function serve(desk: Desk, count: number): Promise<void> {
   if (!processes) throw new StartError("Servers can be started from a shell only: sluice serve --instances 3");
   const { environment } = processes;
   const log: Log = { ...desk.log, info() {} };
-  const config = desk.config();
+  const config = loadConfig(environment);
   const life = createLifecycle(log, { stepMs: 13_000, totalMs: 20_000 });
   try {
     const { PATH: searchPath, XDG_CACHE_HOME: xdgCacheHome } = environment;

@@ -1,15 +1,17 @@
 import { Command } from "commander";
 import { integer } from "../config/kinds.ts";
-import { StartError } from "../kernel/errors.ts";
+import { StartError, UnavailableError } from "../kernel/errors.ts";
 import { liveInstances } from "../mongo/instances.ts";
+import { silenceOf } from "../redis/silence.ts";
 import { type Backfilled, backfillSessions } from "../sessions/tools/backfill.ts";
 import { endMissing } from "../sessions/tools/end-missing.ts";
 import { type Imported, importSessions } from "../sessions/tools/import.ts";
 import { known } from "../sessions/tools/known.ts";
+import type { Toolbox } from "../sessions/tools/toolbox.ts";
 import { type Verified, verifySessions } from "../sessions/tools/verify.ts";
 import { type ActOptions, acting, byOf } from "./changes.ts";
 import { answer, as, type Desk, table } from "./desk.ts";
-import { inHouse } from "./house.ts";
+import { type House, inHouse } from "./house.ts";
 import { createProgressLine, type ProgressLine } from "./progress.ts";
 
 interface ToolFlags extends ActOptions {
@@ -29,6 +31,13 @@ async function showing<T>(desk: Desk, what: string, work: (line: ProgressLine) =
   }
 }
 
+/** Patience is for an outage meanwhile; of a Redis that is out from the beginning they hear at once. */
+async function boxOf(house: House): Promise<Toolbox> {
+  const { box } = await house.redis();
+  if (box.door.state === "down") throw new UnavailableError(await silenceOf(box.door));
+  return box;
+}
+
 const counted = (rows: [string, number, string][], always: number) =>
   table(rows.filter(([, n], at) => at < always || n > 0).map(([name, n, about]) => [`  ${name}`, String(n), about]));
 
@@ -44,7 +53,7 @@ function backfilled(done: Backfilled, dryRun: boolean): string[] {
         ["outrun", done.outrun, "read or written at that moment; the next read copies them"],
         ["foreign", done.foreign, "written by a stock connect-redis: sluice sessions import"],
         ["gone", done.gone, "ended meanwhile"],
-        ["unportable", done.unportable, "not to be written as JSON; they stay in MongoDB"],
+        ["unportable", done.unportable, "not to be written as JSON, or too large; they stay in MongoDB"],
         ["swept", done.swept, "copies of no session, removed"],
       ],
       1,
@@ -58,8 +67,9 @@ function backfillCommand(desk: Desk): Command {
     .option("--restart", "from the beginning")
     .action((flags: ToolFlags & { restart?: boolean }) =>
       inHouse(desk, async (house) => {
-        const { box } = await house.redis();
         const dryRun = flags.dryRun === true;
+        // To count takes MongoDB alone.
+        const box = dryRun ? (await house.redis()).box : await boxOf(house);
         const options = { rate: flags.rate, signal: desk.signal, dryRun, restart: flags.restart === true };
         const done = await known(house.settings, "backfill", flags, byOf(flags), () =>
           showing(desk, "backfill", (onProgress) => backfillSessions(box, { ...options, onProgress })),
@@ -109,7 +119,7 @@ function verifyCommand(desk: Desk): Command {
     .option("--complete", "exit code 1 also when a session has no copy: before a stock connect-redis takes over")
     .action((flags: { rate: number; json?: boolean; sample?: number; complete?: boolean }) =>
       inHouse(desk, async (house) => {
-        const { box } = await house.redis();
+        const box = await boxOf(house);
         const { rate, sample, complete = false } = flags;
         const options = { rate, signal: desk.signal, ...(sample === undefined ? {} : { sample }) };
         const found = await showing(desk, "verify", (onProgress) => verifySessions(box, { ...options, onProgress }));
@@ -155,7 +165,7 @@ function importCommand(desk: Desk): Command {
           throw new StartError(
             "--end-missing would log out whom the running servers have let in since: stop them, then run it again.",
           );
-        const { box } = await house.redis();
+        const box = await boxOf(house);
         const options = { rate: flags.rate, signal: desk.signal, dryRun };
         const mostShare = flags.force ? 1 : mostEnded;
         async function bringIn(): Promise<BroughtIn> {

@@ -16,12 +16,12 @@ function row(report: InstanceReport): string[] {
 
 const head = ["SERVER", "VERSION", "REVISION", "MODE", "DIAL", "EPOCH", "REDIS", "BUCKET READ FROM", "STREAM"];
 
-function lines({ dial, redisDisabled, instances, converged, differs }: FleetStatus): string[] {
+function lines({ dial, redisDisabled, instances, converged, differs }: FleetStatus, place: string): string[] {
   const by = dial.stored ? `revision ${dial.revision}` : "nobody has turned it yet";
   const killed = redisDisabled ? ["The kill switch is ON: no command goes to Redis."] : [];
   const agree =
     instances.length === 0
-      ? "No server is running."
+      ? `No server is running: none reports itself in ${place}.`
       : converged
         ? "converged"
         : `NOT converged: the servers differ in ${differs.join(", ")}`;
@@ -41,7 +41,7 @@ export function statusCommand(desk: Desk): Command {
     .action(({ json }: { json?: boolean }) =>
       inHouse(desk, async (house) => {
         const status = await fleetStatus(house);
-        answer(desk, json, status, lines(status));
+        answer(desk, json, { ...status, place: house.place }, lines(status, house.place));
         if (!status.converged) desk.fail();
       }),
     );

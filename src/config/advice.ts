@@ -38,8 +38,8 @@ function production(config: Config): Finding[] {
 
 const seconds = (ms: number) => `${ms / 1_000} s`;
 
-function timing(config: Config): Finding[] {
-  const { findings, advice, wrong } = aboutArea("configuration");
+function waitsForRedis(config: Config): Finding[] {
+  const { findings, wrong } = aboutArea("configuration");
   if (config.REDIS_WATCHDOG < config.REDIS_DEADLINE)
     wrong(
       "REDIS_WATCHDOG is shorter than REDIS_DEADLINE: the connection is given up before a command is.",
@@ -50,6 +50,11 @@ function timing(config: Config): Finding[] {
       "REDIS_REQUEST_BUDGET is shorter than REDIS_DEADLINE, which then means nothing.",
       "Make REDIS_REQUEST_BUDGET at least REDIS_DEADLINE.",
     );
+  return findings;
+}
+
+function timesOfTheChat(config: Config): Finding[] {
+  const { findings, advice, wrong } = aboutArea("configuration");
   if (config.REQUEST_TIMEOUT <= config.MONGODB_TIMEOUT)
     wrong(
       `REQUEST_TIMEOUT (${seconds(config.REQUEST_TIMEOUT)}) ends a request before MONGODB_TIMEOUT (${seconds(config.MONGODB_TIMEOUT)}) ends its operation.`,
@@ -67,12 +72,21 @@ function timing(config: Config): Finding[] {
   return findings;
 }
 
-function databases(config: Config): Finding[] {
-  const { findings, advice } = aboutArea("configuration");
+/** They say how to get in, and nothing says where. */
+const ofNoPlace = ["REDIS_PORT", "REDIS_DB", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_PASSWORD_FILE", "REDIS_TLS"];
+
+function databases(config: Config, env: Environment): Finding[] {
+  const { findings, advice, wrong } = aboutArea("configuration");
   const places = [config.REDIS_CLUSTER.length > 0 && "REDIS_CLUSTER", config.REDIS_SENTINEL && "REDIS_SENTINEL"];
   const named = [...places, config.REDIS_URL && "REDIS_URL", config.REDIS_HOST && "REDIS_HOST"].filter(Boolean);
   if (named.length > 1) advice(`${named.join(", ")} are all set; ${named[0]} counts.`, "Leave one of them.");
-  if (named.length === 0 && config.NODE_ENV === "production")
+  const idle = named.length > 0 ? [] : ofNoPlace.filter((name) => env[name]);
+  if (idle.length > 0)
+    wrong(
+      `${idle.join(", ")} ${idle.length > 1 ? "are" : "is"} set and no Redis is named.`,
+      "Set REDIS_HOST or REDIS_URL, or unset what is of no use without.",
+    );
+  else if (named.length === 0 && config.NODE_ENV === "production")
     advice("No Redis is named: everything is served from MongoDB.", "Set REDIS_URL, REDIS_SENTINEL or REDIS_CLUSTER.");
   if (config.DISABLE_REDIS)
     advice("DISABLE_REDIS is set: this process never uses Redis.", "Unset it; sluice kill on does it for all servers.");
@@ -110,6 +124,9 @@ function distance(one: string, other: string): number {
   return row.at(-1) ?? 0;
 }
 
+/** The other name, with its last word cut short. */
+const shortens = (short: string, long: string) => long.startsWith(short) && /^[A-Z]+$/.test(long.slice(short.length));
+
 /** Names that nobody reads although somebody seems to have meant one that is. */
 function misspelt(env: Environment): Finding[] {
   const { findings, advice, wrong } = aboutArea("configuration");
@@ -122,7 +139,9 @@ function misspelt(env: Environment): Finding[] {
       wrong(`${name} is not read: only secrets may be given as files.`, `Set ${name.slice(0, -5)}.`);
       continue;
     }
-    const meant = known.find((one) => one.length > 5 && name.length > 5 && distance(name, one) <= 2);
+    const long = name.length > 5 ? known.filter((one) => one.length > 5) : [];
+    const meant =
+      long.find((one) => distance(name, one) <= 2) ?? long.find((one) => shortens(one, name) || shortens(name, one));
     if (meant) advice(`${name} is not a variable that is read.`, `Was ${meant} meant?`);
   }
   for (const name of known)
@@ -131,8 +150,13 @@ function misspelt(env: Environment): Finding[] {
   return findings;
 }
 
-/** Combinations that are allowed and that somebody will be sorry for. */
+/** What counts wherever sessions or caches are kept in Redis, in the chat server or in an app. */
+export function adviceForAll(config: Config, env: Environment): Finding[] {
+  return [...waitsForRedis(config), ...databases(config, env), ...misspelt(env)];
+}
+
+/** Combinations that are allowed and that somebody who runs the chat server will be sorry for. */
 export function adviceOn(config: Config, env: Environment): Finding[] {
   const only = config.NODE_ENV === "production" ? production(config) : [];
-  return [...only, ...consoleTokens(config), ...timing(config), ...databases(config), ...misspelt(env)];
+  return [...only, ...consoleTokens(config), ...timesOfTheChat(config), ...adviceForAll(config, env)];
 }

@@ -45,16 +45,29 @@ export function oneOf<const T extends string>(...words: T[]): Kind<T> {
   return kind(`one of ${words.join(", ")}`, (t) => words.find((word) => word === t));
 }
 
+function millisecondsOf(t: string): number {
+  const [, amount, unit = "ms"] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(t) ?? [];
+  return Math.round(Number(amount) * (seconds[unit] ?? Number.NaN) * 1000);
+}
+
+/** As one would write it: in the largest unit of which it is a whole number. */
+function durationOf(ms: number): string {
+  const units = Object.keys(seconds).map((unit) => ({ unit, of: millisecondsOf(`1${unit}`) }));
+  const { unit, of } = units.findLast((one) => ms > 0 && ms % one.of === 0) ?? { unit: "ms", of: 1 };
+  return `${ms / of}${unit}`;
+}
+
 /** `250ms`, `4s`, `15m`, `24h`, or bare milliseconds; the value is milliseconds. */
 export function duration(minMs = 0, maxMs = 30 * 86_400_000): Kind<number> {
-  return kind("a duration such as 250ms, 4s, 15m or 24h", (t) => {
-    const [, amount, unit = "ms"] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(t) ?? [];
-    const ms = Math.round(Number(amount) * (seconds[unit] ?? Number.NaN) * 1000);
-    return ms >= minMs && ms <= maxMs ? ms : undefined;
+  const within = (ms: number) => ms >= minMs && ms <= maxMs;
+  const example = ["250ms", "4s", "15m"].find((one) => within(millisecondsOf(one))) ?? durationOf(maxMs);
+  return kind(`a duration from ${durationOf(minMs)} to ${durationOf(maxMs)}, such as ${example}`, (t) => {
+    const ms = millisecondsOf(t);
+    return within(ms) ? ms : undefined;
   });
 }
 
-/** A TTL in whole seconds, as the names `TTL_…=300` are written. */
+/** A TTL of what is kept in Redis for a while, in whole seconds, as the names `TTL_…=300` are written. */
 export const ttl = integer(1, 30 * 86_400);
 
 export interface Limit {

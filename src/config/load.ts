@@ -39,23 +39,28 @@ function parse(name: string, variable: Variable<unknown>, given: Given | undefin
   throw new ConfigError(`${given?.from ?? name}: got ${got}; it takes ${variable.kind.takes}.`);
 }
 
-function together(config: Config): string[] {
+/** Of those that could be read, each alone. */
+type Readable = { -readonly [N in keyof Config]?: Config[N] };
+
+/** Who goes by the configuration: a server, or a command beside servers, which signs nothing. */
+export type Reader = "server" | "command";
+
+function together(values: Readable, reader: Reader): string[] {
+  const { NODE_ENV, PASSWORD_COST: cost, SESSION_COOKIE: cookie } = values;
   const errors: string[] = [];
-  if (config.PASSWORD_COST < 10 && config.NODE_ENV !== "test")
-    errors.push(`PASSWORD_COST: got "${config.PASSWORD_COST}"; it takes 10 to 15 unless NODE_ENV=test.`);
-  if (!/^[\w!#$%&'*.^`|~+-]+$/.test(config.SESSION_COOKIE))
-    errors.push(`SESSION_COOKIE: got "${config.SESSION_COOKIE}"; it takes letters, digits, - and _.`);
-  if (config.NODE_ENV !== "production") return errors;
+  if (cost !== undefined && cost < 10 && NODE_ENV !== "test")
+    errors.push(`PASSWORD_COST: got "${cost}"; it takes 10 to 15 unless NODE_ENV=test.`);
+  if (cookie !== undefined && !/^[\w!#$%&'*.^`|~+-]+$/.test(cookie))
+    errors.push(`SESSION_COOKIE: got "${cookie}"; it takes letters, digits, - and _.`);
+  if (NODE_ENV !== "production" || reader === "command") return errors;
   for (const name of ["JWT_SECRET", "SESSION_SECRET", "MONGODB_URL"] as const)
-    if (!config[name]) errors.push(`${name}: not set; it is required when NODE_ENV=production.`);
+    if (values[name] === "") errors.push(`${name}: not set; it is required when NODE_ENV=production.`);
   return errors;
 }
 
 /** A browser takes a cookie of such a name only when it is Secure, which it is in production alone. */
-function withUsableCookie(config: Config): Config {
-  if (config.NODE_ENV === "production") return config;
-  return { ...config, SESSION_COOKIE: config.SESSION_COOKIE.replace(/^__(Host|Secure)-/, "") };
-}
+const usableCookie = ({ NODE_ENV, SESSION_COOKIE }: Readable): string | undefined =>
+  NODE_ENV === "production" ? SESSION_COOKIE : SESSION_COOKIE?.replace(/^__(Host|Secure)-/, "");
 
 export interface ConfigReading {
   /** Absent when anything is wrong. */
@@ -66,28 +71,28 @@ export interface ConfigReading {
 }
 
 /** Everything that the environment says, and everything that is wrong with it. */
-export function readConfig(env: Environment): ConfigReading {
+export function readConfig(env: Environment, reader: Reader = "server"): ConfigReading {
   const errors: string[] = [];
   const given = new Map<VariableName, Given>();
-  const values: Record<string, unknown> = {};
+  const read: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries(variables)) {
     try {
       const found = written(name, variable, env);
       if (found) given.set(name as VariableName, found);
-      values[name] = parse(name, variable, found);
+      read[name] = parse(name, variable, found);
     } catch (error) {
       errors.push(messageOf(error));
     }
   }
-  if (errors.length > 0) return { errors, given };
-  const config = withUsableCookie(values as Config);
-  const wrong = together(config);
-  return wrong.length > 0 ? { errors: wrong, given } : { config: Object.freeze(config), errors: [], given };
+  const cookie = usableCookie(read);
+  const values: Readable = { ...read, ...(cookie !== undefined && { SESSION_COOKIE: cookie }) };
+  errors.push(...together(values, reader));
+  return errors.length > 0 ? { errors, given } : { config: Object.freeze(values as Config), errors, given };
 }
 
-/** The environment as one frozen, typed object; a bad value is a `ConfigError` of one line that names the variable. */
-export function loadConfig(env: Environment): Config {
-  const { config, errors } = readConfig(env);
-  if (!config) throw new ConfigError(errors[0] ?? "The configuration cannot be used.");
+/** The environment as one frozen, typed object; bad values are a `ConfigError` with a line for each that names the variable. */
+export function loadConfig(env: Environment, reader: Reader = "server"): Config {
+  const { config, errors } = readConfig(env, reader);
+  if (!config) throw new ConfigError(errors.join("\n"));
   return config;
 }

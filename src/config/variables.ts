@@ -35,6 +35,9 @@ function variable<T>(
   return { kind, default: fallback, doc, ...more };
 }
 
+/** In seconds: shops and the like keep somebody logged in for a year, and a token lives as long as its session. */
+const longestLife = 365 * 86_400;
+
 /** Every variable the product reads, by group; `.env.example` and the reference are held equal to this table. */
 export const groups = {
   Server: {
@@ -123,7 +126,12 @@ export const groups = {
       "Name of the session cookie; a __Host- prefix is kept when NODE_ENV=production.",
     ),
     SESSION_COLLECTION: variable(text, "sessions", "Collection of connect-mongo."),
-    TTL_SESSIONS: variable(ttl, "86400", "Life of a session, in seconds."),
+    SESSION_PREFIX: variable(
+      text,
+      "session:",
+      "What the keys of sessions in Redis begin with; for the commands beside an app, the `prefix` of its store.",
+    ),
+    TTL_SESSIONS: variable(integer(1, longestLife), "86400", "Life of a session, in seconds."),
     SESSION_REDIS_MODE: variable(
       oneOf("off", "shadow", "serve"),
       "serve",
@@ -158,7 +166,7 @@ export const groups = {
   },
   Authentication: {
     JWT_SECRET: variable(text, "", "Signs the tokens (HS256). Required in production.", { secret: true }),
-    JWT_TTL: variable(duration(1_000), "24h", "Life of a token."),
+    JWT_TTL: variable(duration(1_000, longestLife * 1_000), "24h", "Life of a token."),
     PASSWORD_COST: variable(integer(4, 15), "12", "bcrypt cost; below 10 only when NODE_ENV=test."),
   },
   Limits: {

@@ -1,5 +1,6 @@
 import { ErrorReply } from "redis";
 import type { HostPort } from "../config/kinds.ts";
+import type { Config } from "../config/load.ts";
 import { withLimit } from "../kernel/limit.ts";
 import { type Client, openConnection } from "./connection.ts";
 import { discoveryFor } from "./discovery.ts";
@@ -36,10 +37,10 @@ const key = "cache:sluice:doctor";
 const tagged = "{cache:sluice:doctor}:side";
 
 /** Each as harmless as it can be, on keys and channels that nobody uses. */
-const needed: readonly (readonly [right: string, ...command: string[]])[] = [
+const needed = (sessions: string): readonly (readonly [right: string, ...command: string[]])[] => [
   ["write its keys (SET)", "SET", key, "1", "PX", "10000"],
   ["read its keys (GET)", "GET", key],
-  ["read sessions (GET session:…)", "GET", "session:sluice-doctor"],
+  [`read sessions (GET ${sessions}…)`, "GET", `${sessions}sluice-doctor`],
   ["write hashes (HSET)", "HSET", tagged, "field", "1"],
   ["let keys expire (PEXPIRE)", "PEXPIRE", tagged, "10000"],
   ["run scripts (EVAL)", "EVAL", "return 1", "1", key],
@@ -71,10 +72,11 @@ async function allowed(send: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function rights(client: Client): Promise<Pick<RedisServerSeen, "lacks" | "excess">> {
+async function rights(client: Client, sessions: string): Promise<Pick<RedisServerSeen, "lacks" | "excess">> {
   const lacks: string[] = [];
   const excess: string[] = [];
-  for (const [right, ...command] of needed) if (!(await allowed(() => client.sendCommand(command)))) lacks.push(right);
+  for (const [right, ...command] of needed(sessions))
+    if (!(await allowed(() => client.sendCommand(command)))) lacks.push(right);
   for (const [what, ...command] of needless) if (await allowed(() => client.sendCommand(command))) excess.push(what);
   return { lacks, excess };
 }
@@ -119,11 +121,16 @@ async function using<T>(
   }
 }
 
-async function lookAt(address: HostPort, access: Access, signal: AbortSignal): Promise<RedisServerSeen> {
+async function lookAt(
+  address: HostPort,
+  access: Access,
+  sessions: string,
+  signal: AbortSignal,
+): Promise<RedisServerSeen> {
   const seen = await using(address, access, signal, async (client) => ({
     info: parseInfo(await client.sendCommand<string>(["INFO"])),
     ...(await pingsOf(client)),
-    ...(await rights(client)),
+    ...(await rights(client, sessions)),
   }));
   const deaf = await using(address, access, signal, listening);
   return { address: addressOf(address), ...seen, lacks: [...seen.lacks, ...deaf] };
@@ -146,7 +153,10 @@ function explain(error: unknown): string {
 }
 
 /** Looks at every server that takes writes, over connections of its own; undefined when no Redis is configured. */
-export async function inspectRedis(config: RedisConfig, parent: AbortSignal): Promise<RedisSeen | undefined> {
+export async function inspectRedis(
+  config: RedisConfig & Pick<Config, "SESSION_PREFIX">,
+  parent: AbortSignal,
+): Promise<RedisSeen | undefined> {
   const topology = topologyOf(config);
   if (topology.kind === "none") return undefined;
   const { kind, access } = topology;
@@ -156,7 +166,8 @@ export async function inspectRedis(config: RedisConfig, parent: AbortSignal): Pr
       const sentinels = await sentinelsOf(topology, signal);
       try {
         const shards = await discovery.find(signal);
-        const servers = await Promise.all(shards.map(({ address }) => lookAt(address, access, signal)));
+        const looks = shards.map(({ address }) => lookAt(address, access, config.SESSION_PREFIX, signal));
+        const servers = await Promise.all(looks);
         return { kind, servers, ...sentinels };
       } catch (error) {
         return { kind, servers: [], ...sentinels, failure: explain(error) };

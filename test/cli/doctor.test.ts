@@ -121,6 +121,17 @@ describe("sluice doctor", () => {
     expect(wrong).toEqual([expect.stringMatching(words)]);
   });
 
+  it("takes a user for enough that may do all with the sessions of another prefix", async () => {
+    const rules = rulesOfTheChat();
+    const shops = rules.map((rule) => rule.replace("~session:", "~shop:"));
+    expect(shops).not.toEqual(rules);
+    await redis.ask("ACL", "SETUSER", "sluice", "resetkeys", ...shops);
+    const [own, other] = [await examined({ SESSION_PREFIX: "shop:" }), await examined()];
+    await redis.ask("ACL", "SETUSER", "sluice", "resetkeys", ...rules);
+    expect(own.wrong).toEqual([]);
+    expect(other.wrong).toEqual([expect.stringMatching(/may not: read sessions \(GET session:…\)/)]);
+  });
+
   it("advises against an almighty user, no limit of memory, and no file", async () => {
     await redis.ask("CONFIG", "SET", "maxmemory", "0");
     await redis.ask("CONFIG", "SET", "appendonly", "no");
@@ -197,15 +208,17 @@ describe("sluice doctor", () => {
     expect(none).toMatchObject({ code: 2, text: expect.stringMatching(/WRONG {3}PORT: got "x"/) });
   });
 
-  it("finds a MongoDB without a replica set and without migrations", async () => {
+  it("finds a MongoDB without a replica set, and asks nothing of one that nobody has used yet", async () => {
     const own: OwnMongod = await startMongod({ replicaSet: false });
     try {
-      const { wrong } = await examined({ MONGODB_URL: own.url });
+      const { wrong, findings } = await examined({ MONGODB_URL: own.url });
       expect(wrong).toEqual([
         expect.stringMatching(/^MongoDB: It is a single server without a replica set/),
-        "MongoDB: No migration has been run on this database.",
         "sessions: No TTL index removes expired sessions from MongoDB.",
       ]);
+      expect(said(findings, "ok")).toContainEqual(
+        expect.stringMatching(/^MongoDB: No migration has been run: the chat/),
+      );
     } finally {
       await own.remove();
     }

@@ -33,6 +33,8 @@ describe("configuration", () => {
       "MONGODB_URI: got a value it cannot use; it takes a URL that starts with mongodb://",
     ],
     [{ REDIS_SENTINEL: "mymaster" }, 'REDIS_SENTINEL: got "mymaster"; it takes master@host:port'],
+    [{ REQUEST_TIMEOUT: "50ms" }, 'REQUEST_TIMEOUT: got "50ms"; it takes a duration from 100ms to 1m, such as 250ms.'],
+    [{ JWT_TTL: "100ms" }, 'JWT_TTL: got "100ms"; it takes a duration from 1s to 365d, such as 4s.'],
     [{ RATE_LIMIT_LOGIN: "lots" }, 'RATE_LIMIT_LOGIN: got "lots"; it takes a limit such as 20/15m'],
     [{ JWT_SECRET_FILE: "/nowhere/secret" }, 'JWT_SECRET_FILE: cannot read "/nowhere/secret"'],
     [{ ...production, JWT_SECRET: "" }, "JWT_SECRET: not set; it is required when NODE_ENV=production."],
@@ -55,6 +57,16 @@ describe("configuration", () => {
     expect(loadConfig({ REDIS_SENTINEL: "m,a:26379,b:26380" }).REDIS_SENTINEL).toEqual({ name: "m", hosts });
     expect(loadConfig({ RATE_LIMIT_LOGIN: "3/2m" }).RATE_LIMIT_LOGIN).toEqual({ points: 3, seconds: 120 });
     expect(loadConfig({ PRESENCE_GRACE: "400ms" }).PRESENCE_GRACE).toBe(400);
+  });
+
+  it("lets sessions and their tokens live for a year, and nothing that a cache keeps", () => {
+    const year = String(365 * 86_400);
+    expect(loadConfig({ TTL_SESSIONS: year, JWT_TTL: "365d" })).toMatchObject({
+      TTL_SESSIONS: 31_536_000,
+      JWT_TTL: 31_536_000_000,
+    });
+    expect(() => loadConfig({ TTL_SESSIONS: "31536001" })).toThrow("a whole number from 1 to 31536000.");
+    expect(() => loadConfig({ TTL_USERS: year })).toThrow("a whole number from 1 to 2592000.");
   });
 
   it("takes secrets from files", () => {
@@ -120,6 +132,12 @@ describe("what an operator sees of the configuration", () => {
       expect.stringMatching(/^HISTORY_LIMIT: /),
     ]);
     expect(readConfig({ NODE_ENV: "production" }).errors).toHaveLength(3);
+    const alone = { PORT: "x", JWT_SECRET_FILE: "/nowhere" };
+    const together = { NODE_ENV: "production", PASSWORD_COST: "4", SESSION_COOKIE: "a b" };
+    expect(readConfig({ ...alone, ...together }).errors.map((line) => line.split(":")[0])).toEqual([
+      ...["PORT", "JWT_SECRET_FILE", "PASSWORD_COST", "SESSION_COOKIE", "SESSION_SECRET", "MONGODB_URL"],
+    ]);
+    expect(() => loadConfig({ PORT: "99999", TTL_USERS: "0" })).toThrow(/^PORT: .*\nTTL_USERS: .*$/);
   });
 
   it("keeps the prefix of a cookie only where browsers take it", () => {
@@ -166,6 +184,13 @@ describe("advice on a configuration", () => {
     expect(advice({})).toEqual([]);
   });
 
+  it("says which variable was meant, and takes no others for misspelt", () => {
+    const todo = (env: Record<string, string>) => adviceOn(loadConfig(env), env).map((one) => one.todo);
+    expect(todo({ SESSION_REDIS_PERCENTAGE: "10" })).toEqual(["Was SESSION_REDIS_PERCENT meant?"]);
+    expect(todo({ REDIS_HOSTNAME: "redis" })).toEqual(["Was REDIS_HOST meant?"]);
+    expect(advice({ HOSTNAME: "box", REDIS_PORT_6379_TCP_ADDR: "10.0.0.1", MONGODB: "yes" })).toEqual([]);
+  });
+
   it.each<[Record<string, string>, RegExp]>([
     [{ ...good, TRUST_PROXY: "0" }, /^wrong: TRUST_PROXY is 0/],
     [{ ...good, JWT_SECRET: "short" }, /^wrong: JWT_SECRET is shorter/],
@@ -192,6 +217,10 @@ describe("advice on a configuration", () => {
     [{ PRESENCE_GRACE: "12s" }, /^wrong: PRESENCE_GRACE/],
     [{ JWT_TTL: "1h" }, /^advice: JWT_TTL and TTL_SESSIONS differ/],
     [{ REDIS_SENTINELS: "m@a:1" }, /^advice: REDIS_SENTINELS is not a variable/],
+    [{ SESSION_REDIS_PERCENTAGE: "10" }, /^advice: SESSION_REDIS_PERCENTAGE is not a variable/],
+    [{ REDIS_PASS: "geheim" }, /^advice: REDIS_PASS is not a variable/],
+    [{ REDIS_PASSWORD: "geheim", REDIS_PORT: "6380" }, /^wrong: REDIS_PORT, REDIS_PASSWORD are set and no Redis is/],
+    [{ ...good, REDIS_URL: "", REDIS_DB: "1" }, /^wrong: REDIS_DB is set and no Redis is named/],
     [{ PORT_FILE: "/run/port" }, /^wrong: PORT_FILE is not read/],
     [{ JWT_SECRET: "x", JWT_SECRET_FILE: "/nowhere" }, /^advice: JWT_SECRET and JWT_SECRET_FILE are both set/],
   ])("%o", (env, words) => {

@@ -1,6 +1,5 @@
 import { plainLog } from "../../src/cli/desk.ts";
 import { runProgram } from "../../src/cli/program.ts";
-import { loadConfig } from "../../src/config/load.ts";
 
 export interface DeskAnswer {
   code: number;
@@ -24,7 +23,6 @@ export async function atDesk(
     aside += more;
   };
   const code = await runProgram(args, {
-    config: () => loadConfig({ NODE_ENV: "test", ...env }),
     environment: () => ({ NODE_ENV: "test", ...env }),
     print(line) {
       text += `${line}\n`;

@@ -1,11 +1,13 @@
 import { aboutArea, type Finding } from "../../kernel/finding.ts";
 import type { MongoSeen } from "../../mongo/inspect.ts";
 import type { Verified } from "../../sessions/tools/verify.ts";
+import type { Whose } from "./whose.ts";
 
 export interface LivesSeen {
   readonly collection: string;
   readonly ttlSeconds: number;
   readonly mongo: Pick<MongoSeen, "sessionsExpireAfter" | "longestLifeSeconds">;
+  readonly whose: Whose;
   /** TTL_SESSIONS of the servers that run. */
   readonly servers: readonly number[];
   /** How the copies compare; undefined when Redis was not asked. */
@@ -14,8 +16,14 @@ export interface LivesSeen {
 
 const tolerance = 1.1;
 
+const makesTheIndex: Record<Whose, string> = {
+  "the chat's": "sluice migrate up",
+  "an app's": "Restart the app: its store makes it, unless its autoRemove is disabled.",
+  "nobody's": "Start the server, chat or app: it makes it.",
+};
+
 /** A session must end at the same moment in MongoDB, in Redis and in the browser. */
-export function examineLives({ collection, ttlSeconds, mongo, servers, verified }: LivesSeen): Finding[] {
+export function examineLives({ collection, ttlSeconds, mongo, whose, servers, verified }: LivesSeen): Finding[] {
   const { findings, ok, wrong, advice } = aboutArea("sessions");
   const others = [...new Set(servers)].filter((ttl) => ttl !== ttlSeconds);
   if (others.length > 0)
@@ -24,7 +32,7 @@ export function examineLives({ collection, ttlSeconds, mongo, servers, verified 
       "Start all of them with the same one.",
     );
   if (mongo.sessionsExpireAfter === undefined)
-    wrong("No TTL index removes expired sessions from MongoDB.", "sluice migrate up");
+    wrong("No TTL index removes expired sessions from MongoDB.", makesTheIndex[whose]);
   else if (mongo.sessionsExpireAfter !== 0)
     wrong(
       `The TTL index keeps sessions ${mongo.sessionsExpireAfter} s longer than they live.`,

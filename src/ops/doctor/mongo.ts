@@ -1,5 +1,6 @@
 import { aboutArea, type Finding } from "../../kernel/finding.ts";
 import type { MongoSeen } from "../../mongo/inspect.ts";
+import type { Whose } from "./whose.ts";
 
 /** Logins and registrations rely on these to be unique, whoever writes at the same moment. */
 export const uniqueFields = [
@@ -48,11 +49,22 @@ function servers(seen: MongoSeen): Finding[] {
   return findings;
 }
 
-function schema({ migrations, missingIndexes, notUnique }: MongoSeen): Finding[] {
+const nothingRun: Record<Exclude<Whose, "the chat's">, string> = {
+  "an app's":
+    "No migration has been run, and none need be: only apps run on it, and the chat server has its own database",
+  "nobody's": "No migration has been run: the chat server runs them at its start, and an app of your own needs none",
+};
+
+function schema({ migrations, missingIndexes, notUnique }: MongoSeen, whose: Whose): Finding[] {
   const { findings, ok, wrong } = aboutArea("MongoDB");
   const { unfinished, done } = migrations;
-  if (unfinished.length > 0) wrong(`Half done: ${unfinished.join(", ")}.`, "sluice migrate up");
-  if (done.length === 0) wrong("No migration has been run on this database.", "sluice migrate up");
+  if (unfinished.length > 0)
+    wrong(
+      `Half done: ${unfinished.join(", ")}.`,
+      whose === "an app's" ? "sluice migrate down 0, for they are the chat server's" : "sluice migrate up",
+    );
+  else if (done.length === 0 && whose !== "the chat's") ok(nothingRun[whose]);
+  else if (done.length === 0) wrong("No migration has been run on this database.", "sluice migrate up");
   if (missingIndexes.length > 0)
     wrong(
       `Indexes are gone: ${missingIndexes.join(", ")}.`,
@@ -67,10 +79,10 @@ function schema({ migrations, missingIndexes, notUnique }: MongoSeen): Finding[]
   return findings;
 }
 
-export function examineMongo(seen: MongoSeen, known: readonly string[]): Finding[] {
+export function examineMongo(seen: MongoSeen, known: readonly string[], whose: Whose): Finding[] {
   const { findings, wrong } = aboutArea("MongoDB");
   const pending = known.filter((name) => !seen.migrations.done.includes(name));
   if (pending.length > 0 && seen.migrations.done.length > 0)
     wrong(`Not run yet: ${pending.join(", ")}.`, "sluice migrate up");
-  return [...servers(seen), ...schema(seen), ...findings];
+  return [...servers(seen), ...schema(seen, whose), ...findings];
 }
