@@ -5,7 +5,6 @@ import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { cacheNames } from "../../src/chat/caches/index.ts";
 import { createProgram } from "../../src/cli/program.ts";
-import { loadConfig } from "../../src/config/load.ts";
 import { root } from "../support/files.ts";
 import { alertRules } from "./alert-rules.ts";
 import { commandsOf, runbook, runbookCommands, runbookFront, runbookPages } from "./runbook.ts";
@@ -23,7 +22,6 @@ function withoutWork(command: Command): Command {
 async function objection(line: string): Promise<string> {
   let said = "";
   const desk = {
-    config: () => loadConfig({ NODE_ENV: "test" }),
     environment: () => ({}),
     print() {},
     aside(text: string) {
