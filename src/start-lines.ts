@@ -8,6 +8,7 @@ function mongoPlace(url: string): string {
   const [hosts, name] = veiled(url)
     .replace(/^[^/]*:\/\/(\*\*\*@)?/, "")
     .split("/");
+  if (hosts === "***") return hosts;
   // The driver's own choice where a URL names none.
   return `${hosts}/${name || "test"}`;
 }

@@ -1,6 +1,7 @@
 import type { Config } from "./config/load.ts";
 import type { Log } from "./kernel/log.ts";
 import { connectMongo, type MongoLink } from "./mongo/connect.ts";
+import { howToReplicate } from "./mongo/replica-set.ts";
 
 /** Opens MongoDB for the chat, and says at once what a server without a replica set takes from it. */
 export async function wireMongo(config: Config, log: Log): Promise<MongoLink> {
@@ -15,8 +16,7 @@ export async function wireMongo(config: Config, log: Log): Promise<MongoLink> {
     log.warn(
       {},
       "MongoDB is a single server without a replica set: there is no change stream, no session is read from Redis, " +
-        "and every other copy is checked at every read. " +
-        "Start it with --replSet rs0 and run rs.initiate(): one member is enough for change streams.",
+        `and every other copy is checked at every read. ${howToReplicate}`,
     );
   return link;
 }

@@ -20,6 +20,9 @@ function kind<T>(takes: string, parse: (text: string) => T | undefined): Kind<T>
 
 export const text = kind("text", (t) => t);
 
+/** In a cluster, braces would part keys that belong together. */
+export const keyText = kind("text without { and }", (t) => (/[{}]/.test(t) ? undefined : t));
+
 export const flag = kind("true or false", (t) => {
   if (/^(true|1|yes|on)$/i.test(t)) return true;
   if (/^(false|0|no|off|)$/i.test(t)) return false;

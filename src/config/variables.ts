@@ -5,6 +5,7 @@ import {
   hosts,
   integer,
   type Kind,
+  keyText,
   limit,
   list,
   oneOf,
@@ -127,7 +128,7 @@ export const groups = {
     ),
     SESSION_COLLECTION: variable(text, "sessions", "Collection of connect-mongo."),
     SESSION_PREFIX: variable(
-      text,
+      keyText,
       "session:",
       "What the keys of sessions in Redis begin with; for the commands beside an app, the `prefix` of its store.",
     ),

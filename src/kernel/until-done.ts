@@ -24,7 +24,7 @@ export function untilDone(work: () => Promise<unknown>, { onFailure, maxMs = 2_0
         await work();
         return;
       } catch (error) {
-        if (!failed) onFailure(error);
+        if (!failed && !stop.signal.aborted) onFailure(error);
         await pause(next(), undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
       }
     }

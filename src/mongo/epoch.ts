@@ -25,7 +25,7 @@ export interface Epoch {
   readonly due: boolean;
   /** `beyond`: one that was met somewhere, and must not be met again. */
   renew(why: string, urgency: Urgency, beyond?: number): void;
-  /** MongoDB has answered for so long since then that no write which it had neither taken nor refused by then may still happen. */
+  /** MongoDB has answered since then for so long that a write which went without an answer cannot happen any more. */
   settled(since: number): boolean;
   /** Reads it again; who asks during a read gets one that begins afterwards. */
   refresh(): Promise<void>;
@@ -256,7 +256,7 @@ export function createEpoch(options: EpochOptions): Epoch {
     get due() {
       return due.size > 0;
     },
-    settled: (since) => performance.now() >= Math.max(since, answersSince) + timing.doubt,
+    settled: (since) => readAt >= Math.max(since, answersSince) + timing.doubt,
     renew(why, urgency, beyond = 0) {
       highest = Math.max(highest, beyond);
       const known = due.get(urgency) ?? { since: 0, whys: new Set() };
@@ -284,7 +284,7 @@ export async function raiseEpoch(db: Db, id: string, clock: Clock, why: string):
   const next = { $add: [{ $multiply: [generation, perGeneration] }, randomInt(perGeneration)] };
   const raised = await epochsOf(db).findOneAndUpdate(
     { _id: id },
-    [{ $set: { value: next, at, why: { $literal: why } } }],
+    [{ $set: { value: { $toDouble: next }, at, why: { $literal: why } } }],
     {
       upsert: true,
       returnDocument: "after",

@@ -1,4 +1,5 @@
 import type { SessionData } from "express-session";
+import { inChunks } from "../kernel/chunks.ts";
 import type { Floors } from "./floors.ts";
 import type { Parts } from "./parts.ts";
 
@@ -21,7 +22,9 @@ export function createLists(parts: Parts, floors: Floors): Lists {
     if (!trust.writes()) return;
     const answers = await Promise.all(ids.map((id) => copies.drop(id)));
     const failed = answers.find((answer) => !answer.ok);
-    if (failed && !failed.ok) trust.legFailed(failed);
+    if (!failed || failed.ok) return;
+    trust.legFailed(failed);
+    await documents.end(ids, true);
   }
 
   return {
@@ -39,9 +42,11 @@ export function createLists(parts: Parts, floors: Floors): Lists {
     async clear() {
       const ids: string[] = [];
       for await (const id of documents.ids("all")) ids.push(id);
-      for (let at = 0; at < ids.length; at += batch) await documents.end(ids.slice(at, at + batch));
+      const portions = inChunks(ids, batch);
+      const remembered = !trust.writes();
+      for (const some of portions) await documents.end(some, remembered);
       await documents.removeAll();
-      for (let at = 0; at < ids.length; at += batch) await drop(ids.slice(at, at + batch));
+      for (const some of portions) await drop(some);
     },
   };
 }

@@ -1,4 +1,3 @@
-import { withoutBudget } from "../kernel/budget.ts";
 import type { Copies } from "./stores/copies.ts";
 import type { Trust } from "./trust.ts";
 import type { Timing } from "./types.ts";
@@ -33,7 +32,7 @@ export function createMending({ copies, trust, timing, aside }: MendingOptions):
     if (!answer.ok) trust.legFailed(answer);
   }
 
-  const now = (id: string): void => aside(withoutBudget(() => drop(id)));
+  const now = (id: string): void => aside(drop(id));
 
   function look(): void {
     const { epoch } = trust;

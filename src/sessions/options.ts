@@ -87,6 +87,11 @@ const amounts = (of: string, ...names: string[]) =>
 const flag = oneOf("true or false", true, false);
 const text: Kind = { takes: "text", fits: (value) => typeof value === "string" };
 const name: Kind = { takes: "text that is not empty", fits: (value) => typeof value === "string" && value !== "" };
+/** In a cluster, braces would part a copy from its lease. */
+const keyText: Kind = {
+  takes: "text without { and }",
+  fits: (value) => typeof value === "string" && !/[{}]/.test(value),
+};
 const callable: Kind = { takes: "a function", shown: true, fits: (value) => typeof value === "function" };
 const anything: Kind = { takes: "anything", fits: () => true };
 
@@ -111,7 +116,7 @@ const kinds: { readonly [option in keyof Required<SessionStoreOptions>]: Kind } 
   cryptoAdapter: object("an object with the functions encrypt and decrypt", "encrypt", "decrypt"),
   // Judged where it is opened.
   redis: anything,
-  prefix: text,
+  prefix: keyText,
   // What is in it is judged with the dial that it is put into.
   dial: fields("an object of mode, percent, oldServers", () => true, "mode", "percent", "oldServers"),
   settings: object("a dial, such as createDial makes", "onChange"),

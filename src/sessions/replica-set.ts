@@ -1,4 +1,5 @@
 import type { Log } from "../kernel/log.ts";
+import { howToReplicate } from "../mongo/replica-set.ts";
 import type { SessionDial, SessionEventSource } from "./types.ts";
 
 /** Says once that the dial is turned in vain: without a change stream no copy can be believed. */
@@ -12,8 +13,7 @@ export function warnWithoutReplicaSet(events: SessionEventSource, dial: SessionD
     said = true;
     log.warn(
       { percent },
-      "MongoDB runs without a replica set, so that no session is read from Redis, wherever the dial stands: " +
-        'start it as `mongod --replSet rs0 …`, and once `mongosh --eval "rs.initiate()"`; one member is enough',
+      `MongoDB runs without a replica set, so that no session is read from Redis, wherever the dial stands. ${howToReplicate}`,
     );
   }
 

@@ -10,17 +10,20 @@ local function mark(key)
   if not at then return head, nil, 0 end
   return head, string.match(head, '^%d+[d ]%d+ ([^"]+)"', at), at
 end
+local function older(a, b)
+  local x, y = tonumber(string.sub(a, 1, 13), 16), tonumber(string.sub(b, 1, 13), 16)
+  if x and y and x ~= y then return x < y end
+  return a < b
+end
+`;
+
+const shorten = `
 local function shorten(key, head, at, expiry, life)
   if at > 0 and expiry < string.sub(head, at, at + 12) then redis.call("SETRANGE", key, at - 1, expiry) end
   local left = redis.call("PTTL", key)
   if left == -2 or (left >= 0 and left <= life) then return 0 end
   if life <= 0 then return redis.call("DEL", key) end
   return redis.call("PEXPIRE", key, life)
-end
-local function older(a, b)
-  local x, y = tonumber(string.sub(a, 1, 13), 16), tonumber(string.sub(b, 1, 13), 16)
-  if x and y and x ~= y then return x < y end
-  return a < b
 end
 `;
 
@@ -55,7 +58,7 @@ return "filled"`,
 export const touchCopy: Script = {
   name: "session.touch",
   keys: 2,
-  lua: `${mark}
+  lua: `${mark}${shorten}
 local head, version, at = mark(KEYS[1])
 if not head or ARGV[3] ~= "" then redis.call("DEL", KEYS[2]) end
 if not version then return 0 end
@@ -84,7 +87,7 @@ return redis.call("DEL", KEYS[1])`,
 export const shortenCopy: Script = {
   name: "session.shorten",
   keys: 2,
-  lua: `${mark}
+  lua: `${mark}${shorten}
 redis.call("DEL", KEYS[2])
 local head, version, at = mark(KEYS[1])
 return shorten(KEYS[1], head or "", at, ARGV[2], tonumber(ARGV[1]))`,

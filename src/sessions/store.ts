@@ -1,6 +1,6 @@
 import { type Session, type SessionData, Store } from "express-session";
 import { turnTime } from "../kernel/clock.ts";
-import { baseOf, isBorn, passBase, setBorn } from "./bases.ts";
+import { passBase, setBorn } from "./bases.ts";
 import { type Callback, call, createAnswerer } from "./callbacks.ts";
 import { createFloors } from "./floors.ts";
 import { createLists } from "./lists.ts";
@@ -65,8 +65,7 @@ export class RolloutStore extends Store {
 
   override touch(sid: string, session: SessionData, callback?: Callback<void>): void {
     this.#answer("touch a session", callback, async () => {
-      await this.#writes.touch(this.parts.idOf(sid), session);
-      this.#tell("touch", sid, session);
+      if (await this.#writes.touch(this.parts.idOf(sid), session)) this.#tell("touch", sid, session);
     });
   }
 
@@ -123,7 +122,8 @@ export class RolloutStore extends Store {
 
   /** Lets what is under way end. The links to MongoDB and Redis are their owner's to close, afterwards. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#aside]);
+    // What has failed is mended, aside as well.
+    while (this.#aside.size > 0) await Promise.allSettled([...this.#aside]);
     this.#writes.close();
     await this.parts.close();
   }
@@ -152,13 +152,9 @@ export class RolloutStore extends Store {
   }
 
   async #save(sid: string, session: SessionData): Promise<void> {
-    const id = this.parts.idOf(sid);
-    const before = baseOf(session, id);
-    await this.#writes.set(id, session);
-    const after = baseOf(session, id);
-    // It had ended, or a newer write was there already.
-    if (after?.version === before?.version) return;
-    this.#tell(!before && isBorn(session) ? "create" : "update", sid);
+    const done = await this.#writes.set(this.parts.idOf(sid), session);
+    if (!done) return;
+    this.#tell(done, sid);
     this.#tell("set", sid);
   }
 

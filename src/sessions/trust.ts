@@ -23,7 +23,7 @@ export interface Trust {
   lasting(): FallbackReason | undefined;
   /** Writes go to Redis, too. A write that does not says so to the others by its version. */
   writes(): boolean;
-  /** A copy that is wrong could not be taken away. */
+  /** A copy could neither be put right nor taken away. */
   legFailed(answer: Unavailable): void;
   close(): Promise<void>;
 }
@@ -182,7 +182,7 @@ export function createTrust(options: TrustOptions): Trust {
     lasting,
     writes: () => used() && door.state === "up",
     legFailed({ reason }) {
-      epoch.renew(`a copy was not written (${reason})`, "now");
+      epoch.renew(`a copy could not be put right (${reason})`, "now");
     },
     async close() {
       closed = true;

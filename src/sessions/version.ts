@@ -55,7 +55,7 @@ export function createVersions(clock: Clock, instance: string): Versions {
       const now = Math.floor(clock.now() * 1_000);
       last = last > now + JUMP ? now : Math.max(now, last + 1);
       const least = base ? timeOf(base) + 1 : 0;
-      if (least > last) ahead = Math.max(least, ahead + 1);
+      if (least > last) ahead = ahead > least + JUMP ? least : Math.max(least, ahead + 1);
       const time = least > last ? ahead : last;
       return `${time.toString(16).padStart(DIGITS, "0")}-${instance}${redis ? "" : NO_REDIS}`;
     },

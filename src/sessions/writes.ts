@@ -12,8 +12,10 @@ import type { Operation, OperationResult } from "./types.ts";
 import type { Version } from "./version.ts";
 
 export interface Writes {
-  set(id: string, session: SessionData): Promise<void>;
-  touch(id: string, session: SessionData): Promise<void>;
+  /** What was done; undefined: nothing, as it had ended, or a newer write was there already. */
+  set(id: string, session: SessionData): Promise<"create" | "update" | undefined>;
+  /** false: there is no such session. */
+  touch(id: string, session: SessionData): Promise<boolean>;
   destroy(id: string): Promise<void>;
   close(): void;
 }
@@ -25,6 +27,12 @@ export interface WriteOptions {
 }
 
 const TENTH = 10;
+
+/** A save under way: whether somebody else was seen to change or end the session meanwhile, and what became of it. */
+interface Made {
+  overtaken: boolean;
+  done: "create" | "update" | undefined;
+}
 
 /** Refused by the server, or too large to be sent to it: nothing will come of it any more. */
 const refused = (error: unknown): boolean =>
@@ -41,8 +49,8 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     return expires ? new Date(expires).getTime() || 0 : clock.now() + ttlSeconds * 1_000;
   }
 
-  /** Those of which a first copy is being made, and whether somebody else was seen to change or end it meanwhile. */
-  const making = new Map<string, { overtaken: boolean }>();
+  /** Those of which a first copy is being made. */
+  const making = new Map<string, Made>();
   const overtake = ({ id }: { id: string }): void => {
     const made = making.get(id);
     if (made) made.overtaken = true;
@@ -67,11 +75,12 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     else aside(settled);
   }
 
-  async function timed(op: Operation, store: "mongo" | "redis", work: () => Promise<OperationResult>): Promise<void> {
+  async function timed(op: Operation, store: "mongo" | "redis", work: () => Promise<OperationResult>) {
     const begun = performance.now();
     let result: OperationResult = "error";
     try {
       result = await work();
+      return result;
     } finally {
       events.emit("operation", { op, store, result, seconds: (performance.now() - begun) / 1_000 });
     }
@@ -88,7 +97,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     if (trust.writes()) await leg(id, copies.drop(id));
   }
 
-  async function save(id: string, session: SessionData, made: { overtaken: boolean }): Promise<OperationResult> {
+  async function save(id: string, session: SessionData, made: Made): Promise<OperationResult> {
     const begun = performance.now();
     const redis = trust.writes();
     const { value: epoch } = trust.epoch;
@@ -107,26 +116,25 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     if (written.outcome === "gone") await gone(id);
     if (written.outcome !== "ok") return written.outcome;
     const { version } = written;
+    made.done = written.born ? "create" : "update";
     setBase(session, { id, version, expires });
     floors.set(id, version);
     if (!redis) return "ok";
-    const copy = copyOf(encoded, expires, epoch, version);
+    const copy = made.overtaken ? undefined : copyOf(encoded, expires, epoch, version);
     const born = written.born && isBorn(session) && inBucket(id);
-    await leg(
-      id,
-      copy && !made.overtaken ? copies.put(id, copy, version, expires - clock.now(), born) : copies.drop(id),
-      born,
-    );
+    if (copy) await leg(id, copies.put(id, copy, version, expires - clock.now(), born), born);
+    else await leg(id, copies.drop(id));
     // Whoever changed or ended it meanwhile has dropped nothing, and the others do not look after a copy for ever.
     if (born && (made.overtaken || performance.now() - begun > timing.settle)) await leg(id, copies.drop(id));
     return "ok";
   }
 
-  async function set(id: string, session: SessionData): Promise<OperationResult> {
-    const made = { overtaken: false };
+  async function set(id: string, session: SessionData): Promise<Made["done"]> {
+    const made: Made = { overtaken: false, done: undefined };
     if (isBorn(session)) making.set(id, made);
     try {
-      return await save(id, session, made);
+      await timed("set", "mongo", () => save(id, session, made));
+      return made.done;
     } finally {
       making.delete(id);
     }
@@ -153,14 +161,14 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     return "ok";
   }
 
-  async function touch(id: string, session: SessionData): Promise<void> {
+  async function touch(id: string, session: SessionData): Promise<boolean> {
     const expires = expiresOf(session);
     const lifeMs = expires - clock.now();
     const base = baseOf(session, id);
     const due = isDue(base, expires, lifeMs);
-    const mongo = () => timed("touch", "mongo", () => touchMongo(id, session, base, expires));
+    const mongo = async () => (await timed("touch", "mongo", () => touchMongo(id, session, base, expires))) === "ok";
     if (due || (!inBucket(id) && touchAfterMs === 0)) return mongo();
-    if (!inBucket(id)) return;
+    if (!inBucket(id)) return true;
     if (await trust.settled(performance.now())) return mongo();
     let copied = false;
     await timed("touch", "redis", async () => {
@@ -168,7 +176,7 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
       copied = answer.ok && answer.value;
       return answer.ok ? (copied ? "ok" : "miss") : "error";
     });
-    if (!copied) await mongo();
+    return copied || mongo();
   }
 
   async function destroy(id: string): Promise<OperationResult> {
@@ -178,14 +186,19 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     await documents.remove(id, !redis);
     floors.bury(id);
     events.emit("ended", { id });
-    if (redis) await leg(id, copies.drop(id));
+    if (!redis) return "ok";
+    const dropped = copies.drop(id);
+    await leg(id, dropped);
+    aside(dropped.then((known) => (known.ok ? undefined : documents.end([id], true))));
     return "ok";
   }
 
   return {
-    set: (id, session) => inTurn(id, () => timed("set", "mongo", () => set(id, session))),
+    set: (id, session) => inTurn(id, () => set(id, session)),
     touch: (id, session) => inTurn(id, () => touch(id, session)),
-    destroy: (id) => inTurn(id, () => timed("destroy", "mongo", () => destroy(id))),
+    async destroy(id) {
+      await inTurn(id, () => timed("destroy", "mongo", () => destroy(id)));
+    },
     close() {
       mending.close();
       for (const one of leave) one();

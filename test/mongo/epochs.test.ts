@@ -195,6 +195,24 @@ it("is raised past one that was met in a copy from before", async () => {
   expect(one.epoch.value).toBeGreaterThan(met);
 });
 
+it("takes no time for an answer in which MongoDB has given none", async () => {
+  const slow = holding(mongo.db);
+  const one = processOf(slow.db)("one", { ...never, doubt: 100 });
+  await until(() => one.epoch.value > 0);
+  const look = slow.hold("look");
+  const looked = one.epoch.refresh();
+  await look.arrived();
+  const since = performance.now();
+  await until(() => performance.now() > since + 300);
+  expect(one.epoch.settled(since)).toBe(false);
+  look.pass();
+  await looked;
+  await until(async () => {
+    await one.epoch.refresh();
+    return one.epoch.settled(since);
+  });
+});
+
 /** Seen once, and so long ago that it does not count any more. */
 async function lapsed(db: Db = mongo.db, timing: Partial<EpochTiming> = {}) {
   const one = processOf(db)("one", { ...never, epochTrust: 60, ...timing });

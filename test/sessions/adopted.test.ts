@@ -150,7 +150,7 @@ describe("an app whose MongoDB", () => {
     const log = createRecorder();
     const settings = createDial({ mode: "serve", percent: 0 });
     const store = rolloutStore({ mongoUrl: own.url, redis: redis.url, settings, log });
-    const said = () => log.said("warn", /without a replica set, .*`mongod --replSet rs0/);
+    const said = () => log.said("warn", /without a replica set, .*--replSet rs0/);
     try {
       let reason = "";
       store.events.on("following", (now) => {

@@ -1,3 +1,4 @@
+import session, { type SessionData } from "express-session";
 import mongoose from "mongoose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { RedisDoor, Script } from "../../src/redis/types.ts";
@@ -79,6 +80,23 @@ async function copied(one: Instance, fields: Record<string, unknown> = {}): Prom
   return sid;
 }
 
+/** Answers of a script that are lost on the way, for keys that `lost` is told of. */
+function losing(...names: string[]) {
+  const lost = new Set<string>();
+  const failed = { ok: false, reason: "deadline", unknownOutcome: true };
+  const wrap = (door: RedisDoor) =>
+    replacing(
+      replacing(door, "script", async (script: Script, keys: string[], ...rest: [never]) => {
+        const answer = await door.script(script, keys, ...rest);
+        return names.includes(script.name) && lost.has(keys[0] ?? "") ? failed : answer;
+      }),
+      "call",
+      async (name: string, ...rest: [never]) =>
+        names.includes(name) && lost.size > 0 ? failed : door.call(name, ...rest),
+    );
+  return { lost, wrap: { door: wrap } };
+}
+
 /** What is read from Redis, when everything else has been forgotten. */
 async function shown(one: Instance, sid: string) {
   const later = performance.now() + 3 * forgetful.floor;
@@ -116,6 +134,33 @@ describe("a write without an answer", () => {
     await until(async () => (await shown(one, sid))?.n === 2);
   });
 
+  it("is looked for in MongoDB by who asks next", async () => {
+    let fail = "";
+    const updateOne = async (real: Collection, ...args: Parameters<Collection["updateOne"]>) => {
+      const done = await real.updateOne(...args);
+      if (String(args[0]._id) === fail) throw new mongoose.mongo.MongoNetworkTimeoutError("connection timed out");
+      return done;
+    };
+    const remembering = { ...forgetful, floor: 4_000, doubt: 4_000 };
+    const wrap = { db: onCollection("sessions", "updateOne", updateOne as Method) };
+    const one = await start({ wrap, timing: remembering });
+    const sid = await copied(one, { n: 1 });
+    fail = sid;
+    const session = await one.calls.get(sid);
+    await expect(one.calls.set(sid, { ...session, n: 2 } as never)).rejects.toThrow();
+    expect(await one.calls.get(sid)).toMatchObject({ n: 2 });
+  });
+
+  it("makes all copies old when there are very many of them", { timeout: 30_000 }, async () => {
+    const { sids, wrap } = late();
+    const one = await start({ wrap });
+    const { epoch } = one.store.stats();
+    const many = Array.from({ length: 1_001 }, newSid);
+    for (const sid of many) sids.add(sid);
+    await Promise.allSettled(many.map((sid) => one.calls.set(sid, sessionOf(day))));
+    await until(() => one.store.stats().epoch > epoch, { timeoutMs: 20_000 });
+  });
+
   it("is no reason to read other sessions from MongoDB, however often there is one", async () => {
     const { sids, wrap } = late();
     const one = await start({ wrap });
@@ -138,22 +183,29 @@ describe("a write without an answer", () => {
 
 describe("a copy that could not be written in time", () => {
   it("is taken away, and the others are believed as before", async () => {
-    let fail = "";
-    const wrap = (door: RedisDoor) =>
-      replacing(door, "script", async (script: Script, keys: string[], ...rest: [never]) => {
-        const answer = await door.script(script, keys, ...rest);
-        const lost = script.name === "session.put" && keys[0] === fail;
-        return lost ? { ok: false, reason: "deadline", unknownOutcome: true } : answer;
-      });
-    const one = await start({ wrap: { door: wrap } });
+    const { lost, wrap } = losing("session.put");
+    const one = await start({ wrap });
     const sid = await copied(one);
     const { epoch } = one.store.stats();
-    fail = keyOf(sid);
+    lost.add(keyOf(sid));
     await one.calls.set(sid, sessionOf(day, { n: 2 }));
     await until(async () => !(await hasCopy(sid)));
     expect(await one.calls.get(sid)).toMatchObject({ n: 2 });
     expect(one.store.stats().epoch).toBe(epoch);
     expect(one.store.stats().epochDue).toBe(false);
+  });
+
+  it("makes all copies old when it was the first of its session, which may still come", async () => {
+    const { lost, wrap } = losing("session.put");
+    const one = await start({ wrap });
+    const sid = newSid();
+    session({ store: one.store, secret: "not told", resave: false, saveUninitialized: false, genid: () => sid });
+    const req = { headers: {} } as unknown as { session: SessionData };
+    (one.store as unknown as { generate(req: unknown): void }).generate(req);
+    const { epoch } = one.store.stats();
+    lost.add(keyOf(sid));
+    await one.calls.set(sid, req.session);
+    await until(() => one.store.stats().epoch > epoch);
   });
 
   it("is taken away when MongoDB knows of no such session", async () => {
@@ -207,6 +259,14 @@ describe("an end that was brought forward", () => {
     expect(await endOf(sid)).toBeGreaterThan(Date.now() + day / 2);
   });
 
+  it("ends what was being copied meanwhile", async () => {
+    const one = await start();
+    const sid = await copied(one);
+    await redis.ask("SET", `{${keyOf(sid)}}:fill`, "somebody");
+    await documents().updateOne({ _id: sid }, { $set: { expires: new Date(Date.now() + 60_000) } });
+    await until(async () => (await redis.ask("EXISTS", `{${keyOf(sid)}}:fill`)) === 0);
+  });
+
   it("by somebody else's store is put off again by the next touch", async () => {
     const one = await start();
     const sid = await copied(one);
@@ -235,7 +295,10 @@ describe("a logout", () => {
     expect(order).toEqual(["marked", "gone"]);
   });
 
-  it("while Redis is out is not undone by an import, when no old server runs any more", async () => {
+  it.each([
+    ["of one", (one: Instance, sid: string) => one.calls.destroy(sid)],
+    ["of all", (one: Instance) => one.calls.clear()],
+  ])("%s while Redis is out is not undone by an import, when no old server runs any more", async (_, end) => {
     const one = await start({ dial: { oldServers: false } });
     const sid = newSid();
     const session = JSON.stringify(sessionOf(day, { user: "ann" }));
@@ -246,13 +309,23 @@ describe("a logout", () => {
     await redis.ask("SAVE");
     await redis.kill();
     await until(() => one.door.state !== "up");
-    await one.calls.destroy(sid);
+    await end(one, sid);
     await redis.start();
     await one.trusting();
     await importSessions(createToolbox({ db: one.client.db(), door: one.door }));
     expect(await shown(one, sid)).toBeNull();
     expect(await documents().findOne({ _id: sid })).toBeNull();
   });
+});
+
+it("a logout of which Redis never heard is remembered, when no old server runs any more", async () => {
+  const { lost, wrap } = losing("session.drop");
+  const one = await start({ dial: { oldServers: false }, wrap });
+  const sid = await copied(one);
+  lost.add(keyOf(sid));
+  await one.calls.destroy(sid);
+  const ended = raw.db().collection<Raw>("sessions_ended");
+  await until(async () => (await ended.findOne({ _id: sid })) !== null);
 });
 
 it("a clock that was ahead and was put right makes no save older than those of others", async () => {

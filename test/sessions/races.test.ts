@@ -230,6 +230,16 @@ describe("a session that somebody else touches while it is being made", () => {
     expect(await read(one, sid)).toBe(2);
   });
 
+  it("has no copy that lives longer than an old server has said", async () => {
+    const one = await start({ timing: { ...forgetful, settle: 60_000 } });
+    const sid = newSid();
+    const save = await making(one, sid);
+    await documentsOf(one).updateOne({ _id: sid }, { $set: { expires: new Date(Date.now() + 60_000) } });
+    await until(() => one.counts("followed", "change").shortened);
+    await save.go();
+    expect(await redis.ask("EXISTS", `session:${sid}`)).toBe(0);
+  });
+
   it("has none when it was ended", async () => {
     const one = await start({ timing: { ...forgetful, settle: 60_000 } });
     const sid = newSid();

@@ -1,5 +1,6 @@
 import { aboutArea, type Finding } from "../../kernel/finding.ts";
 import type { MongoSeen } from "../../mongo/inspect.ts";
+import { howToReplicate } from "../../mongo/replica-set.ts";
 import type { Whose } from "./whose.ts";
 
 /** Logins and registrations rely on these to be unique, whoever writes at the same moment. */
@@ -24,8 +25,8 @@ function servers(seen: MongoSeen): Finding[] {
   else ok(`MongoDB ${version}`);
   if (topology === "standalone")
     wrong(
-      "It is a single server without a replica set: there is no change stream, and every copy is checked at every read.",
-      "Start it with --replSet rs0 and run rs.initiate(): one member is enough for change streams.",
+      "It is a single server without a replica set: there is no change stream, no session is read from Redis, and every other copy is checked at every read.",
+      howToReplicate,
     );
   else if (topology === "replicaSet" && members === 1)
     advice("The replica set has one member: its loss is an outage.", "Run three members.");

@@ -1,3 +1,4 @@
+import { howToReplicate } from "../../mongo/replica-set.ts";
 import type { Figure } from "../checks.ts";
 import type { Theme } from "../metrics.ts";
 import { gauge } from "./series.ts";
@@ -12,8 +13,7 @@ export interface Stream {
 
 /** The same words for all that are in the same trouble. */
 function troubleOf({ reason }: Stream, streams: readonly Stream[]): string {
-  if (reason === "no replica set")
-    return "MongoDB is no replica set and tells of no changes: start it with --replSet rs0 and run rs.initiate()";
+  if (reason === "no replica set") return `MongoDB is no replica set and tells of no changes. ${howToReplicate}`;
   const alike = streams.filter((one) => !one.live && one.reason === reason).length;
   return `${alike} of ${streams.length} change streams do not tell all changes yet (${reason})`;
 }

@@ -43,7 +43,7 @@ export function createCopies({ door, prefix, leaseMs, deadlineMs }: CopyOptions)
   const keyOf = (id: string) => prefix + id;
   const keysOf = (id: string) => [keyOf(id), `{${keyOf(id)}}:fill`];
   const life = (ms: number) => String(Math.min(Math.ceil(ms), LONGEST_MS));
-  // A copy that is not put right makes every copy old: a request that has waited long for others is no reason for that.
+  // A copy that is neither put right nor taken away makes every copy old: a request that has waited long for others is no reason for that.
   const write = <T>(script: Script, id: string, args: string[]) =>
     withoutBudget(() => door.script<T>(script, keysOf(id), args, options));
 

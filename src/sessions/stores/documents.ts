@@ -41,7 +41,7 @@ export interface Documents {
   touch(id: string, expires: number, unwritten?: { hash: string }): Promise<boolean>;
   /** `remembered`: also where no server is running that may write it back. */
   remove(id: string, remembered: boolean): Promise<void>;
-  /** Whether one of us has destroyed it, while servers that may write it back were running. */
+  /** Whether one of us has destroyed it, while servers that may write it back were running, or Redis was out. */
   ended(id: string): Promise<boolean>;
   /** Takes away what was written back by such a server. */
   endAgain(id: string): Promise<void>;
@@ -50,7 +50,8 @@ export interface Documents {
   living(): AsyncIterable<SessionDocument>;
   count(): Promise<number>;
   removeAll(): Promise<void>;
-  end(ids: string[]): Promise<void>;
+  /** Remembers that these have ended; `remembered` as above. */
+  end(ids: string[], remembered: boolean): Promise<void>;
 }
 
 export interface DocumentOptions {
@@ -179,8 +180,8 @@ export function createDocuments(options: DocumentOptions): Documents {
     living: () => collection.find(alive()),
     count: () => collection.countDocuments(alive()),
 
-    async end(ids) {
-      if (!oldServers() || ids.length === 0) return;
+    async end(ids, remembered) {
+      if (!(oldServers() || remembered) || ids.length === 0) return;
       const at = new Date(clock.now());
       await endedOnes.bulkWrite(
         ids.map((_id) => ({ updateOne: { filter: { _id }, update: { $set: { at } }, upsert: true } })),
