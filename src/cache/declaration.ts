@@ -20,7 +20,7 @@ export interface Following<Entry> {
   readonly collection: string;
   /** What of a change is sent at all. */
   readonly pipeline?: Document[];
-  /** Raises the versions of these in MongoDB, and answers what they are then; those that are no entries any more are left out. */
+  /** Raises the versions of these in MongoDB, where they are kept for this, and answers what they are then; those that are no entries any more are left out. */
   adopt?(key: string, ids: readonly string[]): Promise<Entry[]>;
   /** A promise when MongoDB has to be asked for what the change does not say. What it throws for is old, whatever it is. */
   read(change: ChangeStreamDocument<Document>): Followed<Entry> | undefined | Promise<Followed<Entry> | undefined>;

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { Log } from "../kernel/log.ts";
 
 /** Writes that failed, which MongoDB may carry out all the same within `ms`. */
 export interface Doubts {
@@ -8,12 +9,16 @@ export interface Doubts {
   close(): Promise<void>;
 }
 
-export function createDoubts(ms: number): Doubts {
+const whatFailed =
+  "What may be old since a write failed could not be dropped; listeners of the caches' events must not throw";
+
+export function createDoubts(ms: number, log: Log): Doubts {
   const open = new Set<Promise<void>>();
   return {
     afterwards(work) {
       const one = pause(ms)
         .then(work)
+        .catch((error: unknown) => log.error({ err: error }, whatFailed))
         .finally(() => open.delete(one));
       open.add(one);
     },

@@ -36,6 +36,7 @@ const mostAtOnce = 500;
 const mostAdopted = 200;
 /** A fill may be under way; later than this it is no use asking again. */
 const looks = 10;
+const sayAgainMs = 60_000;
 
 interface Expected {
   readonly version: number;
@@ -58,7 +59,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   const dropping = new Map<string, string>();
   let working: Promise<void> | undefined;
   let known = false;
-  let odd = false;
+  let said = Number.NEGATIVE_INFINITY;
 
   function group<T>(of: Map<string, Map<string, T>>, key: string): Map<string, T> {
     const found = of.get(key) ?? new Map<string, T>();
@@ -111,9 +112,22 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
   async function adoptAll(key: string, ids: readonly string[]): Promise<void> {
     const adopt = ids.length <= mostAdopted ? follow?.adopt : undefined;
     const entries = await adopt?.(key, ids).catch(() => undefined);
-    // What is no entry any more may be there as one.
-    if (entries?.length === ids.length) await writes.push(key, entries, false);
-    else await writes.drop(key, "it was changed past every server", false);
+    if (!entries) return writes.drop(key, "it was changed past every server", false);
+    const kept = new Set(entries.map(declaration.id));
+    const out = ids.filter((id) => !kept.has(id));
+    const there = out.length > 0 ? await versions(key, out) : "missing";
+    // Undefined: a fill is under way, or Redis gives no answer; what is no entry any more may be there as one.
+    if (there !== "missing" && there?.size !== 0) return writes.drop(key, "what is no entry any more", false);
+    await writes.push(key, entries, false);
+  }
+
+  /** Redis has none of these: what is an entry goes in. Where they cannot be read alone, all are read again. */
+  async function addAll(key: string, ids: readonly string[]): Promise<void> {
+    const { byIds, loadSlice } = declaration;
+    const loaded = byIds && loadSlice?.(key, byIds(ids)).catch(() => undefined);
+    const entries = await loaded;
+    if (entries) await writes.push(key, entries, false);
+    else await writes.drop(key, "a write has not reached Redis", false);
   }
 
   /** Those whose time has come; the first to come stand first. */
@@ -155,10 +169,12 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       return;
     }
     let wrong = false;
+    const absent: string[] = [];
     for (const [id, { version, exact, ahead }] of open) {
-      const found = there.get(id) ?? -1;
+      const found = there.get(id);
       const next = all.get(id);
-      if (found < version || (exact && !next && found !== version)) wrong = true;
+      if (found === undefined) absent.push(id);
+      else if (found < version || (exact && !next && found !== version)) wrong = true;
       // What it was changed to meanwhile may be there already, or something between, and is told of soon: seen twice, it is wrong.
       else if (exact && next && found > (next.next ?? next).version) {
         if (found === ahead) wrong = true;
@@ -166,6 +182,7 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       }
     }
     if (wrong) await writes.drop(key, "a write has not reached Redis", false);
+    else if (absent.length > 0) await addAll(key, absent);
   }
 
   async function work(): Promise<void> {
@@ -195,9 +212,14 @@ export function createFollower<Entry, Slice>(options: FollowerOptions<Entry, Sli
       return await follow?.read(change);
     } catch (error) {
       if (isUnavailable(error) || isServerError(error)) throw error;
+      const now = performance.now();
+      const { operationType } = change;
+      const where = { cache: declaration.name, collection: follow?.collection, operationType };
       const what = "A change in MongoDB cannot be read, so all that is cached is filled anew";
-      if (!odd) log.warn({ err: error, cache: declaration.name, collection: follow?.collection }, what);
-      odd = true;
+      if (now - said >= sayAgainMs) {
+        said = now;
+        log.warn({ err: error, ...where }, what);
+      }
       return { everything: `${declaration.name}: a change in MongoDB cannot be read` };
     }
   }

@@ -108,7 +108,7 @@ export function openCaches(options: CachesOptions): Caches {
   const memory = life.own("memory", createCacheMemory({ ...near, limitBytes: memoryMb * 1_048_576 }), (it) =>
     it.close(),
   );
-  const doubts = life.own("doubts", createDoubts(usualEpochTiming.doubt), (it) => it.close());
+  const doubts = life.own("doubts", createDoubts(usualEpochTiming.doubt, log), (it) => it.close());
   const place = { room, memory, topic, prefix, ready: firstAnswer(door), doubts };
   return {
     db,

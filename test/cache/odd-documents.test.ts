@@ -124,6 +124,7 @@ describe("with a document that is not what it should be in every collection", ()
       text,
     ]);
     expect(shown).toEqual([
+      ["ann", "no date"],
       ["ann", ""],
       ["System", "no author"],
       ["visitor", "mine"],
@@ -134,7 +135,7 @@ describe("with a document that is not what it should be in every collection", ()
 
   it("history comes over the socket, and is the same", async () => {
     const history = await historyOf(cached);
-    expect(history).toHaveLength(5);
+    expect(history).toHaveLength(6);
     expect(await historyOf(plain)).toEqual(history);
   }, 30_000);
 
@@ -155,6 +156,19 @@ describe("with a document that is not what it should be in every collection", ()
     await fromCaches();
   }, 60_000);
 });
+
+it("a message without a time stands before all others, whenever it was stored", async () => {
+  await fromCaches();
+  await db.collection("messages").insertMany([
+    { author: "ann", text: "timeless", channel: "odd", type: "public" },
+    { author: "ann", text: "untimely", channel: "odd", type: "private", target: "visitor", timestamp: null },
+  ]);
+  const { messages } = JSON.parse((await ask(plain, "/api/channels/odd/messages")).body);
+  expect(messages.map((one: { text: string }) => one.text).slice(0, 3)).toEqual(["no date", "timeless", "untimely"]);
+  await same();
+  await db.collection("messages").deleteMany({ timestamp: null });
+  await same();
+}, 60_000);
 
 it("a message beside one that cannot be read is shown", async () => {
   await fromCaches();

@@ -3,7 +3,7 @@ import type { Declaration } from "../../cache/declaration.ts";
 import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, Cache } from "../../cache/types.ts";
 import type { EmojiRecord } from "../models/emoji.ts";
-import { countOf, isUse, toldCount } from "../services/stored.ts";
+import { isUse, textOf, toldCount } from "../services/stored.ts";
 import { byText } from "./order.ts";
 
 /** An emoji, and how often it has been used in messages. */
@@ -52,16 +52,17 @@ export function emojiDeclaration({ counts, shape, ttlSeconds }: Options): Declar
     follow: {
       collection: "emoji_counts",
       read(change) {
-        const { operationType } = change;
-        const counted =
-          operationType === "insert"
-            ? change.fullDocument.count
-            : operationType === "update"
-              ? change.updateDescription.updatedFields?.count
-              : undefined;
-        if (!countOf(counted)) return { key: "", drop: "emoji were counted past this server" };
-        const id = "documentKey" in change ? String(change.documentKey._id) : "";
-        return { key: "", id, version: counted, exact: true };
+        if (change.operationType !== "insert" && change.operationType !== "update")
+          return { key: "", drop: "emoji were counted past this server" };
+        const id = textOf(change.documentKey._id as unknown as string);
+        if (id === undefined) return undefined;
+        const fields =
+          change.operationType === "insert" ? change.fullDocument : (change.updateDescription.updatedFields ?? {});
+        const { count } = fields;
+        return isUse({ _id: id, count }) ? { key: "", id, version: count, exact: true } : { key: "", adopt: id };
+      },
+      async adopt(_key, ids) {
+        return usesIn(await counts.find({ _id: { $in: [...ids] } }).lean<EmojiRecord[]>());
       },
     },
   };

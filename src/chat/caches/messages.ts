@@ -7,7 +7,7 @@ import { SluiceError } from "../../kernel/errors.ts";
 import { messageChanges, ofMessage, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
 import { messagesIn } from "../services/records.ts";
-import { isMessage, singleMessage, textOf, toldTime } from "../services/stored.ts";
+import { isMessage, placedMessage, textOf, timeOf } from "../services/stored.ts";
 import type { Message } from "../services/types.ts";
 import { byText } from "./order.ts";
 
@@ -17,7 +17,7 @@ export const newestFirst = { timestamp: -1, _id: -1 } as const;
 /** Everybody's. */
 const kinds = [{ type: "public" as const }, { type: "system" as const }, { type: null }];
 export const commonOf = (room: string) => ({
-  $or: kinds.map((kind) => ({ channel: room, timestamp: toldTime, ...singleMessage, ...kind })),
+  $or: kinds.map((kind) => ({ channel: room, ...placedMessage, ...kind })),
 });
 
 export const byTime = (a: Message, b: Message) => a.timestamp.getTime() - b.timestamp.getTime() || byText(a.id, b.id);
@@ -60,7 +60,11 @@ export function messageDeclaration({
     if (operationType === "insert" && fullDocument) {
       if (!isMessage(fullDocument)) return undefined;
       const common = kinds.some(({ type }) => type === (fullDocument.type ?? null));
-      return common ? { key: fullDocument.channel, entries: messagesIn([fullDocument]) } : undefined;
+      if (!common) return undefined;
+      const key = fullDocument.channel;
+      // Its place is before all others, where MongoDB has it, and not at the time that is shown of it.
+      if (!timeOf(fullDocument.timestamp)) return { key, drop: "a message without a time was stored past this server" };
+      return { key, entries: messagesIn([fullDocument]) };
     }
     if (operationType !== "update" || !documentKey) return { everything: "messages were changed past this server" };
     const touched = touchedBy(seen);

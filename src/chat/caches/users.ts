@@ -6,7 +6,7 @@ import type { ByIds, ByScore, Cache } from "../../cache/types.ts";
 import { type SeenUser, shownFields, touchedBy, userChanges } from "../changes.ts";
 import type { UserRecord } from "../models/user.ts";
 import { toCard } from "../services/records.ts";
-import { countOf, isId, isUser, singleUser, timeOf, toldName, toldTime } from "../services/stored.ts";
+import { countOf, isId, isUser, singleUser, timeOf, toldName, toldTime, untold } from "../services/stored.ts";
 import type { UserCard } from "../services/types.ts";
 import { byText } from "./order.ts";
 
@@ -81,7 +81,7 @@ async function loadPage(users: Model<UserRecord>, { count, after }: ByScore): Pr
     after?.score === 0 ? [] : await find(known).sort({ lastActive: -1, _id: -1 }).limit(count).lean<UserRecord[]>();
   if (seen.length === count) return seen;
   const further = after?.score === 0 ? { _id: { $lt: new Types.ObjectId(after.id) } } : {};
-  const unknown = { lastActive: { $not: toldTime }, ...further };
+  const unknown = { ...untold("lastActive"), ...further };
   const others = await find(unknown)
     .sort({ _id: -1 })
     .limit(count - seen.length)

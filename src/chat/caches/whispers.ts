@@ -5,7 +5,7 @@ import type { Element, Shape } from "../../cache/shapes/shape.ts";
 import type { ByIds, Cache, RequestResult } from "../../cache/types.ts";
 import { messageChanges, type SeenMessage, touchedBy } from "../changes.ts";
 import type { MessageRecord } from "../models/message.ts";
-import { isMessage, madeAt, singleMessage, textOf, timeOf, toldTime } from "../services/stored.ts";
+import { isMessage, madeAt, placedMessage, textOf, timeOf } from "../services/stored.ts";
 import { commonOf, newestFirst } from "./messages.ts";
 
 /**
@@ -98,10 +98,7 @@ export function whisperDeclaration(options: Options): Declaration<Whisper, ByIds
   async function load(room: string): Promise<Whisper[]> {
     const [privates, [older]] = await Promise.all([
       messages.collection
-        .find<MessageRecord>(
-          { channel: room, type: "private", timestamp: toldTime, ...singleMessage },
-          { projection: fields, ...reading },
-        )
+        .find<MessageRecord>({ channel: room, type: "private", ...placedMessage }, { projection: fields, ...reading })
         .sort(newestFirst)
         .limit(mostWhispers)
         .toArray(),

@@ -8,7 +8,7 @@ export interface MessageRecord {
   channel: string;
   type?: MessageType;
   target?: string | null;
-  timestamp: Date;
+  timestamp?: Date | null;
   status?: string;
   replyTo?: Types.ObjectId | null;
 }

@@ -5,6 +5,7 @@ import { type ChannelCache, listedIn, toListed } from "../caches/channels.ts";
 import type { ChannelRecord } from "../models/channel.ts";
 import { refuse } from "./errors.ts";
 import { toChannel, toChannelAccess } from "./records.ts";
+import { isChannel } from "./stored.ts";
 import type { Channel, ChannelAccess, Channels } from "./types.ts";
 
 const fields = { id: 1, name: 1, type: 1, description: 1, createdBy: 1, position: 1 } as const;
@@ -52,11 +53,12 @@ export function createChannels(channels: Model<ChannelRecord>, cache?: ChannelCa
     async byId(id) {
       // Who may enter is asked where it is decided: the list in Redis knows nothing of revocations.
       const channel = await channels.findOne({ id: { $eq: id } }, withAccess).lean<ChannelRecord>();
-      return channel && toChannelAccess(channel);
+      // MongoDB looks into a list for it, too.
+      return channel && isChannel(channel) ? toChannelAccess(channel) : null;
     },
     async accessOf(ids) {
       const found = await channels.find({ id: { $in: [...ids] } }, withAccess).lean<ChannelRecord[]>();
-      return found.map(toChannelAccess);
+      return found.filter(isChannel).map(toChannelAccess);
     },
     async create({ name, type, description, createdBy }) {
       const slug = slugOf(name);

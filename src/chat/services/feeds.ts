@@ -7,7 +7,7 @@ import { messageChanges, ofMessage, type SeenMessage, type SeenUser, touchedBy, 
 import type { MessageRecord } from "../models/message.ts";
 import type { UserRecord } from "../models/user.ts";
 import { standingFields, toMessage, toStanding } from "./records.ts";
-import { dateOf, isMessage, isUser, textOf, timeOf } from "./stored.ts";
+import { dateOf, isMessage, isTimed, isUser, textOf } from "./stored.ts";
 import type { Message, Standing } from "./types.ts";
 
 /** What may make somebody's sockets act otherwise, or go. */
@@ -80,8 +80,8 @@ export function createFeeds({ db, watch, log, clock = systemClock }: Options): F
   function readable(record: MessageRecord): Message[] {
     if (isMessage(record)) return [toMessage(record)];
     if (!odd) {
-      const { _id, timestamp } = record;
-      const what = timeOf(timestamp)
+      const { _id } = record;
+      const what = isTimed(record)
         ? "its id, author, target, channel or type is of another kind"
         : "its timestamp is no date";
       log.warn({ _id: String(_id), what }, "A stored message cannot be read, and is told to nobody");

@@ -9,7 +9,7 @@ import type { MessageRecord } from "../models/message.ts";
 import type { Emoji } from "./emoji.ts";
 import { refuse } from "./errors.ts";
 import { messagesIn, toMessage } from "./records.ts";
-import { singleMessage, toldTime } from "./stored.ts";
+import { placedMessage, timeOf, toldTime } from "./stored.ts";
 import type { Message, Messages } from "./types.ts";
 
 /**
@@ -26,10 +26,9 @@ export function visibleTo(
   return {
     $or: [...kinds, ...own].map((kind) => ({
       channel: room,
-      timestamp: toldTime,
       ...older,
       ...kind,
-      $and: [singleMessage],
+      $and: [placedMessage],
     })),
   };
 }
@@ -74,18 +73,19 @@ export function isBefore({ at, id }: { at: number; id: string }, message: Messag
 }
 
 export function createMessages({ messages, historyLimit, clock, emoji, cache, whispers }: Options): Messages {
-  /** The newest private ones of `reader`, newest first, for merging into what everybody sees. */
-  async function ownPrivate(room: string, reader: string, limit: number): Promise<Message[]> {
+  /** The newest private ones of `reader`, newest first, for merging into what everybody sees; undefined when none can tell where. */
+  async function ownPrivate(room: string, reader: string, limit: number): Promise<Message[] | undefined> {
     const sides = [{ author: reader }, { target: reader }];
     const found = await messages.collection
       .find<MessageRecord>({
-        $or: sides.map((side) => ({ channel: room, type: "private", timestamp: toldTime, ...singleMessage, ...side })),
+        $or: sides.map((side) => ({ channel: room, type: "private", ...placedMessage, ...side })),
       })
       .project<MessageRecord>(ofMessage)
       .sort(newestFirst)
       .limit(limit)
       .toArray();
-    return messagesIn(found);
+    // Without a time they stand before all others, whatever time is shown of them.
+    return found.every(({ timestamp }) => timeOf(timestamp)) ? messagesIn(found) : undefined;
   }
 
   /** Undefined when it is not known, so that MongoDB must be asked. */
@@ -105,6 +105,7 @@ export function createMessages({ messages, historyLimit, clock, emoji, cache, wh
     const latest = past ? past.latest : Number.POSITIVE_INFINITY;
     const mayBeOwn = latest !== undefined && latest >= shownFrom;
     const own = mayBeOwn ? await ownPrivate(room, reader, limit + 1) : [];
+    if (!own) return undefined;
     const all = own.length === 0 ? entries : [...entries, ...own].sort((a, b) => byTime(b, a));
     const last = entries.at(-1);
     const deeper = past?.older !== undefined && last !== undefined && isBefore(past.older, last);

@@ -1,5 +1,6 @@
 import { type Model, Types, type UpdateQuery } from "mongoose";
 import type { Clock } from "../../kernel/clock.ts";
+import { everybody } from "../caches/users.ts";
 import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
 import { isBanned, toCard } from "./records.ts";
@@ -46,10 +47,10 @@ export function createModeration(users: Model<UserRecord>, writes: UserWrites, c
   ): Promise<Record<string, unknown>> {
     if (actor.id === id) throw refuse.invalid("You cannot do this to yourself", "SELF_MODERATION");
     if (!Types.ObjectId.isValid(id) || id.length !== 24) throw unknownUser();
-    const user = await writes.one({ _id: new Types.ObjectId(id), role: { $ne: "admin" } }, update, fields);
+    const whose = { ...everybody, _id: new Types.ObjectId(id) };
+    const user = await writes.one({ ...whose, role: { $ne: "admin" } }, update, fields);
     if (user) return dossier(user);
-    if (await users.exists({ _id: new Types.ObjectId(id) }))
-      throw refuse.forbidden("An admin cannot be moderated", "ADMIN_PROTECTED");
+    if (await users.exists(whose)) throw refuse.forbidden("An admin cannot be moderated", "ADMIN_PROTECTED");
     throw unknownUser();
   }
 
@@ -59,7 +60,7 @@ export function createModeration(users: Model<UserRecord>, writes: UserWrites, c
     async listUsers(page, limit) {
       const [found, total] = await Promise.all([
         users
-          .find({}, fields)
+          .find(everybody, fields)
           .sort({ createdAt: -1, _id: -1 })
           .skip((page - 1) * limit)
           .limit(limit)

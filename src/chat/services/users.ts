@@ -54,7 +54,7 @@ export function createUsers(users: Model<UserRecord>, writes: UserWrites, clock:
     },
     async byNickname(nickname) {
       const user = await users.findOne({ nickname: { $eq: nickname } }, cardFields).lean<UserRecord>();
-      return user && toCard(user);
+      return user && isUser(user) ? toCard(user) : null;
     },
     async setStatus(changes) {
       const updates = changes.map(({ id, status, lastActive }) => ({
