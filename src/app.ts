@@ -238,6 +238,7 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       gate,
       cookie: { name: config.SESSION_COOKIE, secrets: secrets.session },
       db: mongo.db,
+      oldServers: () => settings.current.sessions.oldServers,
       log,
       ...(topology === "none" ? {} : { others: { door, feeds, alone } }),
       ...(eventLimiter ? { limiter: eventLimiter } : {}),

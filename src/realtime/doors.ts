@@ -6,6 +6,7 @@ import type { Log } from "../kernel/log.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { cut } from "./cut.ts";
 import type { Guests } from "./guests.ts";
+import { createMissing } from "./missing.ts";
 import type { Memory } from "./remember.ts";
 import type { Guest } from "./types.ts";
 import type { Voice } from "./voice.ts";
@@ -28,25 +29,31 @@ interface Options {
   guests: Pick<Guests, "all">;
   voice: Pick<Voice, "leave">;
   memory: Memory;
+  /** A channel that is not there is gone when it is not there after this either. */
+  missingMs?: number;
   clock: Clock;
   log: Log;
 }
+
+const defaultMissingMs = 5_000;
 
 /** A stream that is broken for less goes on where it was, and nothing is missed. */
 const patienceMs = 1_000;
 
 const placesOf = ({ room, voice }: Guest) => [room?.id, voice].filter((id) => typeof id === "string");
 
-export function createDoors({ channels, feeds, guests, voice, memory, clock, log }: Options): Doors {
+export function createDoors(options: Options): Doors {
+  const { channels, feeds, guests, voice, memory, missingMs = defaultMissingMs, clock, log } = options;
   let lostAt = feeds && clock.now();
 
   async function judge(): Promise<void> {
     const asked = new Set(guests.all().flatMap(placesOf));
-    if (asked.size === 0) return;
-    const found = new Map((await channels.accessOf([...asked])).map((channel) => [channel.id, channel]));
+    const access = asked.size > 0 ? await channels.accessOf([...asked]) : [];
+    const found = new Map(access.map((channel) => [channel.id, channel]));
+    const gone = missing.note([...asked].filter((id) => !found.has(id)));
     const isClosed = (id: string, { member }: Guest) => {
       const channel = found.get(id);
-      return asked.has(id) && !(channel && mayRead(channel, member.role));
+      return channel ? !mayRead(channel, member.role) : gone.has(id);
     };
     for (const guest of guests.all()) {
       if (guest.voice !== null && isClosed(guest.voice, guest)) voice.leave(guest);
@@ -63,6 +70,8 @@ export function createDoors({ channels, feeds, guests, voice, memory, clock, log
     relief: "Whether those who are in a channel may be there is known again",
   });
 
+  const missing = createMissing({ betweenMs: missingMs, lookAgain: catchUp.owe });
+
   const stream = feeds?.channels(catchUp.owe, (live, whole) => {
     if (!live) {
       lostAt ??= clock.now();
@@ -76,7 +85,9 @@ export function createDoors({ channels, feeds, guests, voice, memory, clock, log
     ...(stream && { stream }),
     doubt: catchUp.owe,
     async close() {
-      await Promise.all([stream?.close(), catchUp.close()]);
+      await stream?.close();
+      await catchUp.close();
+      missing.close();
     },
   };
 }

@@ -49,8 +49,8 @@ export interface Presence {
   amongOnline(userIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Who is not known to be somewhere is not there. */
   readonly complete: boolean;
-  /** True for one of all instances that ask within one lease. */
-  claim(name: string): Promise<boolean>;
+  /** True for one of all instances that ask within so many leases; within one, unless said otherwise. */
+  claim(name: string, leases?: number): Promise<boolean>;
   stats(): SharedStats & { online: number };
   /** This instance is going away: its users are not announced as gone, they come back elsewhere. */
   suspend(): void;

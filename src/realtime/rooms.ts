@@ -87,7 +87,7 @@ export function createRooms(options: Options): Rooms {
     if (arrived && lines.came(room, guest.member) && (!sentAway || (await hasLeft(room, nickname, sentAway))))
       await say(room, joinLine(nickname));
     await roomList.sendTo(guest, room);
-    await history(guest);
+    await tell(guest, room);
   }
 
   async function hasLeft(room: string, nickname: string, since: Date): Promise<boolean> {
@@ -103,8 +103,11 @@ export function createRooms(options: Options): Rooms {
     if (!guest.room) return void guest.socket.emit("history", []);
     const { id } = guest.room;
     await mustRead(guest, id);
-    await delivery.history(guest, id, () => messages.recent(id, guest.member.nickname));
+    await tell(guest, id);
   }
+
+  const tell = (guest: Guest, id: string) =>
+    delivery.history(guest, id, () => messages.recent(id, guest.member.nickname));
 
   function later(guest: Guest, ms: number, work: () => Promise<void>, failed: (error: unknown) => void): void {
     const stop = () => clearTimeout(timer);

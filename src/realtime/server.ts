@@ -53,7 +53,7 @@ function spoken(orders: Orders): Orders {
 /** The chat's sockets on an HTTP server: who may connect, what they may say, and who hears of it. */
 export function createRealtime(options: RealtimeOptions): Realtime {
   const { server, config, origins, services, standings, gate, cookie, db, log, others, limiter } = options;
-  const { clock = systemClock } = options;
+  const { clock = systemClock, oldServers = () => false } = options;
   const events = createEvents<RealtimeEvents>();
   const cluster = others && createClusterAdapter(others.door, log);
   let draining = false;
@@ -80,7 +80,7 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     ttl: { onlineSeconds: config.TTL_ONLINE, membersSeconds: config.TTL_MEMBERS },
   });
   const presence = createPresence({ sets, graceMs, leaseMs, clock });
-  const statuses = createStatuses({ users: services.users, presence, leaseMs, clock, log });
+  const statuses = createStatuses({ users: services.users, presence, oldServers, leaseMs, clock, log });
   const memory = createMemory({ db, ttlSeconds: config.TTL_SESSIONS, clock, log });
   const delivery = createDelivery({ io, guests, bus, events, clock, log, historyLimit: config.HISTORY_LIMIT });
   const roomList = createRoomList({

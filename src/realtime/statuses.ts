@@ -22,6 +22,8 @@ export interface Statuses {
 interface Options {
   users: Pick<Users, "setStatus" | "markedOnline">;
   presence: Presence;
+  /** Servers run beside this one that presence knows nothing of: who is online there is nobody we know of. */
+  oldServers: () => boolean;
   leaseMs: number;
   clock: Clock;
   log: Log;
@@ -31,7 +33,7 @@ const retryMs = 1_000;
 /** What nobody tells of is looked for this often, in leases: once a minute. */
 const settledEvery = 5;
 
-export function createStatuses({ users, presence, leaseMs, clock, log }: Options): Statuses {
+export function createStatuses({ users, presence, oldServers, leaseMs, clock, log }: Options): Statuses {
   const stop = new AbortController();
 
   const batch = createBatch<Change>({
@@ -54,9 +56,6 @@ export function createStatuses({ users, presence, leaseMs, clock, log }: Options
 
   /** Ends what was stored and not taken back: by a process that died before it could, or by a write that came late. */
   async function settle(): Promise<void> {
-    // Who has the claim may die with it, so this stays owed until it is our own.
-    if (!(await presence.claim("settle"))) return;
-    owed = false;
     for (let failed = false; !stop.signal.aborted; ) {
       try {
         const marked = await users.markedOnline();
@@ -76,9 +75,19 @@ export function createStatuses({ users, presence, leaseMs, clock, log }: Options
     }
   }
 
-  function owe(): void {
-    owed = true;
-    settling ??= settle().finally(() => {
+  async function settleOwed(): Promise<void> {
+    if (!(await presence.claim("settle"))) return;
+    owed = false;
+    await settle();
+  }
+
+  async function settleAgain(): Promise<void> {
+    // For less than the time between two looks, so that whoever has looked looks next.
+    if (await presence.claim("settle-again", settledEvery - 1)) await settle();
+  }
+
+  function begin(work: () => Promise<void>): void {
+    settling ??= work().finally(() => {
       settling = undefined;
     });
   }
@@ -89,11 +98,20 @@ export function createStatuses({ users, presence, leaseMs, clock, log }: Options
     leases += 1;
     const before = reaped;
     ({ reaped } = presence.stats());
-    if (presence.complete && (owed || reaped !== before || leases % settledEvery === 0)) owe();
+    // Looked for again and again, those of the old servers would be written offline again and again.
+    if (oldServers()) return;
+    owed ||= reaped !== before;
+    if (!presence.complete) return;
+    if (owed) begin(settleOwed);
+    else if (leases % settledEvery === 0) begin(settleAgain);
   }, leaseMs).unref();
 
   const off = [
-    presence.events.on("complete", owe),
+    presence.events.on("complete", () => {
+      // Who has the claim may die with it, so this stays owed until it is our own.
+      owed = !oldServers();
+      begin(settleOwed);
+    }),
     presence.events.on("online", ({ userId }) => batch.put(userId, {})),
     presence.events.on("doubtful", ({ userIds }) => {
       for (const id of userIds) batch.put(id, {});

@@ -80,6 +80,8 @@ export interface RealtimeOptions {
   log: Log;
   /** Absent: this is the only instance. */
   others?: Others;
+  /** Whether servers run beside these that tell nobody who is online with them; absent: none do. */
+  oldServers?: () => boolean;
   /** Absent: events are not limited, only queued. */
   limiter?: Limiter;
   clock?: Clock;

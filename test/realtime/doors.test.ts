@@ -88,14 +88,34 @@ describe("who is in a channel that somebody else closes", { timeout: 60_000 }, (
   });
 });
 
-describe("who is in a channel while its change stream tells nothing", () => {
+describe("who is in a channel while its change stream tells nothing", { timeout: 30_000 }, () => {
   const url = mongoUrl("doors-unheard");
   let opened: OpenedDoor;
   let chat: Assembly;
+  let looks = 0;
+  const reads: string[] = [];
 
   beforeAll(async () => {
     opened = openDoor({ REDIS_URL: "redis://127.0.0.1:1", DISABLE_REDIS: "true" });
-    chat = await assemble({ mongoUrl: url, door: opened.door });
+    chat = await assemble({
+      mongoUrl: url,
+      door: opened.door,
+      around: ({ channels, ...others }) => ({
+        ...others,
+        channels: {
+          ...channels,
+          byId(id) {
+            reads.push(id);
+            return channels.byId(id);
+          },
+          async accessOf(ids) {
+            const found = await channels.accessOf(ids);
+            looks += 1;
+            return found;
+          },
+        },
+      }),
+    });
   });
   afterAll(async () => {
     await chat?.close();
@@ -122,6 +142,29 @@ describe("who is in a channel while its change stream tells nothing", () => {
       .toArray();
     await shut.ear.hears("disconnect");
     expect(spared.ear.all("disconnect")).toEqual([]);
+  });
+
+  it("stays in one that was gone for a moment only, as a collection is that is restored", async () => {
+    const { ear, room } = await visitor("patient");
+    const channels = chat.db.collection("channels");
+    await until(() => chat.realtime.streams.get("channels")?.live);
+    const all = await channels.find().toArray();
+    let before = looks;
+    await channels.drop();
+    await until(() => looks > before);
+    before = looks;
+    await channels.insertMany(all);
+    await until(() => looks > before);
+    expect(ear.all("disconnect")).toEqual([]);
+    await ear.join(room);
+    expect(ear.all("error")).toEqual([]);
+    await channels.deleteOne({ id: room });
+    await ear.hears("disconnect");
+  });
+
+  it("has asked once whether they may be in it", async () => {
+    const { room } = await visitor("brief");
+    expect(reads.filter((id) => id === room)).toEqual([room]);
   });
 
   it("is shown no history of one that is closed by now", async () => {

@@ -5,6 +5,7 @@ import { createBrowser } from "../support/http.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { createNeighbours } from "../support/neighbours.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { openSettings } from "../support/settings.ts";
 import { until } from "../support/until.ts";
 
 const patience = { timeoutMs: 20_000 };
@@ -21,6 +22,10 @@ beforeAll(async () => {
   // A hash that takes a moment: MongoDB is frozen while it is made.
   const env = { PASSWORD_COST: "12", REQUEST_TIMEOUT: "1500ms" };
   group = await startGroup({ count: 2, env: { MONGODB_URL: mongod.url, REDIS_URL: redis.url, ...env } });
+  const settings = await openSettings({ db: client.db() });
+  const sessions = { mode: "off", percent: 0, oldServers: false } as const;
+  await settings.change({ sessions }, { who: "the test", why: "no old servers run beside these" });
+  await settings.close();
 }, 120_000);
 afterAll(async () => {
   leave();

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { createCalls } from "../../src/realtime/presence/calls.ts";
 import { keysOf } from "../../src/realtime/presence/keys.ts";
 import { createLeasedSet } from "../../src/realtime/presence/leased-set.ts";
+import { applyChanges } from "../../src/realtime/presence/scripts.ts";
 import type { Link } from "../../src/realtime/presence/types.ts";
 import { type OpenedDoor, openDoor, patient } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
@@ -26,12 +28,14 @@ const sorted = (list: Iterable<string>) => [...list].sort();
 /** A server that beats only when the test says so, and hears of nothing in between. */
 function startServer(base: string, me: string, times = unhurried) {
   const told: string[] = [];
+  let asked = 0;
   const link: Link = {
     ...{ me, shared: true, channel: "updates:presence", times },
     up: () => true,
     upSince: () => Number.NEGATIVE_INFINITY,
     certain: () => false,
     async run<T>(...[script, keys, args]: Parameters<Link["run"]>) {
+      if (script === applyChanges) asked += 1;
       const answer = await opened.door.script<T>(script, keys, args);
       return answer.ok ? answer.value : undefined;
     },
@@ -44,6 +48,8 @@ function startServer(base: string, me: string, times = unhurried) {
   return {
     set,
     told,
+    link,
+    asked: () => asked,
     add: (member: string) => set.add(member, member.toUpperCase()),
     remove: (member: string) => set.remove(member, () => void told.push(member)),
     beat: (impatient = false) => set.settle(impatient),
@@ -166,4 +172,62 @@ it("nobody is without a name for a server that comes after the names were evicte
   await one.beat();
   await late.beat();
   expect(new Set(late.names())).toEqual(new Set(["ann is ANN", "bob is BOB", "eve is EVE"]));
+});
+
+it("a leave that nobody can decide yet is no change, however often it is asked about", async () => {
+  const { one, two, evict, keys } = await startTwo();
+  const rev = () => redis.ask("HGET", keys.revs, "two");
+  const before = await rev();
+  await evict("own");
+  two.remove("bob");
+  const asked = two.asked();
+  await until(async () => {
+    await two.beat();
+    return two.asked() >= asked + 3;
+  });
+  expect(await rev()).toBe(before);
+  expect(two.told).toEqual([]);
+  await one.beat();
+  await until(async () => {
+    await two.beat();
+    return two.told.length > 0;
+  });
+  expect(two.told).toEqual(["bob"]);
+  expect(await rev()).toBe(String(Number(before) + 1));
+});
+
+it("a leave that nobody can decide is told once the server that could is dead", async () => {
+  const { two, twos, all, evict } = await startTwo({ leaseMs: 1_500, beatMs: 500, graceMs: 500 });
+  await evict("own");
+  two.remove("bob");
+  await two.beat();
+  expect(sorted(await twos())).toEqual(["bob", "eve"]);
+  expect(two.told).toEqual([]);
+  await until(
+    async () => {
+      await two.beat();
+      return two.told.length >= 2;
+    },
+    { describe: () => two.told },
+  );
+  expect(sorted(two.told)).toEqual(["ann is ANN", "bob"]);
+  expect(await all()).toEqual(["eve"]);
+});
+
+it("a server that counts nobody is not counted by those who restore what it had", async () => {
+  const { base, two, twos, evict, keys } = await startTwo();
+  for (const key of ["own", "last", "revs"] as const) await evict(key);
+  const { link } = two;
+  const calls = createCalls({
+    ...{ base, ttlSeconds: 120, leaseMs: unhurried.leaseMs, profiled: true, run: link.run },
+    ...{ me: link.me, channel: link.channel },
+  });
+  expect(await calls.restore("one", "", [["+", "ann", "ANN"]])).toBe("0");
+  await redis.ask("SADD", keys.own, "joe");
+  two.remove("bob");
+  await until(async () => {
+    await two.beat();
+    return (await twos()).join() === "eve";
+  });
+  expect(two.told).toEqual(["bob"]);
 });

@@ -13,7 +13,12 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
   const calls = createCalls({ base, me, channel, ttlSeconds, leaseMs: times.leaseMs, profiled, run });
   const neighbours = createNeighbours(calls, link, options);
   const { view } = neighbours;
-  const pending = createPending({ guess: options.guess, certain: link.certain, othersHave: view.has });
+  const pending = createPending({
+    guess: options.guess,
+    certain: link.certain,
+    othersHave: view.has,
+    longestMs: times.beatMs,
+  });
   /** Of our last change that Redis has answered for. */
   let rev = 0;
   /** Redis may not have what we have, and must be told all of it. */
@@ -46,16 +51,19 @@ export function createLeasedSet(base: string, link: Link, options: SetOptions): 
     const flags = await send("next", pending.take(chunk));
     if (flags === undefined) return false;
     if (flags === "assert") return true;
-    rev += 1;
-    pending.acknowledge(flags);
+    acknowledge(flags);
     return true;
+  }
+
+  function acknowledge(flags: string): void {
+    if (pending.acknowledge(flags)) rev += 1;
   }
 
   /** The call whose answer was lost was done, and this is the answer. */
   function late({ mode, changes }: Call, flags: string): void {
     unanswered = undefined;
-    if (mode !== "some") rev += 1;
-    if (mode === "next") pending.acknowledge(flags);
+    if (mode === "force") rev += 1;
+    if (mode === "next") acknowledge(flags);
     else noteFirst(changes, flags);
   }
 

@@ -57,7 +57,8 @@ export function createNeighbours(calls: Calls, link: Link, options: SetOptions):
     unread.delete(server);
     const found = await calls.read(server);
     if (!found) unread.add(server);
-    else if (view.learn(server, found.rev, found.members)) changed();
+    // Without a number there is nothing of it in Redis any more: what was known is what it is restored from.
+    else if (found.rev !== "" && view.learn(server, found.rev, found.members)) changed();
     return found !== undefined;
   }
 

@@ -10,6 +10,8 @@ export interface Op {
   told?: boolean;
   /** By `performance.now()`. */
   notBefore: number;
+  /** How often nobody could say whether others have it. */
+  unsure?: number;
 }
 
 export type Change = readonly [member: string, op: Op];
@@ -25,7 +27,8 @@ export interface Pending {
   due(): boolean;
   /** The next changes; the same ones again until they are acknowledged or asserted. */
   take(most: number): readonly Change[];
-  acknowledge(flags: string): void;
+  /** True when anything is another now. */
+  acknowledge(flags: string): boolean;
   /** All that Redis must be told whatever it knows; `had`: what it has of ours. */
   plan(had: readonly string[], reaped: boolean, lingerUntil: number): readonly Change[];
   /** The plan was carried out. `first`: nobody had them. Answers those who were told to be gone, and are back. */
@@ -40,12 +43,14 @@ interface Options {
   /** What is known without Redis is all there is to know. */
   certain: () => boolean;
   othersHave: (member: string) => boolean;
+  /** Whoever could not say whether they have somebody says so within this: a beat. */
+  longestMs: number;
 }
 
-/** Whether others have somebody could not be said; they say so themselves, with their next beat. */
+/** Whether others have somebody could not be said: asked again after this, then after twice as long, and so on. */
 const unsureMs = 100;
 
-export function createPending({ guess, certain, othersHave }: Options): Pending {
+export function createPending({ guess, certain, othersHave, longestMs }: Options): Pending {
   /** `told`: others know that it is there, from us or from another. */
   const here = new Map<string, { profile: string; told: boolean }>();
   const ops = new Map<string, Op>();
@@ -139,13 +144,16 @@ export function createPending({ guess, certain, othersHave }: Options): Pending 
           held.add(member);
           came(member, op, flags[at] === "1");
         } else if (flags[at] === "2") {
-          op.notBefore = performance.now() + unsureMs;
+          const { unsure = 0 } = op;
+          op.notBefore = performance.now() + Math.min(unsureMs * 2 ** unsure, longestMs);
+          op.unsure = unsure + 1;
           if (!ops.has(member) && !here.has(member)) ops.set(member, op);
         } else {
           held.delete(member);
           if (flags[at] === "1") went(member, op);
         }
       }
+      return /[^2]/.test(flags);
     },
     plan(had, reaped, lingerUntil) {
       giveBack();

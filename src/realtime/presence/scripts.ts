@@ -6,8 +6,9 @@ import { elsewhere } from "./elsewhere.ts";
  * channel, base, and what the names of `own` and `last` begin with, then sign, member and profile of each. Answers a digit for
  * each: 1 when it was the first, or the last, to have it; 2 when nobody can say, and it was left in. Done once for a token,
  * however often it is sent; not at all, but answered by "assert", when the server has come back since (a command may lie in a
- * frozen Redis for long). `next`: only as the change after the one before. `some`, `force`: whatever was before; the others are
- * told of the last. `restore`: on behalf of a server whose rev is the token.
+ * frozen Redis for long). `next`: only as the change after the one before; no change when all were left in. `some`, `force`:
+ * whatever was before; the others are told of the last. `restore`: on behalf of a server whose rev is the token; it may be of a
+ * release that counts nobody, so its count is put right only where it has one.
  */
 export const applyChanges: Script = {
   name: "presence.apply",
@@ -61,10 +62,13 @@ for _, member in ipairs(going) do
 end
 local answer = table.concat(flags)
 redis.call("ZADD", KEYS[3], text(now() + lease), server)
-redis.call("HSET", KEYS[6], "count", redis.call("SCARD", KEYS[2]))
-if mode ~= "some" then redis.call("HSET", KEYS[4], server, rev) end
+if mode ~= "restore" or redis.call("HEXISTS", KEYS[6], "count") == 1 then
+  redis.call("HSET", KEYS[6], "count", redis.call("SCARD", KEYS[2]))
+end
+local news = mode ~= "next" or #came + #went > 0
+if mode ~= "some" and news then redis.call("HSET", KEYS[4], server, rev) end
 if mode ~= "restore" then redis.call("HSET", KEYS[6], "token", token, "answer", answer) end
-if mode == "next" then
+if mode == "next" and news then
   redis.call("PUBLISH", channel, cjson.encode({base, server, rev, came, went}))
 elseif mode == "force" then
   redis.call("PUBLISH", channel, cjson.encode({base, server, rev}))

@@ -30,8 +30,8 @@ export interface Sets {
   close(key: string): void;
   /** Which of them Redis says are online; undefined when it cannot be asked. */
   whoIsOnline(ids: readonly string[]): Promise<Set<string> | undefined>;
-  /** True for one of all instances, for one lease. */
-  claim(name: string): Promise<boolean>;
+  /** True for one of all instances, for so many leases. */
+  claim(name: string, leases?: number): Promise<boolean>;
   /** What is known of the others is all there is to know. */
   readonly complete: boolean;
   /** Calls it when what is known is complete: at once without others, else one lease after Redis has come. */
@@ -167,11 +167,11 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
       }
       return found;
     },
-    async claim(name) {
+    async claim(name, leases = 1) {
       if (door?.state !== "up") return true;
       const key = `{${onlineKey}}:${name}`;
       const answer = await door.call("presence.claim", (redis) =>
-        redis.set(key, me, { condition: "NX", expiration: { type: "PX", value: times.leaseMs } }),
+        redis.set(key, me, { condition: "NX", expiration: { type: "PX", value: leases * times.leaseMs } }),
       );
       // Done twice is better than not at all.
       return !answer.ok || answer.value !== null;
