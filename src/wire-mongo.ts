@@ -1,7 +1,7 @@
 import type { Config } from "./config/load.ts";
 import type { Log } from "./kernel/log.ts";
+import { howToReplicate } from "./kernel/replica-set.ts";
 import { connectMongo, type MongoLink } from "./mongo/connect.ts";
-import { howToReplicate } from "./mongo/replica-set.ts";
 
 /** Opens MongoDB for the chat, and says at once what a server without a replica set takes from it. */
 export async function wireMongo(config: Config, log: Log): Promise<MongoLink> {

@@ -1,5 +1,5 @@
 import type { Log } from "../kernel/log.ts";
-import { howToReplicate } from "../mongo/replica-set.ts";
+import { howToReplicate } from "../kernel/replica-set.ts";
 import type { SessionDial, SessionEventSource } from "./types.ts";
 
 /** Says once that the dial is turned in vain: without a change stream no copy can be believed. */

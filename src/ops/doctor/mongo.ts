@@ -1,6 +1,6 @@
 import { aboutArea, type Finding } from "../../kernel/finding.ts";
+import { howToReplicate } from "../../kernel/replica-set.ts";
 import type { MongoSeen } from "../../mongo/inspect.ts";
-import { howToReplicate } from "../../mongo/replica-set.ts";
 import type { Whose } from "./whose.ts";
 
 /** Logins and registrations rely on these to be unique, whoever writes at the same moment. */

@@ -1,4 +1,4 @@
-import { howToReplicate } from "../../mongo/replica-set.ts";
+import { howToReplicate } from "../../kernel/replica-set.ts";
 import type { Figure } from "../checks.ts";
 import type { Theme } from "../metrics.ts";
 import { gauge } from "./series.ts";
