@@ -29,6 +29,17 @@ async function shiftLeases(redis: RedisServer, ms: number): Promise<void> {
 }
 
 const nothing = async () => {};
+
+/** As when its memory is full: one key of that kind is gone. */
+const evicted = (kind: string): Trouble => ({
+  async begin({ redis }) {
+    const [key] = ((await redis.ask("KEYS", kind)) as string[]).sort();
+    if (key) await redis.ask("DEL", key);
+  },
+  end: nothing,
+  ms: 300,
+});
+
 const restored = new WeakMap<RedisServer, () => Promise<void>>();
 
 export const troubles: Record<string, Trouble> = {
@@ -82,6 +93,11 @@ export const troubles: Record<string, Trouble> = {
     end: nothing,
     ms: 300,
   },
+  "the set of all is evicted": evicted("cache:users:online"),
+  "the list of servers is evicted": evicted("{cache:users:online}:servers"),
+  "the numbers of the servers are evicted": evicted("{cache:users:online}:revs"),
+  "one server's people are evicted": evicted("{cache:users:online}:srv:*"),
+  "one server's last call is evicted": evicted("{cache:users:online}:last:*"),
   "the clock of Redis goes back an hour": {
     begin: ({ redis }) => shiftLeases(redis, 3_600_000),
     end: nothing,
