@@ -7,6 +7,7 @@ import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { followed, idOf } from "../support/follow.ts";
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { createRecorder } from "../support/recorder.ts";
+import { replacing } from "../support/replacing.ts";
 import { stopwatch } from "../support/stopwatch.ts";
 import { until } from "../support/until.ts";
 
@@ -202,14 +203,7 @@ describe("a follower of a collection", () => {
       stream.tryNext = () => answers.shift()?.() ?? Promise.reject(new MongoNetworkError("connection 7 closed"));
       return stream;
     }
-    const { watcher, states } = follow(
-      new Proxy(real, {
-        get(_, key) {
-          const value: unknown = key === "watch" ? watch : Reflect.get(real, key);
-          return typeof value === "function" ? value.bind(real) : value;
-        },
-      }),
-    );
+    const { watcher, states } = follow(replacing(real, "watch", watch));
     await until(() => watcher.live);
     expect(opened).toBe(2);
     expect(states).toEqual(["false: broken", "true: afresh"]);

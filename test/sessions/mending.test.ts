@@ -6,6 +6,7 @@ import { importSessions } from "../../src/sessions/tools/import.ts";
 import { createToolbox } from "../../src/sessions/tools/toolbox.ts";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { replacing } from "../support/replacing.ts";
 import { type Db, type Instance, type InstanceOptions, startInstance } from "../support/session-store.ts";
 import { sessionOf } from "../support/store-calls.ts";
 import { until } from "../support/until.ts";
@@ -48,16 +49,6 @@ async function start(options: Partial<InstanceOptions> = {}): Promise<Instance> 
   opened.push(one);
   await one.trusting();
   return one;
-}
-
-function replacing<T extends object>(target: T, name: string, by: unknown): T {
-  return new Proxy(target, {
-    get(_, key) {
-      if (key === name) return by;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }
 
 /** One method of one collection goes another way. */

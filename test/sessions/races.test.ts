@@ -5,6 +5,7 @@ import { gateDb, gateDoor, gated, type Life, type Run } from "../support/gate.ts
 import { type OwnMongod, startMongod } from "../support/mongod.ts";
 import { startProxy, type TcpProxy } from "../support/proxy.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
+import { replacing } from "../support/replacing.ts";
 import { type Db, type Instance, type InstanceOptions, startInstance } from "../support/session-store.ts";
 import { sessionOf } from "../support/store-calls.ts";
 import { until } from "../support/until.ts";
@@ -53,16 +54,6 @@ async function start(options: Partial<InstanceOptions> & { life?: Life } = {}): 
   alive.set(one, life);
   await agreed();
   return one;
-}
-
-function replacing<T extends object>(target: T, name: string, by: unknown): T {
-  return new Proxy(target, {
-    get(_, key) {
-      if (key === name) return by;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }
 
 /** Everybody who lives trusts copies of the same epoch. */
