@@ -4,7 +4,7 @@ import mongoose from "mongoose";
 import { systemClock } from "../kernel/clock.ts";
 import { SluiceError } from "../kernel/errors.ts";
 import { createLifecycle, type Lifecycle } from "../kernel/lifecycle.ts";
-import type { Log } from "../kernel/log.ts";
+import { consoleLog, type Log } from "../kernel/log.ts";
 import { usualEpochTiming } from "../mongo/epoch.ts";
 import { type GivenDb, ourDb, ourDbOf } from "../mongo/given.ts";
 import { lasting } from "../mongo/lasting.ts";
@@ -60,13 +60,6 @@ export interface Caches {
 }
 
 const usual = { leaseMs: 3_000, waitMs: 250, loads: 16, auditPercent: 1, heartbeatMs: 300, silenceMs: 1_000 };
-
-const consoleLog: Log = {
-  debug() {},
-  info() {},
-  warn: (fields, message) => console.warn(message, fields),
-  error: (fields, message) => console.error(message, fields),
-};
 
 function databaseOf({ mongoUrl, db }: CachesOptions, life: Lifecycle): Db {
   if ((mongoUrl === undefined) === (db === undefined))

@@ -7,3 +7,11 @@ export interface Log {
   warn: Line;
   error: Line;
 }
+
+/** For whoever uses a part of the product in an app and gives no logger: warnings and errors. */
+export const consoleLog: Log = {
+  debug() {},
+  info() {},
+  warn: (fields, message) => console.warn(message, fields),
+  error: (fields, message) => console.error(message, fields),
+};

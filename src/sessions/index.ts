@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Db } from "mongodb";
 import { systemClock } from "../kernel/clock.ts";
 import { createLifecycle, type Lifecycle } from "../kernel/lifecycle.ts";
-import type { Log } from "../kernel/log.ts";
+import { consoleLog, type Log } from "../kernel/log.ts";
 import { untilDone } from "../kernel/until-done.ts";
 import { ensureIndexes } from "../mongo/indexes.ts";
 import { createSettingsStore } from "../mongo/settings.ts";
@@ -44,13 +44,6 @@ export interface SessionStore extends RolloutStore {
 const fourteenDays = 14 * 86_400;
 const reportEveryMs = 1_000;
 const limits: StepDownLimits = { windowMs: 10_000, errors: 5, latencyMs: 50, missing: 5 };
-
-const consoleLog: Log = {
-  debug() {},
-  info() {},
-  warn: (fields, message) => console.warn(message, fields),
-  error: (fields, message) => console.error(message, fields),
-};
 
 async function makeIndexes(db: Db, collection: string, autoRemove: string, log: Log): Promise<void> {
   const context = { db, log, sessionCollection: collection, claim: { willMake: async () => {}, made: async () => [] } };
