@@ -6,6 +6,7 @@ import type { Log } from "../kernel/log.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { cut } from "./cut.ts";
 import type { Guests } from "./guests.ts";
+import { createHearing } from "./hearing.ts";
 import { createMissing } from "./missing.ts";
 import type { Memory } from "./remember.ts";
 import type { Guest } from "./types.ts";
@@ -44,7 +45,7 @@ const placesOf = ({ room, voice }: Guest) => [room?.id, voice].filter((id) => ty
 
 export function createDoors(options: Options): Doors {
   const { channels, feeds, guests, voice, memory, missingMs = defaultMissingMs, clock, log } = options;
-  let lostAt = feeds && clock.now();
+  const hearing = createHearing(clock, () => catchUp.owe());
 
   async function judge(): Promise<void> {
     const asked = new Set(guests.all().flatMap(placesOf));
@@ -64,7 +65,7 @@ export function createDoors(options: Options): Doors {
 
   const catchUp = createCatchUp({
     read: judge,
-    due: () => lostAt !== undefined && clock.now() - lostAt > patienceMs,
+    due: () => feeds !== undefined && hearing.lostFor(patienceMs),
     log,
     complaint: "Whether those who are in a channel may be there cannot be read; trying again",
     relief: "Whether those who are in a channel may be there is known again",
@@ -72,14 +73,7 @@ export function createDoors(options: Options): Doors {
 
   const missing = createMissing({ betweenMs: missingMs, lookAgain: catchUp.owe });
 
-  const stream = feeds?.channels(catchUp.owe, (live, whole) => {
-    if (!live) {
-      lostAt ??= clock.now();
-      return;
-    }
-    lostAt = undefined;
-    if (!whole) catchUp.owe();
-  });
+  const stream = feeds?.channels(catchUp.owe, hearing.told);
 
   return {
     ...(stream && { stream }),

@@ -5,6 +5,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createCatchUp } from "./catch-up.ts";
 import type { Guests } from "./guests.ts";
+import { createHearing } from "./hearing.ts";
 import type { Links } from "./links.ts";
 
 /**
@@ -36,7 +37,7 @@ async function inParts<T>(all: Iterable<string>, ask: (part: string[]) => Promis
 }
 
 export function createRollCall({ feeds, gate, guests, links, clock, log }: Options): RollCall {
-  let lostAt: number | undefined = clock.now();
+  const hearing = createHearing(clock, () => catchUp.owe());
 
   const catchUp = createCatchUp({
     async read() {
@@ -48,20 +49,13 @@ export function createRollCall({ feeds, gate, guests, links, clock, log }: Optio
       for (const one of await inParts(users, feeds.standingsOf)) await links.found(one);
       for (const sid of gone) await links.endSession(sid);
     },
-    due: () => lostAt !== undefined && clock.now() - lostAt > patienceMs,
+    due: () => hearing.lostFor(patienceMs),
     log,
     complaint: "Whether those who are connected still may be cannot be read; trying again",
     relief: "Whether those who are connected still may be is known again",
   });
 
-  const stream = feeds.standings(links.changed, (live, whole) => {
-    if (!live) {
-      lostAt ??= clock.now();
-      return;
-    }
-    lostAt = undefined;
-    if (!whole) catchUp.owe();
-  });
+  const stream = feeds.standings(links.changed, hearing.told);
 
   return {
     stream,

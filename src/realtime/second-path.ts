@@ -3,6 +3,7 @@ import type { Message } from "../chat/services/types.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Log } from "../kernel/log.ts";
 import { createCatchUp } from "./catch-up.ts";
+import { createHearing } from "./hearing.ts";
 
 /**
  * The way of messages over MongoDB. It is followed while Redis is well, too: Pub/Sub forgets what is published while a
@@ -38,7 +39,7 @@ const newsMs = 10 * 60_000;
 export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options): SecondPath {
   /** What was stored before this has been delivered here, or was not wanted. */
   let complete = clock.now();
-  let lostAt: number | undefined = clock.now();
+  const hearing = createHearing(clock, () => catchUp.owe());
   let doubtUntil = 0;
 
   async function readAgain(): Promise<void> {
@@ -51,10 +52,7 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
 
   const catchUp = createCatchUp({
     read: readAgain,
-    due: () => {
-      const blind = lostAt !== undefined && clock.now() - lostAt > patienceMs;
-      return blind || clock.now() < doubtUntil || stream.reason === "no replica set";
-    },
+    due: () => hearing.lostFor(patienceMs) || clock.now() < doubtUntil || stream.reason === "no replica set",
     log,
     complaint: "Messages of other instances cannot be read; trying again",
     relief: "Messages of other instances are read again",
@@ -70,13 +68,8 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
       if (message.timestamp.getTime() > clock.now() - newsMs) deliver(message);
     },
     (live, whole) => {
-      if (!live) {
-        lostAt ??= clock.now();
-        if (Number.isFinite(stream.lagMs)) completeUntil(clock.now() - stream.lagMs);
-        return;
-      }
-      lostAt = undefined;
-      if (!whole) catchUp.owe();
+      hearing.told(live, whole);
+      if (!live && Number.isFinite(stream.lagMs)) completeUntil(clock.now() - stream.lagMs);
     },
   );
 
@@ -84,7 +77,7 @@ export function createSecondPath({ feeds, rooms, deliver, clock, log }: Options)
     stream,
     doubt() {
       doubtUntil = clock.now() + doubtMs;
-      if (lostAt === undefined) completeUntil(clock.now());
+      if (!hearing.lost) completeUntil(clock.now());
     },
     async close() {
       await Promise.all([stream.close(), catchUp.close()]);
