@@ -4,7 +4,7 @@ import { StartError } from "../kernel/errors.ts";
 import { pause } from "../kernel/pause.ts";
 import { liveInstances } from "../mongo/instances.ts";
 import type { Desk } from "./desk.ts";
-import { type House, inHouse } from "./house.ts";
+import { type House, inHouse, noServer } from "./house.ts";
 
 /** What every command that changes something takes. */
 export interface ChangeOptions {
@@ -100,7 +100,7 @@ export async function followers({ db }: House, desk: Desk, revision: number): Pr
 }
 
 export function followWords({ place }: House, { all, follow }: { all: number; follow: number }): string {
-  if (all === 0) return `No server is running: none reports itself in ${place}. The next one starts there.`;
+  if (all === 0) return `${noServer(place)} The next one starts there.`;
   if (all === 1 && follow === 1) return "The server follows.";
   return follow === all
     ? `All ${all} servers follow.`

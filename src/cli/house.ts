@@ -51,6 +51,8 @@ async function defaultsOf(db: Db, config: Config): Promise<SettingValues> {
   return { ...boot, sessions: { ...boot.sessions, mode: first.mode, percent: first.percent } };
 }
 
+export const noServer = (place: string) => `No server is running: none reports itself in ${place}.`;
+
 /** Opens what is asked for, does the work, and closes everything again. */
 export async function inHouse<T>(desk: Desk, work: (house: House) => Promise<T>): Promise<T> {
   const config = configOf(desk);

@@ -5,7 +5,7 @@ import type { HistoryEntry, SessionSettings } from "../mongo/settings-types.ts";
 import { type FleetStatus, fleetStatus } from "../sessions/dial/status.ts";
 import { answer, as, type Desk, table } from "./desk.ts";
 import { dialWords } from "./dial.ts";
-import { inHouse } from "./house.ts";
+import { inHouse, noServer } from "./house.ts";
 
 function row(report: InstanceReport): string[] {
   const { serverId, version, revision, mode, percent, epoch, redis, reading, reason, streamLive, streamLagMs } = report;
@@ -21,7 +21,7 @@ function lines({ dial, redisDisabled, instances, converged, differs }: FleetStat
   const killed = redisDisabled ? ["The kill switch is ON: no command goes to Redis."] : [];
   const agree =
     instances.length === 0
-      ? `No server is running: none reports itself in ${place}.`
+      ? noServer(place)
       : converged
         ? "converged"
         : `NOT converged: the servers differ in ${differs.join(", ")}`;
