@@ -5,7 +5,7 @@ import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { type OpenedDoor, openDoor, patient } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import type { Ear } from "../support/sockets.ts";
-import { until } from "../support/until.ts";
+import { untilRight } from "../support/until.ts";
 import { type Assembly, assemble } from "./assembly.ts";
 import { createChance } from "./random.ts";
 
@@ -103,18 +103,8 @@ it("each key of presence may be evicted at any moment: the lists are soon right 
     return found;
   }
 
-  async function settled(after: string): Promise<number> {
-    const begun = performance.now();
-    let last: string[] = [];
-    await until(
-      async () => {
-        last = await wrong();
-        return last.length === 0;
-      },
-      { timeoutMs: 15_000, describe: () => `all to be right after ${after}; still wrong: ${last.join("; ")}` },
-    );
-    return Math.round(performance.now() - begun);
-  }
+  const settled = async (after: string): Promise<number> =>
+    Math.round(await untilRight(wrong, { timeoutMs: 15_000, describe: `all to be right after ${after}` }));
 
   /** Those who stay keep each key in being. */
   for (const at of [0, 1]) await arrive(await person(`stays-${at}`), at);

@@ -30,3 +30,18 @@ export async function until<T>(condition: () => T | Promise<T>, options: UntilOp
   const thrown = cause instanceof Error ? ` (it threw: ${cause.message})` : "";
   throw new Error(`Waited ${timeoutMs} ms in vain for ${words(describe)}${thrown}`, { cause });
 }
+
+/** Polls until nothing is wrong any more; answers how many ms that took. */
+export async function untilRight(
+  wrong: () => Promise<string[]>,
+  { describe, ...options }: UntilOptions & { describe: string },
+): Promise<number> {
+  const begun = performance.now();
+  let last: string[] = [];
+  const right = async () => {
+    last = await wrong();
+    return last.length === 0;
+  };
+  await until(right, { ...options, describe: () => `${describe}; still wrong: ${last.join("; ")}` });
+  return performance.now() - begun;
+}

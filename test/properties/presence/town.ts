@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import type { Member } from "../../../src/realtime/types.ts";
 import type { RedisServer } from "../../support/redis-server.ts";
-import { until } from "../../support/until.ts";
+import { untilRight } from "../../support/until.ts";
 import { type Instance, startInstance, type Told } from "./instance.ts";
 import { troubles } from "./troubles.ts";
 
@@ -145,18 +145,8 @@ export async function startTown(redis: RedisServer) {
   }
 
   /** Until nothing is wrong; answers how long that took. */
-  async function settled(describe: string): Promise<number> {
-    const begun = performance.now();
-    let last: string[] = [];
-    await until(
-      async () => {
-        last = await wrong();
-        return last.length === 0;
-      },
-      { timeoutMs: 20_000, everyMs: 50, describe: () => `${describe}; still wrong: ${last.join("; ")}` },
-    );
-    return performance.now() - begun;
-  }
+  const settled = (describe: string): Promise<number> =>
+    untilRight(wrong, { timeoutMs: 20_000, everyMs: 50, describe });
 
   /** Looks all the while whether somebody who stays is missing anywhere. */
   function watchAnchors(): () => string[] {
