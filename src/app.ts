@@ -196,19 +196,18 @@ export async function createApp({ config, secrets, log }: AppOptions): Promise<A
       log,
       ...(chatCaches ? { caches: chatCaches } : {}),
     });
-    const near = config.CACHES ? memory : undefined;
     const feeds = createFeeds({ db, watch, log });
     const standings = createStandings({
       users: plainServices.users,
       feeds: topology === "none" ? undefined : feeds,
       longestMs: config.TTL_USERS * 1_000,
-      prompt: () => near?.bus.well === true,
+      prompt: () => memory?.bus.well === true,
     });
     life.own("standings", standings, (it) => it.close());
     if (standings.stream) ops.watchStream("standings", standings.stream);
     const hot =
-      near &&
-      life.own("hot answers", wireHot({ config, memory: near, store, db, watch, feeds, standings, log }), (side) =>
+      memory &&
+      life.own("hot answers", wireHot({ config, memory, store, db, watch, feeds, standings, log }), (side) =>
         side.close(),
       );
     if (hot) ops.watchStream("access", hot.access);

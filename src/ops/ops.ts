@@ -25,7 +25,7 @@ import { type Stream, streamFigures, streamMetrics } from "./metrics/streams.ts"
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { checkCompared, checkErrors, checkMissing, checkOutages, checkSteps } from "./recent-checks.ts";
 import { createOpsRouter, type OpsHandler } from "./router.ts";
-import { checkAgreement, checkSessions } from "./session-checks.ts";
+import { checkAgreement, checkSessions, streamOfSessions } from "./session-checks.ts";
 
 export interface OpsOptions {
   config: MetricsAccess & { DISABLE_REDIS: boolean };
@@ -113,6 +113,7 @@ export function createOps(options: OpsOptions): Ops {
     },
     watchSessions(sessions) {
       metrics.add(sessionMetrics(sessions));
+      streams.set("sessions", streamOfSessions(sessions.stats));
       checkSessions(health.checks, sessions.stats);
       ends.push(
         checkMissing(health.checks, sessions.events),

@@ -2,6 +2,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { createSampler } from "../kernel/sampler.ts";
 import type { SessionStats } from "../sessions/types.ts";
 import type { Checks } from "./checks.ts";
+import type { Stream } from "./metrics/streams.ts";
 
 /** What the health page says of the sessions. */
 export function checkSessions(checks: Checks, stats: () => SessionStats): void {
@@ -20,6 +21,19 @@ export function checkSessions(checks: Checks, stats: () => SessionStats): void {
     return { value: epoch, status: epochDue ? "warn" : "pass" };
   });
 }
+
+/** The follower of what others do to sessions, as those of the other collections show themselves. */
+export const streamOfSessions = (stats: () => SessionStats): Stream => ({
+  get live() {
+    return stats().streamLive;
+  },
+  get lagMs() {
+    return stats().streamLagMs;
+  },
+  get reason() {
+    return stats().streamReason;
+  },
+});
 
 /** That the servers go by different settings, for longer than a change takes to come to all of them. */
 export function checkAgreement(checks: Checks, differs: () => Promise<readonly string[]>, clock: Clock): () => void {

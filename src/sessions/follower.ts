@@ -29,6 +29,7 @@ export interface FollowerOptions {
 export interface Follower {
   readonly live: boolean;
   readonly lagMs: number;
+  readonly reason: WatchReason;
   close(): Promise<void>;
 }
 
@@ -165,6 +166,9 @@ export function createFollower(options: FollowerOptions): Follower {
     },
     get lagMs() {
       return watcher.lagMs;
+    },
+    get reason() {
+      return watcher.reason;
     },
     async close() {
       clearInterval(timer);

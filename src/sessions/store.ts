@@ -115,6 +115,7 @@ export class RolloutStore extends Store {
       epochDue: trust.epoch.due,
       streamLive: trust.live,
       streamLagMs: trust.lagMs,
+      streamReason: trust.following,
       redis: options.redis.state,
       unsettled: this.#aside.size,
     };

@@ -15,6 +15,8 @@ export interface Trust {
   readonly epoch: Epoch;
   readonly live: boolean;
   readonly lagMs: number;
+  /** Why the change stream is live or not. */
+  readonly following: string;
   /** Why no copy may be believed now; undefined when one may. `now`: of `performance.now()`, when it is known. */
   doubt(now?: number): FallbackReason | undefined;
   /** The same for who asked at `since`, after a look at the epoch where that alone is missing; all who ask share the look. */
@@ -176,6 +178,9 @@ export function createTrust(options: TrustOptions): Trust {
     },
     get lagMs() {
       return follower?.lagMs ?? Number.POSITIVE_INFINITY;
+    },
+    get following() {
+      return follower?.reason ?? "not needed";
     },
     doubt,
     settled,

@@ -86,6 +86,8 @@ export interface SessionStats {
   readonly epochDue: boolean;
   readonly streamLive: boolean;
   readonly streamLagMs: number;
+  /** Why it is live or not, in a word or two. */
+  readonly streamReason: string;
   readonly redis: string;
   /** Writes whose Redis half is still under way. */
   readonly unsettled: number;

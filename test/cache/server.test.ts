@@ -193,6 +193,10 @@ describe("the operator", { timeout: 60_000 }, () => {
     await believed();
     await expectSame();
     expect((await atDesk(["history"], env())).text).toMatch(/cache users on +a test/);
+    // The switch goes before the environment, and the short way is open to that cache, too.
+    await until(async () => near(await fromOf(plain, "/api/users")));
+    expect(await metric(plain, 'chat_change_stream_live{stream="access"}')).toBe(1);
+    expect(await fromOf(plain, "/api/channels")).toBe("bypass");
   });
 
   it("finds each cache on the page of health, and in the metrics", async () => {

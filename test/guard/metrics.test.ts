@@ -86,6 +86,13 @@ describe("the metrics of the running server", () => {
     );
   });
 
+  it("tell of every change stream, lest one be behind and no alert say so", () => {
+    const streams = [...text.matchAll(/^chat_change_stream_live\{stream="([^"]+)"\}/gm)].map(([, name]) => name);
+    const caches = ["channels", "emoji", "messages", "users", "whispers"].map((name) => `cache:${name}`);
+    const others = ["access", "channels", "messages", "sessions", "settings", "standings", "users"];
+    expect(streams.sort()).toEqual([...others, ...caches].sort());
+  });
+
   it("are all on the page of the documents", async () => {
     await expect(metricsPage(metrics), "npm run docs writes it").toMatchFileSnapshot(join(root, "docs/metrics.md"));
   });
