@@ -18,7 +18,7 @@ import { systemClock } from "./kernel/clock.ts";
 import { messageOf, StartError } from "./kernel/errors.ts";
 import { createLifecycle } from "./kernel/lifecycle.ts";
 import type { Limiter } from "./kernel/limiter.ts";
-import type { Log } from "./kernel/log.ts";
+import { consoleLog, type Log } from "./kernel/log.ts";
 import { createEpochLooks } from "./mongo/epoch-looks.ts";
 import { liveInstances } from "./mongo/instances.ts";
 import { migrateAtStart } from "./mongo/migrate.ts";
@@ -54,7 +54,8 @@ export interface App {
 export interface AppOptions {
   config: Config;
   secrets: Secrets;
-  log: Log;
+  /** By default warnings and errors go to the console. */
+  log?: Log;
 }
 
 // From src/ and from dist/src/ alike.
@@ -109,7 +110,7 @@ function closeHttp(server: Server): Promise<void> {
 }
 
 /** Wires the rooms together and serves. Whatever was opened is closed again when a later step fails. */
-export async function createApp({ config, secrets, log }: AppOptions): Promise<App> {
+export async function createApp({ config, secrets, log = consoleLog }: AppOptions): Promise<App> {
   const life = createLifecycle(log, { totalMs: config.SHUTDOWN_TIMEOUT });
   const clock = systemClock;
   const publicDir = join(packageRoot, "public");

@@ -1,41 +1,19 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import mongoose from "mongoose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
-import { root } from "../support/files.ts";
+import { type Example, startExample } from "../support/example.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
 const mongo = mongoUrl("adopt-cache");
 let redis: RedisServer;
 let client: mongoose.mongo.MongoClient;
-const running: { stop(): Promise<void> }[] = [];
+const running: Example[] = [];
 
 async function start(name: "before" | "after"): Promise<string> {
-  const { PATH = "", HOME = "" } = process.env;
-  const env = { PATH, HOME, MONGODB_URL: mongo, REDIS_URL: redis.url, PORT: "0" };
-  const program = ["--import", "tsx", join(root, "examples/adopt-cache", `${name}.ts`)];
-  const child = spawn(process.execPath, program, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
-  let text = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-  running.push({
-    async stop() {
-      if (child.exitCode !== null) return;
-      const exit = once(child, "exit");
-      child.kill("SIGTERM");
-      await exit;
-    },
-  });
-  const port = await until(() => /listening at .*port: (\d+)/.exec(text)?.[1], {
-    timeoutMs: 50_000,
-    describe: () => `${name}.ts to listen: ${text}`,
-  });
-  return `http://127.0.0.1:${port}`;
+  const app = await startExample(`adopt-cache/${name}.ts`, { MONGODB_URL: mongo, REDIS_URL: redis.url });
+  running.push(app);
+  return app.url;
 }
 
 describe("an app with Express and Mongoose that takes the middleware", () => {

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { dropDatabase, mongoUrl } from "../support/databases.ts";
 import { atDesk } from "../support/desk.ts";
+import { type Example, startExample } from "../support/example.ts";
 import { root } from "../support/files.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -27,49 +26,23 @@ function common(one: string[], other: string[]): number {
   return row.at(-1) ?? 0;
 }
 
-interface App {
-  url: string;
-  stop(): Promise<void>;
-}
-
 describe("an app with connect-mongo that takes the store instead", () => {
   const mongo = mongoUrl("adopt-sessions");
   let redis: RedisServer;
-  const running = new Set<App>();
+  const running = new Set<Example>();
 
-  async function start(name: "before" | "after"): Promise<App> {
-    const { PATH = "", HOME = "" } = process.env;
-    const env = { PATH, HOME, MONGODB_URL: mongo, SESSION_SECRET: "a secret", PORT: "0" };
-    const child: ChildProcess = spawn(process.execPath, ["--import", "tsx", join(root, folder, `${name}.ts`)], {
-      cwd: root,
-      env: { ...env, REDIS_URL: redis.url, REDIS_DEADLINE: "2s", REDIS_WATCHDOG: "5s" },
-      stdio: ["ignore", "pipe", "pipe"],
+  async function start(name: "before" | "after"): Promise<Example> {
+    const patient = { REDIS_URL: redis.url, REDIS_DEADLINE: "2s", REDIS_WATCHDOG: "5s" };
+    const app = await startExample(`adopt-sessions/${name}.ts`, {
+      ...{ MONGODB_URL: mongo, SESSION_SECRET: "a secret" },
+      ...patient,
     });
-    let text = "";
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
-      });
-    const port = await until(() => /listening at .*port: (\d+)/.exec(text)?.[1], {
-      timeoutMs: 40_000,
-      describe: () => `${name}.ts to listen: ${text}`,
-    });
-    const app: App = {
-      url: `http://127.0.0.1:${port}`,
-      async stop() {
-        running.delete(app);
-        const exit = once(child, "exit");
-        child.kill("SIGTERM");
-        const [code] = await exit;
-        expect(code, text).toBe(0);
-      },
-    };
     running.add(app);
     return app;
   }
 
   /** Visits, and answers how many visits the app remembers. */
-  async function visit(app: App, visitor: { cookie: string }): Promise<number> {
+  async function visit(app: Example, visitor: { cookie: string }): Promise<number> {
     const answer = await fetch(app.url, { headers: { cookie: visitor.cookie } });
     const [set] = answer.headers.getSetCookie();
     if (set) visitor.cookie = set.split(";", 1)[0] ?? "";
@@ -101,6 +74,7 @@ describe("an app with connect-mongo that takes the store instead", () => {
   });
   afterEach(async () => {
     for (const app of running) await app.stop();
+    running.clear();
   });
   afterAll(async () => {
     await redis.close();
@@ -116,7 +90,7 @@ describe("an app with connect-mongo that takes the store instead", () => {
 
   it("loses nobody on the way up, and back in the app of before", { timeout: 120_000 }, async () => {
     const visitors = Array.from({ length: 40 }, () => ({ cookie: "" }));
-    const all = async (app: App) => new Set(await Promise.all(visitors.map((visitor) => visit(app, visitor))));
+    const all = async (app: Example) => new Set(await Promise.all(visitors.map((visitor) => visit(app, visitor))));
     const before = await start("before");
     expect(await all(before)).toEqual(new Set([1]));
 
