@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 
 /**
- * What a structure in Redis says of itself, in one element of its own: `filling <token>` while somebody fills it, and
- * `complete <epoch> <form> <token> <count>` afterwards, where the count goes up with each change.
+ * What a structure in Redis says of itself, in one element of its own: `filling <token>` while somebody fills it, with a
+ * ` +` once somebody else has put something in, and `complete <epoch> <form> <token> <count>` afterwards, where the count
+ * goes up with each change.
  */
 export interface Completeness {
   readonly token: string;
@@ -35,6 +36,11 @@ local function bump(state)
   local head, count = string.match(state, "^(complete .* )(%d+)$")
   return head and head .. string.format("%.0f", tonumber(count) + 1) or state
 end`;
+
+/** Lua, after the one before: the same for what is filled in steps, whose filler must learn that there is more than its own. */
+export const stepsLua = `
+local function fills(state, token) return state == "filling " .. token or state == "filling " .. token .. " +" end
+local function pushed(state) return string.match(state, "^filling %S+$") and state .. " +" or bump(state) end`;
 
 /** The version that a state names, as the scripts answer it. */
 export function versionOf(state: string): string | undefined {

@@ -3,7 +3,7 @@ import { hashShape } from "../../src/cache/shapes/hash.ts";
 import { listShape } from "../../src/cache/shapes/list.ts";
 import type { Element, Shape } from "../../src/cache/shapes/shape.ts";
 import { zsetShape } from "../../src/cache/shapes/zset.ts";
-import type { Answer } from "../../src/redis/types.ts";
+import type { Answer, RedisDoor } from "../../src/redis/types.ts";
 import { type OpenedDoor, openDoor } from "../support/door.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
@@ -34,7 +34,7 @@ function value<T>(answer: Answer<T>): T {
 /** The same races, whatever the shape: an element is a number, and a later version of it. */
 interface Kind {
   name: string;
-  shape: () => Shape<never>;
+  shape: (door?: RedisDoor) => Shape<never>;
   element: (n: number, version?: number) => Element;
   /** A list knows no versions: what is written once stays as it is. */
   versions: boolean;
@@ -46,19 +46,19 @@ const json = (n: number, version: number) =>
 const kinds: Kind[] = [
   {
     name: "hash",
-    shape: () => hashShape({ door: opened.door, form: "t" }) as unknown as Shape<never>,
+    shape: (door = opened.door) => hashShape({ door, form: "t" }) as unknown as Shape<never>,
     element: (n, version = 0) => ({ id: `e${n}`, text: json(n, version) }),
     versions: true,
   },
   {
     name: "zset",
-    shape: () => zsetShape({ door: opened.door, form: "t" }) as unknown as Shape<never>,
+    shape: (door = opened.door) => zsetShape({ door, form: "t" }) as unknown as Shape<never>,
     element: (n, version = 0) => ({ id: `e${n}`, text: json(n, version), rank: n }),
     versions: true,
   },
   {
     name: "list",
-    shape: () => listShape({ door: opened.door, form: "t", orderedBy: "at", limit: 5 }),
+    shape: (door = opened.door) => listShape({ door, form: "t", orderedBy: "at", limit: 5 }),
     element: (n, version = 0) => ({ id: `e${n}`, text: json(n, version), rank: pad(n) }),
     versions: false,
   },
@@ -114,6 +114,25 @@ describe.each(kinds)("a $name", ({ name, shape: made, element, versions }) => {
     expect(await push(key, element(1, 3))).toMatchObject({ result: "same" });
     expect(await push(key, element(1, 6))).toMatchObject({ result: "changed" });
     expect(await read(key)).toEqual(["v4e2", "v6e1"]);
+  });
+
+  it.runIf(versions)("filled in steps is not the filler's alone when somebody has written in between", async () => {
+    const key = keys();
+    let steps = 0;
+    const door: RedisDoor = Object.assign(Object.create(opened.door), {
+      async script(...call: Parameters<RedisDoor["script"]>) {
+        const answer = await opened.door.script(...call);
+        if (call[0].name.endsWith(".put") && ++steps === 1) await push(key, element(1, 5));
+        return answer;
+      },
+    });
+    await begin(key, "one");
+    const snapshot = Array.from({ length: 1_000 }, (_, n) => element(n));
+    const filled = value(await made(door).fill(key, { token: "one", ...lease }, snapshot));
+    expect(steps).toBeGreaterThan(1);
+    expect(filled).toEqual({ lost: false, version: undefined });
+    expect(await read(key)).toContain("v5e1");
+    expect(await begin(key, "two")).toBe("complete");
   });
 
   it.runIf(name !== "zset")(

@@ -1,6 +1,6 @@
 import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
-import { bumpLua, completeIn, readState, STATE, versionOf } from "../state.ts";
+import { bumpLua, completeIn, readState, STATE, stepsLua, versionOf } from "../state.ts";
 import type { ByIds } from "../types.ts";
 import {
   type Element,
@@ -89,11 +89,12 @@ const merge: Script = {
   keys: 1,
   lua: `
 ${bumpLua}
+${stepsLua}
 ${textLua}
-local state = redis.call("HGET", KEYS[1], "${STATE}")
-if not state or (ARGV[1] ~= "" and state ~= "filling " .. ARGV[1]) then return { "missing" } end
-if ARGV[1] ~= "" then redis.call("PEXPIRE", KEYS[1], ARGV[2]) end
-local changed, seen, snapshot = 0, 0, ARGV[1] ~= ""
+local state, snapshot = redis.call("HGET", KEYS[1], "${STATE}"), ARGV[1] ~= ""
+if not state or (snapshot and not fills(state, ARGV[1])) then return { "missing" } end
+if snapshot then redis.call("PEXPIRE", KEYS[1], ARGV[2]) end
+local changed, seen = 0, 0
 for at = 4, #ARGV, 2 do
   local old, new = redis.call("HGET", KEYS[1], ARGV[at]), ARGV[at + 1]
   if not old or rev(old) < rev(new) or (snapshot and rev(old) == rev(new)) then
@@ -102,22 +103,25 @@ for at = 4, #ARGV, 2 do
     if differ(old, new, ARGV[3]) then seen = seen + 1 end
   end
 end
-if changed > 0 then
-  state = bump(state)
+if changed > 0 and not snapshot then
+  state = pushed(state)
   redis.call("HSET", KEYS[1], "${STATE}", state)
 end
 return { state, changed, seen }`,
 };
 
-/** KEYS: the hash. ARGV: token, the state from now on, milliseconds of life. */
+/** KEYS: the hash. ARGV: token, the state from now on, milliseconds of life. Answers how many it holds; -1: not the filler's alone. */
 const finish: Script = {
   name: "cache.hash.finish",
   keys: 1,
   lua: `
-if redis.call("HGET", KEYS[1], "${STATE}") ~= "filling " .. ARGV[1] then return false end
+${bumpLua}
+${stepsLua}
+local state = redis.call("HGET", KEYS[1], "${STATE}")
+if not state or not fills(state, ARGV[1]) then return false end
 redis.call("HSET", KEYS[1], "${STATE}", ARGV[2])
 redis.call("PEXPIRE", KEYS[1], ARGV[3])
-return redis.call("HLEN", KEYS[1]) - 1`,
+return state == "filling " .. ARGV[1] and redis.call("HLEN", KEYS[1]) - 1 or -1`,
 };
 
 type ReadReply = [state: string, ttl?: number, cursor?: string, flat?: string[]];

@@ -1,6 +1,6 @@
 import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
-import { bumpLua, completeIn, readState, STATE, versionOf } from "../state.ts";
+import { bumpLua, completeIn, readState, STATE, stepsLua, versionOf } from "../state.ts";
 import type { ByIds, ByScore } from "../types.ts";
 import { type FinishReply, fieldsAtOnce, type HashOptions, readAll, stepLua, textLua, wantedOf } from "./hash.ts";
 import {
@@ -22,7 +22,7 @@ import {
 const wholeLua = `
 local function whole()
   local state = redis.call("HGET", KEYS[2], "${STATE}")
-  local token = state and (string.match(state, "^filling (%S+)$") or string.match(state, "^complete %S+ %S+ (%S+) %d+$"))
+  local token = state and (string.match(state, "^filling (%S+)") or string.match(state, "^complete %S+ %S+ (%S+) %d+$"))
   return token and redis.call("ZSCORE", KEYS[1], "@" .. token) and state
 end`;
 
@@ -102,11 +102,12 @@ const merge: Script = {
   keys: 2,
   lua: `
 ${bumpLua}
+${stepsLua}
 ${textLua}
 ${wholeLua}
-local state = whole()
-if not state or (ARGV[1] ~= "" and state ~= "filling " .. ARGV[1]) then return { "missing" } end
-if ARGV[1] ~= "" then
+local state, snapshot = whole(), ARGV[1] ~= ""
+if not state or (snapshot and not fills(state, ARGV[1])) then return { "missing" } end
+if snapshot then
   redis.call("PEXPIRE", KEYS[1], ARGV[2])
   redis.call("PEXPIRE", KEYS[2], ARGV[2])
 end
@@ -123,23 +124,28 @@ for at = 4, #ARGV, 3 do
 end
 if changed > 0 then
   redis.call("ZADD", KEYS[1], unpack(scores))
-  state = bump(state)
-  redis.call("HSET", KEYS[2], "${STATE}", state)
+  if not snapshot then
+    state = pushed(state)
+    redis.call("HSET", KEYS[2], "${STATE}", state)
+  end
 end
 return { state, changed, seen }`,
 };
 
-/** KEYS: the ZSET, the HASH. ARGV: token, the state from now on, milliseconds of life. */
+/** KEYS: the ZSET, the HASH. ARGV: token, the state from now on, milliseconds of life. Answers how many it holds; -1: not the filler's alone. */
 const finish: Script = {
   name: "cache.zset.finish",
   keys: 2,
   lua: `
+${bumpLua}
+${stepsLua}
 ${wholeLua}
-if whole() ~= "filling " .. ARGV[1] then return false end
+local state = whole()
+if not state or not fills(state, ARGV[1]) then return false end
 redis.call("HSET", KEYS[2], "${STATE}", ARGV[2])
 redis.call("PEXPIRE", KEYS[1], ARGV[3])
 redis.call("PEXPIRE", KEYS[2], ARGV[3])
-return redis.call("HLEN", KEYS[2]) - 1`,
+return state == "filling " .. ARGV[1] and redis.call("HLEN", KEYS[2]) - 1 or -1`,
 };
 
 const perChunk = Math.floor(mostAtOnce / 3) - 1;
