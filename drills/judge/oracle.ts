@@ -59,8 +59,9 @@ function wasSo({ text, status, seen }: Told, moments: readonly (Told | undefined
   const times = known.map((one) => one.seen);
   const same = known.filter((one) => one.text === text);
   if (same.length === 0 || seen < Math.min(...times) || seen > Math.max(...times)) return false;
-  // Who was active after one look and once more before the next came or went in between, and nobody saw it.
-  return same.some((one) => one.status === status) || !times.includes(seen);
+  // Who was active after one look came, or came and went, before the next, and nobody saw it.
+  const unseen = known.some((one, n) => seen <= one.seen && seen > (known[n - 1] ?? one).seen);
+  return unseen || same.some((one) => one.status === status);
 }
 
 /** What it was when it was looked at, in ms from the question on. */
