@@ -191,6 +191,7 @@ export async function createApp({ config, secrets, log = consoleLog }: AppOption
     if (caches) ops.watchCaches(caches);
     counter.watch({ sessions: store.events, caches, redis: door.events, mongo: monitor.events });
     const memory = caches && life.own("the caches' memory", wireMemory(config, caches, door), (near) => near.close());
+    if (caches) life.own("what is in doubt", caches, (it) => it.finish());
     const plainServices = createChatServices({
       connection: mongo.connection,
       config,
@@ -245,7 +246,7 @@ export async function createApp({ config, secrets, log = consoleLog }: AppOption
     });
     life.own("sockets", realtime, (sockets) => sockets.close());
     if (memory) {
-      ops.checks.add("bus:lag", () => lagOf(memory));
+      ops.checks.add("bus:lag", () => lagOf(memory, door));
       ops.metrics.add(memoryMetrics(memory));
     }
     ops.watchSockets(realtime);

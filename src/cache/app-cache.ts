@@ -3,7 +3,6 @@ import { type AppCacheOptions, checkCache } from "./app-options.ts";
 import type { Topic } from "./bus-types.ts";
 import type { Declaration, Following } from "./declaration.ts";
 import type { DerivedCache } from "./derived.ts";
-import type { Doubts } from "./doubts.ts";
 import type { AppCache } from "./http/aside.ts";
 import type { CacheMemory } from "./memory.ts";
 import type { CacheRoom } from "./room.ts";
@@ -18,7 +17,8 @@ interface Place {
   prefix: string;
   /** Ends when it is known whether Redis can be told anything. */
   ready: Promise<void>;
-  doubts: Doubts;
+  /** Somebody is answered from here. */
+  answers(): void;
 }
 
 /** One value, as JSON; none where there is no such value. */
@@ -32,7 +32,7 @@ type Load<T> = (key: string) => Promise<T | null | undefined>;
 const id = "value";
 
 export function createAppCache<T>(options: AppCacheOptions<T>, place: Place): AppCache<T> {
-  const { room, memory, topic, prefix, ready, doubts } = place;
+  const { room, memory, topic, prefix, ready, answers } = place;
   checkCache(options, room.all);
   const { name, ttlSeconds, version, stringify = JSON.stringify, follow } = options;
   let load: Load<T> | undefined;
@@ -95,6 +95,7 @@ export function createAppCache<T>(options: AppCacheOptions<T>, place: Place): Ap
           `The cache "${name}" is loaded by a route already; make another for this.`,
         );
       load = given;
+      answers();
       Object.assign(freshness, wanted);
       return memory.answers(cache, ([value]) => value?.text ?? "");
     },
@@ -106,9 +107,8 @@ export function createAppCache<T>(options: AppCacheOptions<T>, place: Place): Ap
     },
     drop,
     async doubted(key) {
-      const why = "a write failed, and may have been taken";
-      doubts.afterwards(() => drop(key, why));
-      await drop(key, why);
+      await ready;
+      await cache.doubted(key);
     },
   };
 }

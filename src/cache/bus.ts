@@ -7,7 +7,7 @@ import { createPeers } from "./bus-peers.ts";
 import type { BusEvents, CacheBus, MissedReason, News, Topic } from "./bus-types.ts";
 
 export interface BusOptions {
-  door: Pick<RedisDoor, "state" | "call" | "subscribe">;
+  door: Pick<RedisDoor, "state" | "call" | "channel" | "subscribe">;
   /** The channels. */
   topics: readonly Topic[];
   /** Between two signs of life. */
@@ -49,7 +49,7 @@ export function createBus({ door, topics, heartbeatMs = 300, silenceMs = 1_000, 
   let sentAt = 0;
   let heardAt = now();
 
-  const subscriptions = topics.map((topic) => door.subscribe(topic, (text) => hear(topic, text)));
+  const subscriptions = topics.map((topic) => door.subscribe(door.channel(topic), (text) => hear(topic, text)));
   const stopWatching = subscriptions.map((subscription) => subscription.onLive(() => judge()));
 
   function missed(reason: MissedReason, topic?: Topic): void {
@@ -108,7 +108,7 @@ export function createBus({ door, topics, heartbeatMs = 300, silenceMs = 1_000, 
   async function send(topic: Topic, message: Message): Promise<void> {
     // Nobody hears it then; that a number is missing tells them afterwards.
     if (door.state !== "up" && door.state !== "degraded") return;
-    await withoutBudget(() => door.call("bus.publish", (redis) => redis.publish(topic, encode(message))));
+    await withoutBudget(() => door.call("bus.publish", (redis) => redis.publish(door.channel(topic), encode(message))));
   }
 
   function flush(topic: Topic): void {

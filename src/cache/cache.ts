@@ -1,8 +1,7 @@
-import { withoutBudget } from "../kernel/budget.ts";
-import { pause } from "../kernel/pause.ts";
 import { duplicateKey } from "../mongo/errors.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { Declaration } from "./declaration.ts";
+import type { Doubts } from "./doubts.ts";
 import { createFills } from "./fills.ts";
 import { createGone } from "./gone.ts";
 import type { L1Space } from "./l1.ts";
@@ -21,8 +20,7 @@ export interface CacheOptions<Entry, Slice> {
   events: CacheEventSource;
   leaseMs: number;
   waitMs: number;
-  /** So long a write without an answer may still be under way. */
-  doubtMs: number;
+  doubts: Pick<Doubts, "afterwards">;
   /** The operator's switch. */
   on: () => boolean;
   /** Why what others wrote may be missing in Redis; undefined when it is not. */
@@ -70,7 +68,7 @@ type Missing = typeof missing;
 const bytesOf = (elements: readonly Element[]) => elements.reduce((sum, { text }) => sum + 2 * text.length, 0);
 
 export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): CacheParts<Entry, Slice> {
-  const { declaration, door, trust, events, on, followed, onHit, doubtMs, signal, kept } = options;
+  const { declaration, door, trust, events, on, followed, onHit, doubts, kept } = options;
   const { name, shape, freshness } = declaration;
   const generations = createMarks();
   const dropped = createMarks();
@@ -169,17 +167,10 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     return answer("mongo", await fills.load(key, slice));
   }
 
-  /** What MongoDB has neither taken nor refused may still happen, now or a moment later. */
-  async function doubted(key: string, error: unknown): Promise<never> {
-    const why = "a write of which nobody knows whether MongoDB took it";
-    if (duplicateKey(error) === undefined) {
-      await writes.drop(key, why, true);
-      void withoutBudget(async () => {
-        await pause(doubtMs, signal);
-        if (!signal.aborted) await writes.drop(key, why, true);
-      });
-    }
-    throw error;
+  async function doubted(key: string): Promise<void> {
+    const drop = () => writes.drop(key, "a write of which nobody knows whether MongoDB took it", true);
+    doubts.afterwards(`${name}:${key}`, drop);
+    await drop();
   }
 
   const cache: Cache<Entry, Slice> = {
@@ -207,7 +198,10 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     generation: generations.of,
     async write(key, work) {
       const before = writes.drops(key);
-      const { result, entries } = await work().catch((error: unknown) => doubted(key, error));
+      const { result, entries } = await work().catch(async (error: unknown) => {
+        if (duplicateKey(error) === undefined) await doubted(key);
+        throw error;
+      });
       // Deleted meanwhile by somebody who may have deleted just this: what was written is not put back.
       if (writes.drops(key) === before && !holdsGone(key, documentsOf(entries))) await writes.push(key, entries, true);
       else await writes.drop(key, "deleted while it was written", true);
@@ -216,6 +210,7 @@ export function createCache<Entry, Slice>(options: CacheOptions<Entry, Slice>): 
     wrote: (key, entries) =>
       holdsGone(key, documentsOf(entries)) ? writes.drop(key, "it was deleted", true) : writes.push(key, entries, true),
     drop: (key, why) => writes.drop(key, why, true),
+    doubted,
     heard: generations.raise,
   };
 

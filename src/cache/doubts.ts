@@ -1,29 +1,56 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { withoutBudget } from "../kernel/budget.ts";
 import type { Log } from "../kernel/log.ts";
 
-/** Writes that failed, which MongoDB may carry out all the same within `ms`. */
+/** Writes that MongoDB neither took nor refused: what they may make old yet is thrown away once they are over. */
 export interface Doubts {
-  /** `work` is done when none of them can be under way any more. */
-  afterwards(work: () => Promise<void>): void;
-  /** Ends when all of it is done. */
-  close(): Promise<void>;
+  /** `work` is done when what is under way now cannot happen any more. Of one name the latest counts. */
+  afterwards(name: string, work: () => Promise<void>): void;
+  /** Ends when all of it is done; at the latest after a while, for MongoDB may never answer again. */
+  finish(): Promise<void>;
+}
+
+export interface DoubtsOptions {
+  /** Whether a write that went without an answer at `since` has happened by now, or never will. */
+  over(since: number): boolean;
+  everyMs: number;
+  /** `finish` waits no longer. */
+  patienceMs: number;
+  log: Log;
 }
 
 const whatFailed =
   "What may be old since a write failed could not be dropped; listeners of the caches' events must not throw";
 
-export function createDoubts(ms: number, log: Log): Doubts {
-  const open = new Set<Promise<void>>();
-  return {
-    afterwards(work) {
-      const one = pause(ms)
-        .then(work)
+export function createDoubts({ over, everyMs, patienceMs, log }: DoubtsOptions): Doubts {
+  const open = new Map<string, { since: number; work: () => Promise<void> }>();
+  const going = new Set<Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function carryOut(done: (since: number) => boolean): void {
+    for (const [name, { since, work }] of open) {
+      if (!done(since)) continue;
+      open.delete(name);
+      const one = withoutBudget(work)
         .catch((error: unknown) => log.error({ err: error }, whatFailed))
-        .finally(() => open.delete(one));
-      open.add(one);
+        .finally(() => going.delete(one));
+      going.add(one);
+    }
+    if (open.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
+
+  return {
+    afterwards(name, work) {
+      open.set(name, { since: performance.now(), work });
+      timer ??= setInterval(carryOut, everyMs, over);
     },
-    async close() {
-      await Promise.all(open);
+    async finish() {
+      const end = performance.now() + patienceMs;
+      while (open.size > 0 && performance.now() < end) await pause(everyMs);
+      carryOut(() => true);
+      await Promise.all(going);
     },
   };
 }

@@ -5,7 +5,6 @@ import { systemClock } from "../kernel/clock.ts";
 import { SluiceError } from "../kernel/errors.ts";
 import { createLifecycle, type Lifecycle } from "../kernel/lifecycle.ts";
 import { consoleLog, type Log } from "../kernel/log.ts";
-import { usualEpochTiming } from "../mongo/epoch.ts";
 import { type GivenDb, ourDb, ourDbOf } from "../mongo/given.ts";
 import { lasting } from "../mongo/lasting.ts";
 import { createSettingsStore } from "../mongo/settings.ts";
@@ -18,7 +17,6 @@ import type { RedisDoor } from "../redis/types.ts";
 import { createAppCache } from "./app-cache.ts";
 import { type AppCacheOptions, checkPrefix } from "./app-options.ts";
 import type { Topic } from "./bus-types.ts";
-import { createDoubts } from "./doubts.ts";
 import type { AppCache } from "./http/aside.ts";
 import { createCacheMemory } from "./memory.ts";
 import { createCacheRoom } from "./room.ts";
@@ -82,31 +80,43 @@ function obeyKillSwitch(db: Db, door: RedisDoor, log: Log, life: Lifecycle): voi
   followKillSwitch(settings, door, log);
 }
 
-/** What caches need, opened for an app of one's own. `cacheAside` shows how it is used. */
-export function openCaches(options: CachesOptions): Caches {
-  const { redis, prefix = "cache:", memoryMb = 64, log = consoleLog } = options;
+function openAll({ redis, prefix = "cache:", memoryMb = 64, ...options }: CachesOptions, log: Log, life: Lifecycle) {
   checkPrefix(prefix);
   const topic: Topic = `updates:${prefix}app`;
-  const life = createLifecycle(log);
   const db = databaseOf(options, life);
   const { door, own } = doorFor(redis, log);
   if (own) life.own("Redis", door, (it) => it.close());
   // Where there is no Redis, nobody needs to be asked whether it may be used.
   if (own && door.state !== "disabled") obeyKillSwitch(db, door, log, life);
   const serverId = `${hostname()}:${process.pid}`;
-  const room = life.own("caches", createCacheRoom({ db, door, log, serverId, ...usual, isOn: () => true }), (it) =>
-    it.close(),
-  );
+  let answering = false;
+  const about = { serverId, isOn: () => true, reads: () => answering };
+  const room = life.own("caches", createCacheRoom({ db, door, log, ...about, ...usual }), (it) => it.close());
   const near = { door, caches: room, topics: [topic] as const, ...usual };
   const memory = life.own("memory", createCacheMemory({ ...near, limitBytes: memoryMb * 1_048_576 }), (it) =>
     it.close(),
   );
-  const doubts = life.own("doubts", createDoubts(usualEpochTiming.doubt, log), (it) => it.close());
-  const place = { room, memory, topic, prefix, ready: firstAnswer(door), doubts };
-  return {
-    db,
-    events: room.events,
-    create: (about) => createAppCache(about, place),
-    close: () => life.close(),
+  life.own("what is in doubt", room, (it) => it.finish());
+  const answers = () => {
+    answering = true;
   };
+  return { db, room, place: { room, memory, topic, prefix, ready: firstAnswer(door), answers } };
+}
+
+/** What caches need, opened for an app of one's own. `cacheAside` shows how it is used. */
+export function openCaches(options: CachesOptions): Caches {
+  const { log = consoleLog } = options;
+  const life = createLifecycle(log);
+  try {
+    const { db, room, place } = openAll(options, log, life);
+    return {
+      db,
+      events: room.events,
+      create: (about) => createAppCache(about, place),
+      close: () => life.close(),
+    };
+  } catch (error) {
+    void life.close();
+    throw error;
+  }
 }

@@ -10,7 +10,7 @@ import type { Cache } from "./types.ts";
 import type { Answer } from "./wire.ts";
 
 export interface MemoryOptions {
-  door: Pick<RedisDoor, "state" | "call" | "subscribe">;
+  door: Pick<RedisDoor, "state" | "call" | "channel" | "subscribe">;
   caches: Pick<CacheRoom, "events" | "keepIn">;
   /** The channels on which changes are told. */
   topics: readonly Topic[];

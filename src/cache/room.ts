@@ -10,6 +10,7 @@ import type { RedisDoor } from "../redis/types.ts";
 import { createAuditor } from "./auditor.ts";
 import { type CacheParts, createCache, type Kept } from "./cache.ts";
 import type { Declaration } from "./declaration.ts";
+import { createDoubts } from "./doubts.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import { keepJournal } from "./journal.ts";
 import type { L1, L1Space } from "./l1.ts";
@@ -42,6 +43,8 @@ export interface CacheRoomOptions {
   serverId: string;
   /** The operator's switch of each cache. */
   isOn: (name: string) => boolean;
+  /** Whether anybody here reads; so it is, unless told. */
+  reads?: () => boolean;
   clock?: Clock;
   timing?: Partial<EpochTiming>;
 }
@@ -66,14 +69,18 @@ export interface CacheRoom {
   keepIn(l1: L1): void;
   /** Somebody has turned switches. */
   switched(): void;
+  /** Puts right what is in doubt; before the memory is closed, through which others are told. */
+  finish(): Promise<void>;
   close(): Promise<void>;
 }
 
 export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
-  const { db, door, log, clock = systemClock, isOn } = options;
+  const { db, door, log, clock = systemClock, isOn, reads = () => true } = options;
   const events = createEvents<CacheEvents>();
   const timing = { ...usualEpochTiming, ...options.timing };
-  const trust = createTrust({ db, door, clock, timing, looks: options.looks, log, events });
+  const trust = createTrust({ db, door, clock, timing, looks: options.looks, log, events, reads });
+  const { over } = trust;
+  const doubts = createDoubts({ over, everyMs: timing.doubt / 10, patienceMs: 2 * timing.doubt, log });
   const turnstile = createTurnstile(options.loads);
   const stop = new AbortController();
   // As many keys may be waited for as there are channels.
@@ -101,7 +108,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
       on,
       followed: () => follower?.behind,
       onHit: (key, slice) => audit(key, slice),
-      doubtMs: timing.doubt,
+      doubts,
       kept: () => near as L1Space<Kept<Entry>> | undefined,
       signal: stop.signal,
     });
@@ -182,6 +189,7 @@ export function createCacheRoom(options: CacheRoomOptions): CacheRoom {
         wasOn.set(name, now);
       }
     },
+    finish: doubts.finish,
     async close() {
       stop.abort();
       endJournal();

@@ -18,6 +18,8 @@ export interface Trust {
   settled(since: number): Promise<string | undefined>;
   /** Why nothing is believed for longer than a look may be late. */
   lasting(): string | undefined;
+  /** Whether a write that MongoDB left without an answer at `since` has happened by now, or never will. */
+  over(since: number): boolean;
   /** Whether Redis takes what is written. */
   writes(): boolean;
   /** Something written to MongoDB has not reached Redis, nor could be deleted there. */
@@ -36,6 +38,8 @@ export interface TrustOptions {
   looks?: EpochLooks | undefined;
   log: Log;
   events: CacheEventSource;
+  /** Whether anybody here reads what stands in Redis. */
+  reads: () => boolean;
 }
 
 export const epochId = "caches";
@@ -55,7 +59,7 @@ export function createTrust(options: TrustOptions): Trust {
     id: epochId,
     of: "caches",
     wanted: used,
-    useful: () => door.state === "up",
+    useful: () => door.state === "up" && options.reads(),
     onDue: say,
     onChange({ reason }) {
       events.emit("cleared", { why: reason });
@@ -111,6 +115,8 @@ export function createTrust(options: TrustOptions): Trust {
     doubt: () => doubt(performance.now()),
     settled,
     lasting,
+    // Without Redis nothing is asked, and there is nothing that could be old.
+    over: (since) => !used() || epoch.settled(since),
     writes: () => door.state === "up",
     unable,
     renew: (why, urgency) => epoch.renew(why, urgency),

@@ -73,6 +73,8 @@ export interface Cache<Entry, Slice = never> {
   wrote(key: string, entries: readonly Entry[]): Promise<void>;
   /** Something of it was deleted, or changed by somebody who keeps no versions. */
   drop(key: string, why: string): Promise<void>;
+  /** A write to it failed, which MongoDB may have taken, or may take yet: it goes at once, and again when that is over. */
+  doubted(key: string): Promise<void>;
   /** Another instance, or the bus, tells that it has changed: derived values here are old. Sends nothing. */
   heard(key: string): void;
 }

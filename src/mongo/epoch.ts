@@ -229,7 +229,7 @@ export function createEpoch(options: EpochOptions): Epoch {
     clearTimeout(timer);
     // From the beginning of the last look on: a slow one must not put off the next, or what is known gets stale between.
     const nextLook = Math.max(0, lookedAt + timing.epochPoll - performance.now());
-    const raising = wanted() && due.size > 0 && !failing ? Math.max(0, raiseIn()) : nextLook;
+    const nextRaise = wanted() && due.size > 0 && !failing ? Math.max(0, raiseIn()) : nextLook;
     timer = setTimeout(
       () => {
         working = withoutBudget(work).finally(() => {
@@ -237,7 +237,7 @@ export function createEpoch(options: EpochOptions): Epoch {
           schedule();
         });
       },
-      Math.min(raising, nextLook),
+      Math.min(nextRaise, nextLook),
     );
     timer.unref();
   }
@@ -259,10 +259,10 @@ export function createEpoch(options: EpochOptions): Epoch {
     settled: (since) => readAt >= Math.max(since, answersSince) + timing.doubt,
     renew(why, urgency, beyond = 0) {
       highest = Math.max(highest, beyond);
-      const known = due.get(urgency) ?? { since: 0, whys: new Set() };
-      known.since = performance.now();
-      known.whys.add(why);
-      due.set(urgency, known);
+      const one = due.get(urgency) ?? { since: 0, whys: new Set() };
+      one.since = performance.now();
+      one.whys.add(why);
+      due.set(urgency, one);
       options.onDue();
       if (!working) schedule();
     },

@@ -1,7 +1,9 @@
-import { afterAll, describe, expect, it } from "vitest";
+import mongoose from "mongoose";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { type AppCacheOptions, type CachesOptions, openCaches } from "../../src/cache/index.ts";
 import { mongoUrl } from "../support/databases.ts";
 import { createEnds } from "../support/ends.ts";
+import { until } from "../support/until.ts";
 
 const url = mongoUrl("cache-app-options");
 const ends = createEnds();
@@ -57,10 +59,15 @@ describe("openCaches", () => {
     ["CACHE_OPTIONS", "prefix", null],
     ["REDIS_PLACE", "redis", null],
     ["REDIS_PLACE", "redis", { url: "redis://127.0.0.1:6379" }],
-  ])("throws %s for %s: %j", (code, name, given) => {
+  ])("throws %s for %s: %j", async (code, name, given) => {
     const options = { mongoUrl: url, [name]: given } as CachesOptions;
+    const closed = vi.spyOn(mongoose.mongo.MongoClient.prototype, "close");
+    const connected = vi.spyOn(mongoose.mongo.MongoClient.prototype, "connect");
     expect(() => openCaches(options)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(name) }),
     );
+    // What it has opened until then keeps no process alive.
+    await until(() => closed.mock.calls.length === connected.mock.calls.length);
+    vi.restoreAllMocks();
   });
 });

@@ -80,6 +80,15 @@ it("who has no name is not found, not listed and not moderated", async () => {
   });
 });
 
+it("who has no name is not let in, for every answer after that would be a refusal", async () => {
+  const { accounts } = chat.services;
+  const email = "carol@nobody";
+  await accounts.register({ nickname: "carol", email, password: "correct horse" });
+  expect(await accounts.login(email, "correct horse")).toMatchObject({ kind: "welcome" });
+  await db.collection("users").updateOne({ email }, { $set: { nickname: 14 } });
+  expect(await accounts.login(email, "correct horse")).toBeNull();
+});
+
 it("a channel whose id is a list is no channel", async () => {
   const { channels } = chat.services;
   await db.collection("channels").insertOne({ id: ["many"], name: "Many", type: "text", createdBy: "ann" });
