@@ -8,20 +8,14 @@ import { unheard } from "./ops/health.ts";
 import type { RedisDoor } from "./redis/types.ts";
 import type { RolloutStore } from "./sessions/store.ts";
 
-/** The memory, and the door that its messages come through. */
-interface WiredMemory extends CacheMemory {
-  readonly door: Pick<RedisDoor, "health">;
-}
-
 /** What this instance keeps in its own memory of what the caches hold. */
-export function wireMemory(config: Config, caches: CacheRoom, door: RedisDoor): WiredMemory {
+export function wireMemory(config: Config, caches: CacheRoom, door: RedisDoor): CacheMemory {
   const { CACHE_L1_MB: megabytes, BUS_HEARTBEAT: heartbeatMs, BUS_SILENCE: silenceMs } = config;
   const limitBytes = megabytes * 1_048_576;
-  const memory = createCacheMemory({ door, caches, topics: updates, limitBytes, heartbeatMs, silenceMs });
-  return Object.assign(memory, { door });
+  return createCacheMemory({ door, caches, topics: updates, limitBytes, heartbeatMs, silenceMs });
 }
 
-export async function lagOf({ bus, door }: Pick<WiredMemory, "bus" | "door">): Promise<Figure> {
+export async function lagOf({ bus }: CacheMemory, door: Pick<RedisDoor, "health">): Promise<Figure> {
   const lag = { value: Math.round(bus.lagMs), unit: "ms" };
   if (bus.well) return lag;
   const { deaf = "none comes back" } = await door.health();

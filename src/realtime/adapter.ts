@@ -58,13 +58,13 @@ const reachesOthers = (opts: BroadcastOptions) => !opts.flags?.local;
  * ends with what is known here when the others do not answer.
  */
 class SteadyAdapter extends RedisAdapter {
-  constructor(nsp: Namespace, client: AdapterClient, log: Log) {
+  constructor(nsp: Namespace, client: AdapterClient, key: string, log: Log) {
     let prefix: Buffer | undefined;
     const own = deafToOwn(
       client,
       (message) => prefix !== undefined && message.subarray(0, prefix.length).equals(prefix),
     );
-    super(nsp, own, own, { requestsTimeout: clusterPatienceMs });
+    super(nsp, own, own, { key, requestsTimeout: clusterPatienceMs });
     prefix = Buffer.from(`{"uid":${JSON.stringify(this.uid)},`);
     this.#hearWithCare(createComplaint(log));
   }
@@ -139,7 +139,7 @@ export function createClusterAdapter(door: RedisDoor, log: Log): ClusterAdapter 
     // Socket.IO calls it with `new`.
     adapter: class extends SteadyAdapter {
       constructor(nsp: Namespace) {
-        super(nsp, client, log);
+        super(nsp, client, door.channel("socket.io"), log);
       }
     },
     get live() {

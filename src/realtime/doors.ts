@@ -9,6 +9,7 @@ import type { Guests } from "./guests.ts";
 import { createHearing } from "./hearing.ts";
 import { createMissing } from "./missing.ts";
 import type { Memory } from "./remember.ts";
+import type { Threshold } from "./threshold.ts";
 import type { Guest } from "./types.ts";
 import type { Voice } from "./voice.ts";
 
@@ -30,6 +31,7 @@ interface Options {
   guests: Pick<Guests, "all">;
   voice: Pick<Voice, "leave">;
   memory: Memory;
+  threshold: Threshold;
   /** A channel that is not there is gone when it is not there after this either. */
   missingMs?: number;
   clock: Clock;
@@ -44,8 +46,8 @@ const patienceMs = 1_000;
 const placesOf = ({ room, voice }: Guest) => [room?.id, voice].filter((id) => typeof id === "string");
 
 export function createDoors(options: Options): Doors {
-  const { channels, feeds, guests, voice, memory, missingMs = defaultMissingMs, clock, log } = options;
-  const hearing = createHearing(clock, () => catchUp.owe());
+  const { channels, feeds, guests, voice, memory, threshold, missingMs = defaultMissingMs, clock, log } = options;
+  const hearing = createHearing(clock, doubt);
 
   async function judge(): Promise<void> {
     const asked = new Set(guests.all().flatMap(placesOf));
@@ -57,6 +59,8 @@ export function createDoors(options: Options): Doors {
       return channel ? !mayRead(channel, member.role) : gone.has(id);
     };
     for (const guest of guests.all()) {
+      // Who came to a place that was not asked about may have been let in before it was closed.
+      if (placesOf(guest).some((id) => !asked.has(id))) catchUp.owe();
       if (guest.voice !== null && isClosed(guest.voice, guest)) voice.leave(guest);
       // Its client comes back at once, and is told at the door of the room that it is closed.
       if (guest.room && isClosed(guest.room.id, guest)) cut(guest, memory);
@@ -73,11 +77,17 @@ export function createDoors(options: Options): Doors {
 
   const missing = createMissing({ betweenMs: missingMs, lookAgain: catchUp.owe });
 
-  const stream = feeds?.channels(catchUp.owe, hearing.told);
+  function doubt(): void {
+    threshold.told();
+    catchUp.owe();
+  }
+  threshold.onMissed(catchUp.owe);
+
+  const stream = feeds?.channels(doubt, hearing.told);
 
   return {
     ...(stream && { stream }),
-    doubt: catchUp.owe,
+    doubt,
     async close() {
       await stream?.close();
       await catchUp.close();

@@ -11,6 +11,7 @@ import type { Presence } from "./presence.ts";
 import { Refusal, refusal } from "./refusal.ts";
 import type { Memory } from "./remember.ts";
 import type { RoomList } from "./room-list.ts";
+import type { Threshold } from "./threshold.ts";
 import type { Guest } from "./types.ts";
 
 /** A client that comes back without joining by itself is taken into its room after this. */
@@ -37,12 +38,13 @@ interface Options {
   presence: Presence;
   roomList: RoomList;
   memory: Memory;
+  threshold: Pick<Threshold, "cross">;
   clock: Clock;
   log: Log;
 }
 
 export function createRooms(options: Options): Rooms {
-  const { channels, messages, delivery, presence, roomList, memory, clock, log } = options;
+  const { channels, messages, delivery, presence, roomList, memory, threshold, clock, log } = options;
 
   async function say(room: string, text: string): Promise<void> {
     try {
@@ -80,10 +82,12 @@ export function createRooms(options: Options): Rooms {
 
   /** `sentAway`: when its client was, which has not left for anybody who was not told so. */
   async function join(guest: Guest, room: string, sentAway?: Date): Promise<void> {
-    await mustRead(guest, room);
-    if (!guest.socket.connected) return;
+    const arrived = await threshold.cross(async () => {
+      await mustRead(guest, room);
+      return guest.socket.connected ? enter(guest, room) : undefined;
+    });
+    if (arrived === undefined) return;
     const { nickname } = guest.member;
-    const arrived = await enter(guest, room);
     if (arrived && lines.came(room, guest.member) && (!sentAway || (await hasLeft(room, nickname, sentAway))))
       await say(room, joinLine(nickname));
     await roomList.sendTo(guest, room);

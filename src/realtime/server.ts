@@ -27,6 +27,7 @@ import { createRooms } from "./rooms.ts";
 import { createSecondPath } from "./second-path.ts";
 import { createStatuses } from "./statuses.ts";
 import { createTalk } from "./talk.ts";
+import { createThreshold } from "./threshold.ts";
 import type { Guest, Realtime, RealtimeEvents, RealtimeOptions } from "./types.ts";
 import { createVoice } from "./voice.ts";
 import type { Work } from "./work.ts";
@@ -101,7 +102,8 @@ export function createRealtime(options: RealtimeOptions): Realtime {
       }
     },
   };
-  const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, clock, log });
+  const threshold = createThreshold();
+  const rooms = createRooms({ channels, messages, delivery, presence, roomList, memory, threshold, clock, log });
   const voice = createVoice({
     io,
     channels,
@@ -109,8 +111,9 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     orders: spoken(orders),
     members: createVoiceMembers(sets),
     amongOthers: () => sets.stats().instances > 1,
+    threshold,
   });
-  const doors = createDoors({ channels, feeds: others?.feeds, guests, voice, memory, clock, log });
+  const doors = createDoors({ channels, feeds: others?.feeds, guests, voice, memory, threshold, clock, log });
   const links = createLinks({ gate, doors, guests, orders, presence, standings, statuses, memory, voice, clock, log });
   const { recognise } = links;
   const talk = createTalk({

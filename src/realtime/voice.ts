@@ -8,6 +8,7 @@ import { voicePeer } from "./payloads.ts";
 import type { VoiceMembers } from "./presence/voice-members.ts";
 import type { Signal } from "./reading.ts";
 import { refusal } from "./refusal.ts";
+import type { Threshold } from "./threshold.ts";
 import type { Guest } from "./types.ts";
 
 export type SignalEvent = "voice_offer" | "voice_answer" | "ice_candidate";
@@ -30,9 +31,10 @@ interface Options {
   members: VoiceMembers;
   /** There are other instances, as far as is known. */
   amongOthers: () => boolean;
+  threshold: Pick<Threshold, "cross">;
 }
 
-export function createVoice({ io, channels, guests, orders, members, amongOthers }: Options): Voice {
+export function createVoice({ io, channels, guests, orders, members, amongOthers, threshold }: Options): Voice {
   function tellOthers(guest: Guest, channel: string, event: string): void {
     guest.socket.to(voiceRoom(channel)).emit(event, voicePeer(guest.socket.id, guest.member.nickname));
   }
@@ -65,24 +67,26 @@ export function createVoice({ io, channels, guests, orders, members, amongOthers
     }
   });
 
+  async function join(guest: Guest, channelId: string): Promise<void> {
+    const channel = await channels.byId(channelId);
+    if (channel?.type !== "voice" || !mayRead(channel, guest.member.role)) throw refusal.noVoiceChannel();
+    if (!guest.socket.connected) return;
+    if (guest.voice !== channelId) {
+      leave(guest);
+      guest.voice = channelId;
+      // First of all: should this process die now, nobody else could tell that who was told of is gone.
+      await members.joined(channelId, voicePeer(guest.socket.id, guest.member.nickname));
+      if (guest.voice !== channelId) return;
+      tellOthers(guest, channelId, "user_joined_voice");
+      await guest.socket.join(voiceRoom(channelId));
+    }
+    guest.socket.emit("voice_joined", { channelId });
+    // Nobody elsewhere hears of it, and neither does this one of them.
+    if (!orders.live && amongOthers()) throw refusal.voiceAlone();
+  }
+
   return {
-    async join(guest, channelId) {
-      const channel = await channels.byId(channelId);
-      if (channel?.type !== "voice" || !mayRead(channel, guest.member.role)) throw refusal.noVoiceChannel();
-      if (!guest.socket.connected) return;
-      if (guest.voice !== channelId) {
-        leave(guest);
-        guest.voice = channelId;
-        // First of all: should this process die now, nobody else could tell that who was told of is gone.
-        await members.joined(channelId, voicePeer(guest.socket.id, guest.member.nickname));
-        if (guest.voice !== channelId) return;
-        tellOthers(guest, channelId, "user_joined_voice");
-        await guest.socket.join(voiceRoom(channelId));
-      }
-      guest.socket.emit("voice_joined", { channelId });
-      // Nobody elsewhere hears of it, and neither does this one of them.
-      if (!orders.live && amongOthers()) throw refusal.voiceAlone();
-    },
+    join: (guest, channelId) => threshold.cross(() => join(guest, channelId)),
     leave,
     relay(guest, event, { targetSocketId, body }) {
       if (guest.voice === null) return;

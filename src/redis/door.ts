@@ -54,6 +54,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
       onListenerError(error);
     }
   };
+  const database = topology.kind === "none" ? 0 : topology.access.database;
   const subscriber = createSubscriber({ deadlines, patienceMs, backoffMaxMs, onAttempt, log });
   const discovery = topology.kind === "none" ? undefined : discoveryFor(topology, connectMs);
   const supervisor =
@@ -162,6 +163,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
       complain(script.name, error);
       return Promise.resolve(caller.refuse(script.name, "failed", error));
     },
+    channel: (name) => (database === 0 ? name : `${name}@${database}`),
     subscribe: (channel, listener) => subscriber.listen({ channel }, (message) => listener(message.toString())),
     listen: (target, listener) => subscriber.listen(target, listener),
     onRecovery: (stage) => recovery.add(stage),

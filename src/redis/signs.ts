@@ -5,11 +5,6 @@ export interface ServerSigns {
   readonly canaryKey: string;
   readonly runId: string;
   readonly role: string;
-  readonly replicationId: string;
-  readonly formerReplicationId: string;
-  readonly offset: number;
-  /** Up to where `formerReplicationId` is also this server's history. */
-  readonly formerOffset: number;
   /** Planted once in empty data; null when it is gone. */
   readonly canary: string | null;
   /** Goes up with every heartbeat of every instance: an older snapshot has a lower one. `before`: our own. */
@@ -37,10 +32,6 @@ export function signsFrom(canaryKey: string, info: Info, canary: Canary): Server
     canaryKey,
     runId: info.run_id ?? "",
     role: info.role ?? "",
-    replicationId: info.master_replid ?? "",
-    formerReplicationId: info.master_replid2 ?? "",
-    offset: Number(info.master_repl_offset ?? 0),
-    formerOffset: Number(info.second_repl_offset ?? -1),
     ...canary,
   };
 }
@@ -54,30 +45,12 @@ export function difference(known: ServerSigns, now: Canary & { runId: string }):
   return undefined;
 }
 
-/** A replica of the known server that had everything we had seen until the last heartbeat. */
-function tookOver(known: ServerSigns, now: ServerSigns): boolean {
-  return (
-    now.formerReplicationId === known.replicationId &&
-    now.formerOffset > known.offset &&
-    now.canary === known.canary &&
-    known.canary !== null
-  );
-}
-
 /** What came back, compared with what was there at the last heartbeat. */
 export function compare(known: readonly ServerSigns[], now: readonly ServerSigns[]): RecoverySigns {
-  if (known.length === 0) return { firstConnect: true, sameData: false, promoted: false };
   const same = (one: ServerSigns) =>
     known.some(
       (other) =>
         other.runId === one.runId && (other.canaryKey !== one.canaryKey || difference(other, one) === undefined),
     );
-  const promoted = (one: ServerSigns) => known.some((other) => tookOver(other, one));
-  const complete = known.length <= now.length;
-  const sameData = complete && now.every(same);
-  return {
-    firstConnect: false,
-    sameData,
-    promoted: !sameData && complete && now.every((one) => same(one) || promoted(one)),
-  };
+  return { sameData: known.length > 0 && known.length <= now.length && now.every(same) };
 }

@@ -102,7 +102,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       setLive(topic, true);
     } catch (error) {
       if (connection !== current?.connection) throw error;
+      const said = topic.refused;
       topic.refused = describeLoss(error);
+      if (topic.refused === said) return;
       const fields = { topic: keyOf(topic.target), err: traceOf(error) };
       log.warn(fields, `Redis refuses a subscription (${topic.refused})`);
     }
@@ -227,7 +229,10 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       const answer = deadlines.within(patienceMs, connection.client.time(), () => new LinkError("no sign of life"));
       answer.then(
         () => {
-          if (current?.connection === connection) asking = false;
+          if (current?.connection !== connection) return;
+          asking = false;
+          // Redis may have been told meanwhile that we may listen; it closes no connection for that.
+          for (const topic of topics.values()) if (topic.refused !== undefined) take(connection, topic).catch(() => {});
         },
         (error: unknown) => end(error),
       );

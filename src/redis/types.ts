@@ -98,12 +98,9 @@ export interface RecoveryStage {
   run(signs: RecoverySigns): Promise<void>;
 }
 
-/** What is known of the server that came back. `sameData: false`: another run of a server, or the canary key is gone or older. */
+/** What is known of the server that came back. `sameData: false`: the first there is, another run of a server, or the canary key is gone or older. */
 export interface RecoverySigns {
   readonly sameData: boolean;
-  readonly firstConnect: boolean;
-  /** Not the same, but a replica of it that had everything until the last heartbeat: only the last moment may be missing. */
-  readonly promoted: boolean;
 }
 
 /** `reason`: why it failed, for everybody. */
@@ -163,6 +160,8 @@ export interface RedisDoor {
     onAnswer: (answer: Answer<T>) => void,
   ): void;
   script<T>(script: Script, keys: string[], args: (string | Buffer)[], options?: CallOptions): Promise<Answer<T>>;
+  /** What a channel is called here: Pub/Sub knows no database numbers, and chats that share a Redis by them must not hear each other. */
+  channel(name: string): string;
   subscribe(channel: string, listener: (message: string) => void): Subscription;
   /** For libraries: several channels by a pattern, and messages that are not text. */
   listen(target: { channel: string } | { pattern: string }, listener: MessageListener): Subscription;

@@ -94,6 +94,8 @@ describe("who is in a channel while its change stream tells nothing", { timeout:
   let chat: Assembly;
   let looks = 0;
   const reads: string[] = [];
+  /** Who asks for these gets the answer when that is over, and as it was. */
+  const slow = new Map<string, Promise<void>>();
 
   beforeAll(async () => {
     opened = openDoor({ REDIS_URL: "redis://127.0.0.1:1", DISABLE_REDIS: "true" });
@@ -104,9 +106,11 @@ describe("who is in a channel while its change stream tells nothing", { timeout:
         ...others,
         channels: {
           ...channels,
-          byId(id) {
+          async byId(id) {
+            const found = await channels.byId(id);
             reads.push(id);
-            return channels.byId(id);
+            await slow.get(id);
+            return found;
           },
           async accessOf(ids) {
             const found = await channels.accessOf(ids);
@@ -159,6 +163,22 @@ describe("who is in a channel while its change stream tells nothing", { timeout:
     await ear.join(room);
     expect(ear.all("error")).toEqual([]);
     await channels.deleteOne({ id: room });
+    await ear.hears("disconnect");
+  });
+
+  it("is put out, too, who was let in by an answer from before it was closed", async () => {
+    const { ear } = await visitor("late");
+    const { id: room } = await chat.services.channels.create({ name: "closing", type: "text", createdBy: "late" });
+    await until(() => chat.realtime.streams.get("channels")?.live);
+    let answer = () => {};
+    slow.set(room, new Promise((done) => (answer = done)));
+    ear.emit("join_room", { room });
+    await until(() => reads.includes(room));
+    const before = looks;
+    await chat.db.collection("channels").updateOne({ id: room }, closed);
+    await until(() => looks > before);
+    expect(ear.all("disconnect")).toEqual([]);
+    answer();
     await ear.hears("disconnect");
   });
 

@@ -137,7 +137,7 @@ describe("over sentinels", () => {
     await until(() => one.signs.length > told);
     await one.is("up");
     expect(sinceNew()).toBeLessThan(BACK_WITHIN_MS);
-    expect(one.signs.at(-1)).toMatchObject({ firstConnect: false, sameData: false });
+    expect(one.signs.at(-1)).toMatchObject({ sameData: false });
     const before = Number(await now.ask("GET", "cache:written"));
     await until(async () => Number(await now.ask("GET", "cache:written")) > before);
     await until(() => subscription.live);
@@ -169,7 +169,7 @@ describe("over sentinels", () => {
       const before = calls.accepted();
       await until(() => calls.accepted() > before);
       expect(await calls.stop()).toBeLessThan(ANSWERED_WITHIN_MS);
-      expect(one.signs.at(-1)).toMatchObject({ firstConnect: false, sameData: false });
+      expect(one.signs.at(-1)).toMatchObject({ sameData: false });
       if (how === "SIGKILL") await former.start();
       else former.thaw();
       await group.rejoin(former);

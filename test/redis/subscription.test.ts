@@ -127,4 +127,25 @@ describe("a subscription", () => {
       await own.close();
     }
   });
+
+  it("that is refused for want of a right is live as soon as Redis gives it, on the same connection", async () => {
+    const own = await startRedisServer();
+    await own.ask("ACL", "SETUSER", "hearer", "on", "nopass", "~*", "&updates:*", "+@all");
+    const one = openDoor({ REDIS_URL: own.url.replace("//", "//hearer:any@"), ...patient });
+    try {
+      await one.is("up");
+      const heard: string[] = [];
+      const subscription = one.door.subscribe("elsewhere", (message) => heard.push(message));
+      await until(async () => (await one.door.health()).deaf !== undefined);
+      await own.ask("ACL", "SETUSER", "hearer", "&elsewhere");
+      await until(() => subscription.live);
+      expect((await one.door.health()).deaf).toBeUndefined();
+      await own.ask("PUBLISH", "elsewhere", "hello");
+      await until(() => heard.includes("hello"));
+      expect(one.log.lines.filter(({ message }) => /refuses a subscription/.test(message))).toHaveLength(1);
+    } finally {
+      await one.close();
+      await own.close();
+    }
+  });
 });

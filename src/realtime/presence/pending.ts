@@ -47,7 +47,7 @@ interface Options {
   longestMs: number;
 }
 
-/** Whether others have somebody could not be said: asked again after this, then after twice as long, and so on. */
+/** Whether others have somebody could not be said: asked again with the first change or beat after this, then after twice as long, and so on. */
 const unsureMs = 100;
 
 export function createPending({ guess, certain, othersHave, longestMs }: Options): Pending {

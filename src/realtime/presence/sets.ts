@@ -6,7 +6,6 @@ import type { LeaseTimes } from "./leases.ts";
 import type { LeasedSet, Link, SetOptions } from "./types.ts";
 
 const onlineKey = "cache:users:online";
-const channel = "updates:presence";
 const heavyMs = 2_000;
 const most = 1_000;
 
@@ -64,6 +63,7 @@ export function createSets({ door, alone, times, ttl }: SetsOptions): Sets {
   let ended = false;
 
   const up = () => door?.state === "up" && !ended;
+  const channel = door?.channel("updates:presence") ?? "";
   const noNeighbours = () => (online?.neighbours.length ?? 0) === 0 && said !== false;
 
   const link: Link = {
