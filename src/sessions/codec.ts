@@ -26,7 +26,7 @@ export interface Portable {
 export interface Encoded {
   readonly stored: unknown;
   readonly hash: string;
-  /** null: JSON cannot carry it, or it takes a read to know, so that there is no copy for now. */
+  /** null: JSON cannot carry it, it is too large, or it takes a read to know, so that there is no copy for now. */
   readonly portable: Portable | null;
 }
 

@@ -21,6 +21,7 @@ import { checkOptions, type SessionStoreOptions } from "./options.ts";
 import type { RolloutOptions } from "./parts.ts";
 import { warnWithoutReplicaSet } from "./replica-set.ts";
 import { RolloutStore } from "./store.ts";
+import { markSeconds } from "./stores/documents.ts";
 import { createToolbox, type Toolbox } from "./tools/toolbox.ts";
 
 export type { StepDownLimits } from "./dial/step-down.ts";
@@ -49,7 +50,7 @@ async function makeIndexes(db: Db, collection: string, autoRemove: string, log: 
   const context = { db, log, sessionCollection: collection, claim: { willMake: async () => {}, made: async () => [] } };
   if (autoRemove === "native")
     await ensureIndexes(context, collection, [{ keys: { expires: 1 }, expireAfterSeconds: 0 }]);
-  await ensureIndexes(context, `${collection}_ended`, [{ keys: { at: 1 }, expireAfterSeconds: 86_400 }]);
+  await ensureIndexes(context, `${collection}_ended`, [{ keys: { at: 1 }, expireAfterSeconds: markSeconds }]);
   await ensureIndexes(context, "sluice_instances", [{ keys: { at: 1 }, expireAfterSeconds: 60 }]);
 }
 

@@ -1,4 +1,4 @@
-import type { Db, MongoClient, ServerHeartbeatFailedEvent } from "mongodb";
+import type { Db, MongoClient, ServerHeartbeatFailedEvent, ServerHeartbeatSucceededEvent } from "mongodb";
 import mongoose from "mongoose";
 import { SluiceError } from "../kernel/errors.ts";
 import { ourDb, ourDbOf } from "../mongo/given.ts";
@@ -34,25 +34,32 @@ function databaseOf({ mongoUrl, client, db, dbName, mongoOptions, deadlines }: S
 
 export function openLink(options: SessionStoreOptions): Link {
   const { db, client } = databaseOf(options);
-  let trouble: unknown;
+  /** Of each server that does not answer, by its address. */
+  const failing = new Map<string, unknown>();
+  /** Those that answer. */
+  const well = new Set<string>();
+  let unreached: unknown;
 
-  const onFailure = ({ failure }: ServerHeartbeatFailedEvent) => {
-    trouble = failure;
+  const onFailure = ({ connectionId, failure }: ServerHeartbeatFailedEvent) => {
+    well.delete(connectionId);
+    failing.set(connectionId, failure);
   };
-  const onSuccess = () => {
-    trouble = undefined;
+  const onSuccess = ({ connectionId }: ServerHeartbeatSucceededEvent) => {
+    well.add(connectionId);
+    failing.delete(connectionId);
   };
   const own =
     client &&
     lasting(client, (error) => {
-      trouble ??= error;
+      unreached ??= error;
     });
   const source = client ?? db.client;
   source.on("serverHeartbeatFailed", onFailure).on("serverHeartbeatSucceeded", onSuccess);
 
   return {
     db,
-    trouble: () => trouble,
+    // While one of them answers, it is not known that another's silence is the cause.
+    trouble: () => (well.size > 0 ? undefined : (failing.values().next().value ?? unreached)),
     async close() {
       source.off("serverHeartbeatFailed", onFailure).off("serverHeartbeatSucceeded", onSuccess);
       await own?.close();

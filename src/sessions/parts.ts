@@ -116,6 +116,7 @@ export function createParts(options: RolloutOptions): Parts {
     lastModified: (options.touchAfter ?? 0) > 0,
     timestamps: options.timestamps ?? false,
     oldServers: () => settings.current.oldServers ?? true,
+    ttlSeconds,
   });
   const { redisMs } = limits;
   const copies = createCopies({

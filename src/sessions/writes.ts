@@ -167,16 +167,17 @@ export function createWrites({ parts, floors, aside }: WriteOptions): Writes {
     const base = baseOf(session, id);
     const due = isDue(base, expires, lifeMs);
     const mongo = async () => (await timed("touch", "mongo", () => touchMongo(id, session, base, expires))) === "ok";
-    if (due || (!inBucket(id) && touchAfterMs === 0)) return mongo();
-    if (!inBucket(id)) return true;
-    if (await trust.settled(performance.now())) return mongo();
+    // With a touchAfter MongoDB is not told of each touch, wherever the copy is, and where there is none.
+    const seldom = () => touchAfterMs > 0 || mongo();
+    if (due) return mongo();
+    if (!inBucket(id) || (await trust.settled(performance.now()))) return seldom();
     let copied = false;
     await timed("touch", "redis", async () => {
       const answer = await copies.touch(id, lifeMs, base?.version);
       copied = answer.ok && answer.value;
       return answer.ok ? (copied ? "ok" : "miss") : "error";
     });
-    return copied || mongo();
+    return copied || seldom();
   }
 
   async function destroy(id: string): Promise<OperationResult> {

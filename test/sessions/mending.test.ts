@@ -309,14 +309,19 @@ describe("a logout", () => {
   });
 });
 
-it("a logout of which Redis never heard is remembered, when no old server runs any more", async () => {
+it("a logout of which Redis never heard is remembered for as long as its copy may live, when no old server runs any more", async () => {
   const { lost, wrap } = losing("session.drop");
-  const one = await start({ dial: { oldServers: false }, wrap });
+  const lifeMs = 14 * day;
+  const one = await start({ dial: { oldServers: false }, ttlSeconds: lifeMs / 1_000, wrap });
   const sid = await copied(one);
   lost.add(keyOf(sid));
+  const from = Date.now();
   await one.calls.destroy(sid);
-  const ended = raw.db().collection<Raw>("sessions_ended");
-  await until(async () => (await ended.findOne({ _id: sid })) !== null);
+  const ended = raw.db().collection<{ _id: string; at: Date }>("sessions_ended");
+  const mark = await until(async () => (await ended.findOne({ _id: sid })) ?? undefined);
+  // MongoDB forgets it a day after that.
+  expect(mark.at.getTime() + day).toBeGreaterThanOrEqual(from + lifeMs);
+  expect(mark.at.getTime() + day).toBeLessThanOrEqual(Date.now() + lifeMs);
 });
 
 it("a clock that was ahead and was put right makes no save older than those of others", async () => {

@@ -6,6 +6,7 @@ import type { UserRecord } from "../models/user.ts";
 import { refuse } from "./errors.ts";
 import type { Passwords, StillWanted } from "./passwords.ts";
 import { isBanned, toAccount } from "./records.ts";
+import { dateOf, isUser, textOf } from "./stored.ts";
 import type { Accounts } from "./types.ts";
 import type { UserWrites } from "./user-writes.ts";
 
@@ -22,7 +23,8 @@ export function createAccounts(
     return users
       .find({ $or: [{ nickname: names }, { email: trimmed.toLowerCase() }] })
       .limit(3)
-      .lean<UserRecord[]>();
+      .lean<UserRecord[]>()
+      .then((found) => found.filter(isUser));
   }
 
   /** Whoever of them has this password; with nobody to ask it takes as long. */
@@ -69,7 +71,7 @@ export function createAccounts(
       const user = await whose(await find(identifier), password, wanted);
       if (!user || !wanted()) return null;
       if (isBanned(user, clock.now()))
-        return { kind: "banned", reason: user.banReason ?? "", expires: user.banExpires ?? null };
+        return { kind: "banned", reason: textOf(user.banReason) ?? "", expires: dateOf(user.banExpires) ?? null };
       const now = new Date(clock.now());
       try {
         await writes.one({ _id: user._id }, { $set: { status: "online", lastActive: now } });

@@ -41,7 +41,7 @@ export interface Documents {
   touch(id: string, expires: number, unwritten?: { hash: string }): Promise<boolean>;
   /** `remembered`: also where no server is running that may write it back. */
   remove(id: string, remembered: boolean): Promise<void>;
-  /** Whether one of us has destroyed it, while servers that may write it back were running, or Redis was out. */
+  /** Whether one of us has destroyed it; not asked where no server is running that may write it back. */
   ended(id: string): Promise<boolean>;
   /** Takes away what was written back by such a server. */
   endAgain(id: string): Promise<void>;
@@ -63,15 +63,19 @@ export interface DocumentOptions {
   lastModified: boolean;
   timestamps: boolean;
   oldServers: () => boolean;
+  /** How long a session lives. */
+  ttlSeconds: number;
 }
 
+/** An index of `endedCollection` takes a mark away so long after its `at`. */
+export const markSeconds = 86_400;
 const writeConcern = { w: "majority" } as const;
 const tries = 5;
 
 export const endedCollection = (collection: string) => `${collection}_ended`;
 
 export function createDocuments(options: DocumentOptions): Documents {
-  const { db, clock, versions, oldServers } = options;
+  const { db, clock, versions, oldServers, ttlSeconds } = options;
   const collection = db.collection<SessionDocument>(options.collection);
   const endedOnes = db.collection<{ _id: string; at: Date }>(endedCollection(options.collection));
   const isAlive = ({ expires }: SessionDocument) =>
@@ -98,6 +102,11 @@ export function createDocuments(options: DocumentOptions): Documents {
     await collection.deleteOne({ _id: id, v: version }, { writeConcern });
     return true;
   }
+
+  /** MongoDB forgets a mark a day after its `at`; where Redis has a copy of somebody else's making, not before that has ended. */
+  const markOf = (remembered: boolean) => ({
+    $max: { at: new Date(clock.now() + (remembered ? Math.max(0, ttlSeconds - markSeconds) * 1_000 : 0)) },
+  });
 
   async function endAgain(id: string): Promise<void> {
     await collection.deleteOne({ _id: id, v: { $exists: false } }, { writeConcern });
@@ -165,10 +174,9 @@ export function createDocuments(options: DocumentOptions): Documents {
     },
 
     async remove(id, remembered) {
-      const at = new Date(clock.now());
       // First, lest somebody writes it back in between and is not found out.
       if (oldServers() || remembered)
-        await endedOnes.updateOne({ _id: id }, { $set: { at } }, { upsert: true, writeConcern });
+        await endedOnes.updateOne({ _id: id }, markOf(remembered), { upsert: true, writeConcern });
       await collection.deleteOne({ _id: id }, { writeConcern });
     },
 
@@ -182,9 +190,9 @@ export function createDocuments(options: DocumentOptions): Documents {
 
     async end(ids, remembered) {
       if (!(oldServers() || remembered) || ids.length === 0) return;
-      const at = new Date(clock.now());
+      const update = markOf(remembered);
       await endedOnes.bulkWrite(
-        ids.map((_id) => ({ updateOne: { filter: { _id }, update: { $set: { at } }, upsert: true } })),
+        ids.map((_id) => ({ updateOne: { filter: { _id }, update, upsert: true } })),
         { ordered: false, writeConcern },
       );
     },

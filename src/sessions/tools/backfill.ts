@@ -24,7 +24,7 @@ export interface Backfilled {
   readonly foreign: number;
   /** It ended meanwhile, or had ended before an old server wrote it back. */
   readonly gone: number;
-  /** JSON cannot carry it, so that it stays in MongoDB alone. */
+  /** JSON cannot carry it, or it is too large, so that it stays in MongoDB alone. */
   readonly unportable: number;
   /** Old copies of no session that were removed. */
   readonly swept: number;

@@ -46,7 +46,7 @@ export interface Toolbox {
   expiresOf(document: SessionDocument): number;
   /** The one that copies must carry to be believed; 0 before any server has used Redis. */
   epoch(): Promise<number>;
-  /** Those of the ids that were destroyed while old servers might write them back. */
+  /** Those of the ids that were destroyed while old servers might write them back, or Redis was out. */
   ended(ids: string[]): Promise<Set<string>>;
   /** What Redis answers; asks again while it does not, and throws when that takes too long or is to stop. */
   insist<T>(ask: () => Promise<Answer<T>>, signal?: AbortSignal): Promise<T>;
