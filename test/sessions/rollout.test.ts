@@ -345,6 +345,27 @@ describe("touches", () => {
     expect(Number(await redis.ask("PTTL", `session:${sid}`))).toBeGreaterThan(day - 60_000);
   });
 
+  it("with a touchAfter are not told to MongoDB each time, copy or no copy", async () => {
+    const other = await startInstance({
+      ...{ mongoUrl: url, redisUrl: redis.url, wrap: noted(), env: unhurried, touchAfter: 3_600 },
+      timing: { epochTrust: 8_000, behind: 8_000 },
+    });
+    try {
+      await other.trusting();
+      const sid = newSid();
+      await other.calls.set(sid, sessionOf(day));
+      const session = (await other.calls.get(sid)) ?? sessionOf(day);
+      await redis.ask("DEL", `session:${sid}`);
+      expect(await tripsOf(() => other.calls.touch(sid, session))).toEqual(["redis session.touch"]);
+      other.dial.set({ percent: 0 });
+      expect(await tripsOf(() => other.calls.touch(sid, session))).toEqual([]);
+      Object.assign(session.cookie, { expires: sessionOf(2 * day).cookie.expires });
+      expect(await tripsOf(() => other.calls.touch(sid, session))).toContain("mongo updateOne");
+    } finally {
+      await other.close();
+    }
+  });
+
   it("by whoever has read an older one leave the life that a newer save has given", async () => {
     const sid = newSid();
     await one.calls.set(sid, sessionOf(day));

@@ -87,7 +87,8 @@ export interface WriteThroughOptions<T, Args extends unknown[], Result> {
 
 /**
  * A write to MongoDB after which nobody is told the old value: it ends when Redis and this process know, and the other
- * processes hear of it. One that fails may have been taken, or may still be: its keys are thrown away, and again 1.5 s later.
+ * processes hear of it. One that fails may have been taken, or may still be: its keys are thrown away, and again once
+ * MongoDB has answered for a while.
  *
  * ```ts
  * const setPrice = writeThrough(
