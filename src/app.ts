@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type RequestListener } from "node:http";
 import { join, resolve } from "node:path";
 import type { RequestHandler } from "express";
 import { assembleCaches } from "./chat/caches/assemble.ts";
@@ -15,10 +14,10 @@ import type { Config } from "./config/load.ts";
 import type { Secrets } from "./config/secrets.ts";
 import { withBudget } from "./kernel/budget.ts";
 import { systemClock } from "./kernel/clock.ts";
-import { messageOf, StartError } from "./kernel/errors.ts";
 import { createLifecycle } from "./kernel/lifecycle.ts";
 import type { Limiter } from "./kernel/limiter.ts";
 import { consoleLog, type Log } from "./kernel/log.ts";
+import { closeHttp, listen } from "./listen.ts";
 import { createEpochLooks } from "./mongo/epoch-looks.ts";
 import { liveInstances } from "./mongo/instances.ts";
 import { migrateAtStart } from "./mongo/migrate.ts";
@@ -32,6 +31,7 @@ import { createFigureCounter, createOps, type Phase, serverIdOf } from "./ops/in
 import { memoryMetrics } from "./ops/metrics/memory.ts";
 import { createRealtime } from "./realtime/index.ts";
 import { createRedisDoor } from "./redis/door.ts";
+import { followKillSwitch } from "./redis/kill-switch.ts";
 import { createLimiter } from "./redis/limiter.ts";
 import type { RedisDoor } from "./redis/types.ts";
 import { createDialControl } from "./sessions/dial/control.ts";
@@ -91,24 +91,6 @@ function stepDownOf(config: Config): { limits?: StepDownLimits } {
   return { limits: { windowMs, latencyMs, errors, missing } };
 }
 
-function listen(server: Server, { HOST, PORT }: Config): Promise<number> {
-  return new Promise((done, fail) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const why = error.code === "EADDRINUSE" ? "something else listens there" : messageOf(error);
-      fail(new StartError(`Cannot listen on ${HOST}:${PORT} (${why}). Set PORT or HOST to another.`, { cause: error }));
-    });
-    server.listen(PORT, HOST, () => done((server.address() as AddressInfo).port));
-  });
-}
-
-/** Nothing is kept of the connections that are still open: whoever is served has been given the time of the drain. */
-function closeHttp(server: Server): Promise<void> {
-  return new Promise((done) => {
-    server.close(() => done());
-    server.closeAllConnections();
-  });
-}
-
 /** Wires the rooms together and serves. Whatever was opened is closed again when a later step fails. */
 export async function createApp({ config, secrets, log = consoleLog }: AppOptions): Promise<App> {
   const life = createLifecycle(log, { totalMs: config.SHUTDOWN_TIMEOUT });
@@ -128,6 +110,10 @@ export async function createApp({ config, secrets, log = consoleLog }: AppOption
     life.own("settings", settings, (store) => store.close());
     await settings.loaded;
     sayWhoseDial(settings, log);
+    const forced = config.DISABLE_REDIS;
+    const killSwitch = life.own("the kill switch", followKillSwitch({ settings, door, forced, log }), (it) =>
+      it.close(),
+    );
 
     const serverId = serverIdOf(config);
     const version = versionOfPackage();
@@ -139,6 +125,7 @@ export async function createApp({ config, secrets, log = consoleLog }: AppOption
       version,
       phase: () => phase,
       door,
+      killSwitch,
       mongo: { probe, monitor },
       settings,
       clock,
@@ -273,8 +260,8 @@ export async function createApp({ config, secrets, log = consoleLog }: AppOption
     });
     const chat =
       hot?.serve({ config, origins, answers, services, limiter: limits.api, timer: ops.httpTimer, next: long }) ?? long;
-    const parts = { config, secrets, about, publicDir, settings, dial, box, caches, door, log };
-    const { console, way } = wireConsole({ ...parts, killSwitch: ops.killSwitch });
+    const parts = { config, secrets, about, publicDir, settings, dial, box, caches, door, killSwitch, log };
+    const { console, way } = wireConsole(parts);
     life.own("the console", console, (it) => it.close());
     handle = (req, res) => console.handler(req, res, () => chat(req, res));
     const port = await listen(server, config);

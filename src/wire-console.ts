@@ -12,7 +12,8 @@ import { consoleTokens, type Secrets } from "./config/secrets.ts";
 import { systemClock } from "./kernel/clock.ts";
 import type { Log } from "./kernel/log.ts";
 import type { SettingsStore } from "./mongo/settings-types.ts";
-import { closedConsole, createConsole, type OperatorConsole, type Ops } from "./ops/index.ts";
+import { closedConsole, createConsole, type OperatorConsole } from "./ops/index.ts";
+import type { KillSwitch } from "./redis/kill-switch.ts";
 import { createLimiter } from "./redis/limiter.ts";
 import type { RedisDoor } from "./redis/types.ts";
 import { turnDial } from "./sessions/dial/change.ts";
@@ -34,7 +35,7 @@ export interface ConsoleParts {
   box: Toolbox;
   /** Absent where there is no Redis. */
   caches: CacheRoom | undefined;
-  killSwitch: Ops["killSwitch"];
+  killSwitch: Pick<KillSwitch, "by">;
   door: RedisDoor;
   log: Log;
 }

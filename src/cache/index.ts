@@ -10,7 +10,7 @@ import { lasting } from "../mongo/lasting.ts";
 import { createSettingsStore } from "../mongo/settings.ts";
 import { watchCollection } from "../mongo/watch.ts";
 import { firstAnswer } from "../redis/first-answer.ts";
-import { followKillSwitch } from "../redis/follow-kill-switch.ts";
+import { followKillSwitch } from "../redis/kill-switch.ts";
 import type { RedisPlace } from "../redis/open.ts";
 import { doorFor } from "../redis/place.ts";
 import type { RedisDoor } from "../redis/types.ts";
@@ -77,7 +77,7 @@ function obeyKillSwitch(db: Db, door: RedisDoor, log: Log, life: Lifecycle): voi
   const defaults = { redisDisabled: false, sessions, caches: {} };
   const settings = createSettingsStore({ db, watch: watchCollection, defaults, clock: systemClock, log });
   life.own("settings", settings, (own) => own.close());
-  followKillSwitch(settings, door, log);
+  life.own("the kill switch", followKillSwitch({ settings, door, forced: false, log }), (it) => it.close());
 }
 
 function openAll({ redis, prefix = "cache:", memoryMb = 64, ...options }: CachesOptions, log: Log, life: Lifecycle) {

@@ -3,13 +3,13 @@ import type { Log } from "../kernel/log.ts";
 import type { Sampler } from "../kernel/sampler.ts";
 import type { MongoMonitor } from "../mongo/monitor.ts";
 import type { SettingsStore } from "../mongo/settings-types.ts";
+import type { KillSwitch } from "../redis/kill-switch.ts";
 import type { RedisDoor } from "../redis/types.ts";
 import type { MetricsAccess } from "./access.ts";
 import { keepAudit } from "./audit.ts";
 import { checkCaches } from "./cache-checks.ts";
 import type { Checks } from "./checks.ts";
 import { createHealth, type Phase } from "./health.ts";
-import { followKillSwitch, type KillSwitch } from "./kill-switch.ts";
 import { loadFigures, watchLoad } from "./load.ts";
 import { type CacheSource, cacheMetrics } from "./metrics/caches.ts";
 import { createHttpTimer, type HttpTimer } from "./metrics/http.ts";
@@ -35,6 +35,7 @@ export interface OpsOptions {
   version: string;
   phase(): Phase;
   door: RedisDoor;
+  killSwitch: Pick<KillSwitch, "by">;
   mongo: { probe: Sampler<number>; monitor: MongoMonitor };
   settings: SettingsStore;
   clock: Clock;
@@ -48,7 +49,6 @@ export interface Ops {
   readonly handler: OpsHandler;
   readonly checks: Checks;
   readonly metrics: Metrics;
-  readonly killSwitch: KillSwitch;
   /** What is not as it should be at this instance, in words. */
   amiss(): string[];
   /** The sockets of this instance, once they are there. */
@@ -66,8 +66,7 @@ export interface Ops {
 
 /** Everything by which an instance is operated, from the parts that it is made of. */
 export function createOps(options: OpsOptions): Ops {
-  const { config, serverId, version, phase, door, mongo, settings, clock, log } = options;
-  const killSwitch = followKillSwitch({ settings, door, config, log });
+  const { config, serverId, version, phase, door, killSwitch, mongo, settings, clock, log } = options;
   const audit = keepAudit({ settings, log });
   const health = createHealth({
     about: { serviceId: serverId, releaseId: version },
@@ -97,7 +96,6 @@ export function createOps(options: OpsOptions): Ops {
     handler: createOpsRouter({ health, metrics, config, clock, log }),
     checks: health.checks,
     metrics,
-    killSwitch,
     amiss: health.amiss,
     watchSockets: (sockets) => metrics.add(socketMetrics(sockets, serverId)),
     watchPresence(figures) {
@@ -129,7 +127,6 @@ export function createOps(options: OpsOptions): Ops {
     },
     watchStream: (name, stream) => void streams.set(name, stream),
     async close() {
-      await killSwitch.close();
       await audit.close();
       for (const end of ends) end();
       health.close();

@@ -7,7 +7,7 @@ import { untilDone } from "../kernel/until-done.ts";
 import { ensureIndexes } from "../mongo/indexes.ts";
 import { createSettingsStore } from "../mongo/settings.ts";
 import { watchCollection } from "../mongo/watch.ts";
-import { followKillSwitch } from "../redis/follow-kill-switch.ts";
+import { followKillSwitch } from "../redis/kill-switch.ts";
 import type { RedisPlace } from "../redis/open.ts";
 import { doorFor } from "../redis/place.ts";
 import type { RedisDoor } from "../redis/types.ts";
@@ -103,7 +103,9 @@ function openStore(options: SessionStoreOptions, log: Log, life: Lifecycle): Ses
   const defaults = { redisDisabled: false, sessions, caches: {} };
   const settings = createSettingsStore({ db, watch: watchCollection, defaults, clock, log });
   life.own("settings", settings, (it) => it.close());
-  if (own) followKillSwitch(settings, door, log);
+  // Where the environment has switched it off, it stays so.
+  if (own && door.state !== "disabled")
+    life.own("the kill switch", followKillSwitch({ settings, door, forced: false, log }), (it) => it.close());
   const store = new AdoptedStore({ ...about, settings: settingsDial(settings) }, tools, life);
   const control = createDialControl({
     ...{ settings, store, db, door, box: tools, version, ttlSeconds, everyMs: reportEveryMs, clock, log },

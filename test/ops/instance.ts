@@ -13,6 +13,7 @@ import { bootSettings } from "../../src/mongo/settings-boot.ts";
 import { watchCollection } from "../../src/mongo/watch.ts";
 import { createOps, type Phase, serverIdOf } from "../../src/ops/index.ts";
 import { createRedisDoor } from "../../src/redis/door.ts";
+import { followKillSwitch } from "../../src/redis/kill-switch.ts";
 import { createBrowser } from "../support/http.ts";
 import { figuresOf } from "../support/metrics.ts";
 import { createRecorder } from "../support/recorder.ts";
@@ -47,6 +48,8 @@ export async function startInstance(env: Record<string, string>) {
   const monitor = life.own("monitor", createMongoMonitor(mongo.client), (open) => open.close());
   const state: { phase: Phase } = { phase: "serving" };
   await settings.loaded;
+  const forced = config.DISABLE_REDIS;
+  const killSwitch = life.own("kill switch", followKillSwitch({ settings, door, forced, log }), (open) => open.close());
   const ops = life.own(
     "ops",
     createOps({
@@ -55,6 +58,7 @@ export async function startInstance(env: Record<string, string>) {
       version: "1.2.3",
       phase: () => state.phase,
       door,
+      killSwitch,
       mongo: { probe, monitor },
       settings,
       clock: systemClock,
@@ -93,6 +97,7 @@ export async function startInstance(env: Record<string, string>) {
     door,
     settings,
     ops,
+    killSwitch,
     db: mongo.db,
     state,
     get: (path: string, init?: RequestInit) => fetch(url + path, init),

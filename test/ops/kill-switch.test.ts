@@ -76,7 +76,7 @@ describe("the kill switch", () => {
   it("in the environment is not overruled by the settings, and says whose it is", async () => {
     const instance = await start({ DISABLE_REDIS: "true" });
     expect(instance.door.state).toBe("disabled");
-    expect(instance.ops.killSwitch.by).toBe("environment");
+    expect(instance.killSwitch.by).toBe("environment");
     expect(await instance.metric("chat_redis_disabled")).toBe(1);
     expect((await covered(instance)).body.output).toBe(
       "Redis is switched off by DISABLE_REDIS, until a restart without it; MongoDB serves",
