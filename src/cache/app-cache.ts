@@ -17,8 +17,8 @@ interface Place {
   prefix: string;
   /** Ends when it is known whether Redis can be told anything. */
   ready: Promise<void>;
-  /** Somebody is answered from here. */
-  answers(): void;
+  /** Somebody is answered from here, who reads what stands in Redis. */
+  nowReads(): void;
 }
 
 /** One value, as JSON; none where there is no such value. */
@@ -32,7 +32,7 @@ type Load<T> = (key: string) => Promise<T | null | undefined>;
 const id = "value";
 
 export function createAppCache<T>(options: AppCacheOptions<T>, place: Place): AppCache<T> {
-  const { room, memory, topic, prefix, ready, answers } = place;
+  const { room, memory, topic, prefix, ready, nowReads } = place;
   checkCache(options, room.all);
   const { name, ttlSeconds, version, stringify = JSON.stringify, follow } = options;
   let load: Load<T> | undefined;
@@ -95,7 +95,7 @@ export function createAppCache<T>(options: AppCacheOptions<T>, place: Place): Ap
           `The cache "${name}" is loaded by a route already; make another for this.`,
         );
       load = given;
-      answers();
+      nowReads();
       Object.assign(freshness, wanted);
       return memory.answers(cache, ([value]) => value?.text ?? "");
     },

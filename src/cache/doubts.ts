@@ -26,6 +26,7 @@ export function createDoubts({ over, everyMs, patienceMs, log }: DoubtsOptions):
   const open = new Map<string, { since: number; work: () => Promise<void> }>();
   const going = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
+  let finished = false;
 
   function carryOut(done: (since: number) => boolean): void {
     for (const [name, { since, work }] of open) {
@@ -43,12 +44,15 @@ export function createDoubts({ over, everyMs, patienceMs, log }: DoubtsOptions):
 
   return {
     afterwards(name, work) {
+      // What it would put right is being closed.
+      if (finished) return;
       open.set(name, { since: performance.now(), work });
-      timer ??= setInterval(carryOut, everyMs, over);
+      timer ??= setInterval(carryOut, everyMs, over).unref();
     },
     async finish() {
       const end = performance.now() + patienceMs;
       while (open.size > 0 && performance.now() < end) await pause(everyMs);
+      finished = true;
       carryOut(() => true);
       await Promise.all(going);
     },

@@ -89,18 +89,18 @@ function openAll({ redis, prefix = "cache:", memoryMb = 64, ...options }: Caches
   // Where there is no Redis, nobody needs to be asked whether it may be used.
   if (own && door.state !== "disabled") obeyKillSwitch(db, door, log, life);
   const serverId = `${hostname()}:${process.pid}`;
-  let answering = false;
-  const about = { serverId, isOn: () => true, reads: () => answering };
+  let reading = false;
+  const about = { serverId, isOn: () => true, reads: () => reading };
   const room = life.own("caches", createCacheRoom({ db, door, log, ...about, ...usual }), (it) => it.close());
   const near = { door, caches: room, topics: [topic] as const, ...usual };
   const memory = life.own("memory", createCacheMemory({ ...near, limitBytes: memoryMb * 1_048_576 }), (it) =>
     it.close(),
   );
   life.own("what is in doubt", room, (it) => it.finish());
-  const answers = () => {
-    answering = true;
+  const nowReads = () => {
+    reading = true;
   };
-  return { db, room, place: { room, memory, topic, prefix, ready: firstAnswer(door), answers } };
+  return { db, room, place: { room, memory, topic, prefix, ready: firstAnswer(door), nowReads } };
 }
 
 /** What caches need, opened for an app of one's own. `cacheAside` shows how it is used. */

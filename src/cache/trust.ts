@@ -95,7 +95,7 @@ export function createTrust(options: TrustOptions): Trust {
   const leave = [
     door.events.on("state", ({ from, to }) => {
       if (from === "up") epoch.renew("Redis was lost, or refused writes", "now");
-      if (to === "up" && owing) epoch.renew("Redis is back, and writes were missed", "useful");
+      if (to === "up" && owing) epoch.renew("Redis is back, and writes were missed", "now");
       if (to === "up") owing = false;
       say();
     }),
@@ -115,8 +115,8 @@ export function createTrust(options: TrustOptions): Trust {
     doubt: () => doubt(performance.now()),
     settled,
     lasting,
-    // Without Redis nothing is asked, and there is nothing that could be old.
-    over: (since) => !used() || epoch.settled(since),
+    // While Redis is switched off, MongoDB is not looked at.
+    over: (since) => epoch.settled(since) || (!used() && performance.now() - since >= options.timing.doubt),
     writes: () => door.state === "up",
     unable,
     renew: (why, urgency) => epoch.renew(why, urgency),

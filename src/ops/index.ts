@@ -1,3 +1,4 @@
+export { changeKillSwitch } from "./change-kill-switch.ts";
 export type { Check, Checks, Figure, Status } from "./checks.ts";
 export { createFigureCounter } from "./console/figures.ts";
 export { closedConsole, createConsole, type OperatorConsole } from "./console/index.ts";
@@ -10,4 +11,3 @@ export type { Theme } from "./metrics.ts";
 export { createOps, type OpsOptions } from "./ops.ts";
 export { plainLine } from "./plain-log.ts";
 export { serverIdOf } from "./server-id.ts";
-export { changeKillSwitch } from "./turn-kill-switch.ts";

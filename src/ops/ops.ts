@@ -28,7 +28,7 @@ import { createOpsRouter, type OpsHandler } from "./router.ts";
 import { checkAgreement, checkSessions, streamOfSessions } from "./session-checks.ts";
 
 export interface OpsOptions {
-  config: MetricsAccess & { DISABLE_REDIS: boolean };
+  config: MetricsAccess;
   /** Names this instance in health and metrics. */
   serverId: string;
   /** The release that runs. */

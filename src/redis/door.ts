@@ -5,6 +5,7 @@ import { createEvents } from "../kernel/events.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Attachment } from "./attachment.ts";
 import { createCaller, type Way } from "./call.ts";
+import { channelIn } from "./channels.ts";
 import type { AllCommands } from "./commands.ts";
 import { createComplaints } from "./complaints.ts";
 import { discoveryFor } from "./discovery.ts";
@@ -163,7 +164,7 @@ export function createRedisDoor({ config, log, clock = systemClock }: DoorOption
       complain(script.name, error);
       return Promise.resolve(caller.refuse(script.name, "failed", error));
     },
-    channel: (name) => (database === 0 ? name : `${name}@${database}`),
+    channel: (name) => channelIn(database, name),
     subscribe: (channel, listener) => subscriber.listen({ channel }, (message) => listener(message.toString())),
     listen: (target, listener) => subscriber.listen(target, listener),
     onRecovery: (stage) => recovery.add(stage),

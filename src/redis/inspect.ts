@@ -2,6 +2,7 @@ import { ErrorReply } from "redis";
 import type { HostPort } from "../config/kinds.ts";
 import type { Config } from "../config/load.ts";
 import { withLimit } from "../kernel/limit.ts";
+import { channelIn } from "./channels.ts";
 import { type Client, openConnection } from "./connection.ts";
 import { discoveryFor } from "./discovery.ts";
 import { describeLoss, traceOf } from "./failure.ts";
@@ -81,11 +82,15 @@ async function rights(client: Client, sessions: string): Promise<Pick<RedisServe
   return { lacks, excess };
 }
 
-async function listening(client: Client): Promise<string[]> {
+async function listening(client: Client, database: number): Promise<string[]> {
   const lacks: string[] = [];
   const hear = () => {};
-  if (!(await allowed(() => client.subscribe("updates:doctor", hear)))) lacks.push("hear other instances (SUBSCRIBE)");
-  if (!(await allowed(() => client.pSubscribe("socket.io#/#*", hear)))) lacks.push("hear other sockets (PSUBSCRIBE)");
+  if (!(await allowed(() => client.subscribe(channelIn(database, "updates:doctor"), hear))))
+    lacks.push("hear other instances (SUBSCRIBE)");
+  // A pattern must stand among the rights word by word.
+  const sockets = `${channelIn(database, "socket.io")}#/#*`;
+  if (!(await allowed(() => client.pSubscribe(sockets, hear))))
+    lacks.push(`hear other sockets (PSUBSCRIBE ${sockets})`);
   return lacks;
 }
 
@@ -132,7 +137,7 @@ async function lookAt(
     ...(await pingsOf(client)),
     ...(await rights(client, sessions)),
   }));
-  const deaf = await using(address, access, signal, listening);
+  const deaf = await using(address, access, signal, (client) => listening(client, access.database));
   return { address: addressOf(address), ...seen, lacks: [...seen.lacks, ...deaf] };
 }
 

@@ -1,4 +1,10 @@
-import type { Db, MongoClient, ServerHeartbeatFailedEvent, ServerHeartbeatSucceededEvent } from "mongodb";
+import type {
+  Db,
+  MongoClient,
+  ServerClosedEvent,
+  ServerHeartbeatFailedEvent,
+  ServerHeartbeatSucceededEvent,
+} from "mongodb";
 import mongoose from "mongoose";
 import { SluiceError } from "../kernel/errors.ts";
 import { ourDb, ourDbOf } from "../mongo/given.ts";
@@ -48,13 +54,18 @@ export function openLink(options: SessionStoreOptions): Link {
     well.add(connectionId);
     failing.delete(connectionId);
   };
+  /** It is no member any more: nothing of it will fail. */
+  const onClosed = ({ address }: ServerClosedEvent) => {
+    well.delete(address);
+    failing.delete(address);
+  };
   const own =
     client &&
     lasting(client, (error) => {
       unreached ??= error;
     });
   const source = client ?? db.client;
-  source.on("serverHeartbeatFailed", onFailure).on("serverHeartbeatSucceeded", onSuccess);
+  source.on("serverHeartbeatFailed", onFailure).on("serverHeartbeatSucceeded", onSuccess).on("serverClosed", onClosed);
 
   return {
     db,
@@ -62,6 +73,7 @@ export function openLink(options: SessionStoreOptions): Link {
     trouble: () => (well.size > 0 ? undefined : (failing.values().next().value ?? unreached)),
     async close() {
       source.off("serverHeartbeatFailed", onFailure).off("serverHeartbeatSucceeded", onSuccess);
+      source.off("serverClosed", onClosed);
       await own?.close();
     },
   };

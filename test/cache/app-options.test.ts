@@ -1,5 +1,5 @@
 import mongoose from "mongoose";
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { type AppCacheOptions, type CachesOptions, openCaches } from "../../src/cache/index.ts";
 import { mongoUrl } from "../support/databases.ts";
 import { createEnds } from "../support/ends.ts";
@@ -53,6 +53,8 @@ describe("caches.create", () => {
 });
 
 describe("openCaches", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
   it.each<[string, string, unknown]>([
     ["CACHE_OPTIONS", "prefix", ""],
     ["CACHE_OPTIONS", "prefix", "{shop}:"],
@@ -67,7 +69,7 @@ describe("openCaches", () => {
       expect.objectContaining({ code, message: expect.stringContaining(name) }),
     );
     // What it has opened until then keeps no process alive.
+    expect(connected.mock.calls.length).toBe(code === "REDIS_PLACE" ? 1 : 0);
     await until(() => closed.mock.calls.length === connected.mock.calls.length);
-    vi.restoreAllMocks();
   });
 });

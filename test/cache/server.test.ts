@@ -195,7 +195,7 @@ describe("the operator", { timeout: 60_000 }, () => {
     expect((await atDesk(["history"], env())).text).toMatch(/cache users on +a test/);
     // The switch goes before the environment, and the short way is open to that cache, too.
     await until(async () => near(await fromOf(plain, "/api/users")));
-    expect(await metric(plain, 'chat_change_stream_live{stream="access"}')).toBe(1);
+    await until(async () => (await metric(plain, 'chat_change_stream_live{stream="access"}')) === 1);
     expect(await fromOf(plain, "/api/channels")).toBe("bypass");
   });
 

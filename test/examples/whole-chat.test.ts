@@ -12,7 +12,7 @@ describe("the whole chat, started by a program of one's own", () => {
 
   beforeAll(async () => {
     redis = await startRedisServer();
-    const secrets = { SESSION_SECRET: "a secret", JWT_SECRET: "another" };
+    const secrets = { SESSION_SECRET: "a secret", JWT_SECRET: "another", OPS_TOKEN: "a third" };
     chat = await startExample("whole-chat/chat.ts", { ...secrets, MONGODB_URL: mongo, REDIS_URL: redis.url });
   }, 90_000);
   afterAll(async () => {

@@ -309,7 +309,7 @@ describe("a logout", () => {
   });
 });
 
-it("a logout of which Redis never heard is remembered for as long as its copy may live, when no old server runs any more", async () => {
+it("a logout of which Redis never heard is remembered for as long as sessions live, when no old server runs any more", async () => {
   const { lost, wrap } = losing("session.drop");
   const lifeMs = 14 * day;
   const one = await start({ dial: { oldServers: false }, ttlSeconds: lifeMs / 1_000, wrap });

@@ -7,7 +7,7 @@ import { UnavailableError } from "../../kernel/errors.ts";
 import type { ChangeBy, Settings, SettingsStore } from "../../mongo/settings-types.ts";
 import type { DialDesk, turnDial as TurnDial } from "../../sessions/dial/change.ts";
 import type { abortRamp as AbortRamp, startRamp as StartRamp } from "../../sessions/dial/ramp.ts";
-import { changeKillSwitch } from "../turn-kill-switch.ts";
+import { changeKillSwitch } from "../change-kill-switch.ts";
 import { WrongRequest } from "./answers.ts";
 import { asOf } from "./as-of.ts";
 import type { Jobs } from "./jobs.ts";

@@ -103,7 +103,7 @@ export function createDocuments(options: DocumentOptions): Documents {
     return true;
   }
 
-  /** MongoDB forgets a mark a day after its `at`; where Redis has a copy of somebody else's making, not before that has ended. */
+  /** MongoDB forgets a mark a day after its `at`; where Redis may keep a copy of somebody else's making, after the life of a session. */
   const markOf = (remembered: boolean) => ({
     $max: { at: new Date(clock.now() + (remembered ? Math.max(0, ttlSeconds - markSeconds) * 1_000 : 0)) },
   });
