@@ -27,6 +27,8 @@ interface Options {
   statuses: Statuses;
   memory: Memory;
   voice: Voice;
+  /** The history of that room is shown once more to the user's sockets that are in it. */
+  retell: (userId: string, room: string) => void;
   clock: Clock;
   log: Log;
 }
@@ -48,7 +50,7 @@ export interface Links extends SocketLinks {
 }
 
 export function createLinks(options: Options): Links {
-  const { gate, doors, guests, orders, presence, standings, statuses, memory, voice, clock, log } = options;
+  const { gate, doors, guests, orders, presence, standings, statuses, memory, voice, retell, clock, log } = options;
   const lastCuts = new LRUCache<string, number>({ max: cutsRemembered });
 
   function cutAll(name: string, found: Guest[], notice?: Notice): number {
@@ -131,6 +133,7 @@ export function createLinks(options: Options): Links {
     if (order.kind === "cutSession") return cutSession(order.sessionKey);
     if (order.kind === "signal") return Number(voice.receive(order));
     if (order.kind === "refresh") void refresh(order.userId);
+    if (order.kind === "retell") retell(order.userId, order.room);
     return guests.ofUser(order.userId).length;
   }
 

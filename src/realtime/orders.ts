@@ -8,6 +8,8 @@ export type Order =
   | { kind: "cutSession"; sessionKey: string }
   | { kind: "refresh"; userId: string }
   | { kind: "count"; userId: string }
+  /** Something was said on a connection that is gone; those they have now may have been told their history before. */
+  | { kind: "retell"; userId: string; room: string }
   | { kind: "signal"; channel: string; to: string; event: string; payload: unknown };
 
 export interface Orders {
@@ -25,6 +27,7 @@ const parts: Record<Order["kind"], readonly string[]> = {
   cutSession: ["sessionKey"],
   refresh: ["userId"],
   count: ["userId"],
+  retell: ["userId", "room"],
   signal: ["channel", "to", "event"],
 };
 

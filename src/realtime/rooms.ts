@@ -24,6 +24,8 @@ const longestWaitMs = 4_000;
 export interface Rooms {
   join(guest: Guest, room: string): Promise<void>;
   history(guest: Guest): Promise<void>;
+  /** The history once more, without having been asked for it. */
+  retell(guest: Guest): void;
   /** A new socket: back into the room it was in, unless it joins one by itself. */
   resume(guest: Guest): void;
   /** The socket is gone. */
@@ -163,6 +165,11 @@ export function createRooms(options: Options): Rooms {
   return {
     join: (guest, room) => join(guest, room),
     history,
+    retell: (guest) =>
+      guest.work.add(
+        () => history(guest),
+        (error) => log.warn({ err: messageOf(error) }, "What somebody said before they came back could not be shown"),
+      ),
     resume: (guest) => guest.work.add(() => found(guest, true), again(guest)),
     lost(guest) {
       roomList.forget(guest);

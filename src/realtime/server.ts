@@ -114,11 +114,20 @@ export function createRealtime(options: RealtimeOptions): Realtime {
     threshold,
   });
   const doors = createDoors({ channels, feeds: others?.feeds, guests, voice, memory, threshold, clock, log });
-  const links = createLinks({ gate, doors, guests, orders, presence, standings, statuses, memory, voice, clock, log });
+  const retell = (userId: string, room: string) => {
+    for (const guest of guests.ofUser(userId)) if (guest.room?.id === room) rooms.retell(guest);
+  };
+  const links = createLinks({
+    ...{ gate, doors, guests, orders, presence, standings, statuses, memory, voice, retell, clock, log },
+  });
   const { recognise } = links;
   const talk = createTalk({
     ...{ messages, channels, standings, presence, memory, delivery, statuses, clock, recognise },
     users: services.users,
+    gone(userId, room) {
+      retell(userId, room);
+      orders.tell({ kind: "retell", userId, room });
+    },
   });
   const { MESSAGE_LENGTH: messageLength, REQUEST_TIMEOUT: deadlineMs } = config;
   const listen = createListeners({ rooms, talk, voice, messageLength, limiter, events, clock, log });

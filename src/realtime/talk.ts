@@ -30,10 +30,13 @@ interface Options {
   clock: Clock;
   /** What was read of a user who acts: sockets of one who is banned by now are cut. */
   recognise: (standing: Standing) => void;
+  /** A user has said something in this room on a connection that is gone by now. */
+  gone: (userId: string, room: string) => void;
 }
 
 export function createTalk(options: Options): Talk {
-  const { messages, channels, users, standings, presence, memory, delivery, statuses, clock, recognise } = options;
+  const { messages, channels, users, standings, presence, memory, delivery, statuses, clock, recognise, gone } =
+    options;
 
   /** Throws unless the guest may write in that room now, whatever it was when they came. */
   async function judge(guest: Guest, room: string): Promise<void> {
@@ -72,6 +75,8 @@ export function createTalk(options: Options): Talk {
       if (!(await isIn(room, to))) throw refusal.notInRoom(to);
       const message = { author: nickname, room, text, type: "private" as const, target: to };
       delivery.publish(await messages.add(message), guest);
+      // What everybody is shown reaches whoever has come back; the writer's copy goes to this connection alone.
+      if (!guest.socket.connected) gone(userId, room);
       statuses.active(userId);
     },
     speaking(guest, speaking) {
