@@ -40,25 +40,14 @@ function databaseOf({ mongoUrl, client, db, dbName, mongoOptions, deadlines }: S
 
 export function openLink(options: SessionStoreOptions): Link {
   const { db, client } = databaseOf(options);
-  /** Of each server that does not answer, by its address. */
-  const failing = new Map<string, unknown>();
-  /** Those that answer. */
-  const well = new Set<string>();
+  /** What is wrong with each server, by its address; undefined: it answers. */
+  const servers = new Map<string, unknown>();
   let unreached: unknown;
 
-  const onFailure = ({ connectionId, failure }: ServerHeartbeatFailedEvent) => {
-    well.delete(connectionId);
-    failing.set(connectionId, failure);
-  };
-  const onSuccess = ({ connectionId }: ServerHeartbeatSucceededEvent) => {
-    well.add(connectionId);
-    failing.delete(connectionId);
-  };
+  const onFailure = ({ connectionId, failure }: ServerHeartbeatFailedEvent) => void servers.set(connectionId, failure);
+  const onSuccess = ({ connectionId }: ServerHeartbeatSucceededEvent) => void servers.set(connectionId, undefined);
   /** It is no member any more: nothing of it will fail. */
-  const onClosed = ({ address }: ServerClosedEvent) => {
-    well.delete(address);
-    failing.delete(address);
-  };
+  const onClosed = ({ address }: ServerClosedEvent) => void servers.delete(address);
   const own =
     client &&
     lasting(client, (error) => {
@@ -69,8 +58,11 @@ export function openLink(options: SessionStoreOptions): Link {
 
   return {
     db,
-    // While one of them answers, it is not known that another's silence is the cause.
-    trouble: () => (well.size > 0 ? undefined : (failing.values().next().value ?? unreached)),
+    trouble() {
+      const failures = [...servers.values()];
+      // While one of them answers, it is not known that another's silence is the cause.
+      return failures.includes(undefined) ? undefined : (failures[0] ?? unreached);
+    },
     async close() {
       source.off("serverHeartbeatFailed", onFailure).off("serverHeartbeatSucceeded", onSuccess);
       source.off("serverClosed", onClosed);
