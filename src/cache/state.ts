@@ -37,9 +37,13 @@ local function bump(state)
   return head and head .. string.format("%.0f", tonumber(count) + 1) or state
 end`;
 
-/** Lua, after the one before: the same for what is filled in steps, whose filler must learn that there is more than its own. */
-export const stepsLua = `
-local function fills(state, token) return state == "filling " .. token or state == "filling " .. token .. " +" end
+/** Lua: whether this token fills what is in this state, which others may have put something into. */
+export const fillsLua = `
+local function fills(state, token) return state == "filling " .. token or state == "filling " .. token .. " +" end`;
+
+/** Lua: the state after a push; who fills in steps must learn that there is more than its own. */
+export const pushedLua = `
+${bumpLua}
 local function pushed(state) return string.match(state, "^filling %S+$") and state .. " +" or bump(state) end`;
 
 /** The version that a state names, as the scripts answer it. */

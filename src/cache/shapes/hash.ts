@@ -1,6 +1,6 @@
 import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
-import { bumpLua, completeIn, readState, STATE, stepsLua, versionOf } from "../state.ts";
+import { completeIn, fillsLua, pushedLua, readState, STATE, versionOf } from "../state.ts";
 import type { ByIds } from "../types.ts";
 import {
   type Element,
@@ -88,8 +88,8 @@ const merge: Script = {
   name: "cache.hash.put",
   keys: 1,
   lua: `
-${bumpLua}
-${stepsLua}
+${fillsLua}
+${pushedLua}
 ${textLua}
 local state, snapshot = redis.call("HGET", KEYS[1], "${STATE}"), ARGV[1] ~= ""
 if not state or (snapshot and not fills(state, ARGV[1])) then return { "missing" } end
@@ -115,8 +115,7 @@ const finish: Script = {
   name: "cache.hash.finish",
   keys: 1,
   lua: `
-${bumpLua}
-${stepsLua}
+${fillsLua}
 local state = redis.call("HGET", KEYS[1], "${STATE}")
 if not state or not fills(state, ARGV[1]) then return false end
 redis.call("HSET", KEYS[1], "${STATE}", ARGV[2])

@@ -1,6 +1,6 @@
 import { inChunks } from "../../kernel/chunks.ts";
 import type { RedisDoor, Script } from "../../redis/types.ts";
-import { bumpLua, completeIn, readState, STATE, stepsLua, versionOf } from "../state.ts";
+import { completeIn, fillsLua, pushedLua, readState, STATE, versionOf } from "../state.ts";
 import type { ByIds, ByScore } from "../types.ts";
 import { type FinishReply, fieldsAtOnce, type HashOptions, readAll, stepLua, textLua, wantedOf } from "./hash.ts";
 import {
@@ -101,8 +101,8 @@ const merge: Script = {
   name: "cache.zset.put",
   keys: 2,
   lua: `
-${bumpLua}
-${stepsLua}
+${fillsLua}
+${pushedLua}
 ${textLua}
 ${wholeLua}
 local state, snapshot = whole(), ARGV[1] ~= ""
@@ -137,8 +137,7 @@ const finish: Script = {
   name: "cache.zset.finish",
   keys: 2,
   lua: `
-${bumpLua}
-${stepsLua}
+${fillsLua}
 ${wholeLua}
 local state = whole()
 if not state or not fills(state, ARGV[1]) then return false end
